@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "emu/arena.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define ARENA_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARENA_ASAN 1
+#endif
+#endif
+
+#ifdef ARENA_ASAN
+#include <sanitizer/asan_interface.h>
+#define poison(p, n)   ASAN_POISON_MEMORY_REGION((p), (n))
+#define unpoison(p, n) ASAN_UNPOISON_MEMORY_REGION((p), (n))
+#else
+#define poison(p, n)   ((void)(p), (void)(n))
+#define unpoison(p, n) ((void)(p), (void)(n))
+#endif
+
+#define GRAIN         16UL
+#define SMALL_MAX     1024UL /* up to here: classes GRAIN apart; above: powers of two */
+#define SMALL_CLASSES (SMALL_MAX / GRAIN)
+#define CLASSES       (SMALL_CLASSES + 40)
+#define STACKS_SIZE   (ARENA_STACK_SIZE * ARENA_STACKS)
+
+struct free_block {
+	struct free_block *next;
+};
+
+/* Lies at the arena's start and is saved with it. */
+struct arena {
+	size_t limit; /* of the heap, bytes, this header included */
+	size_t brk;   /* heap in use, bytes from the arena's start */
+	size_t live;
+	arena_exhausted_fn *exhausted;
+	void *context;
+	void *root;
+	struct free_block *free[CLASSES];
+	uint32_t stack_live[ARENA_STACKS]; /* live bytes at the slot's top; 0: slot free or empty */
+	bool stack_taken[ARENA_STACKS];
+	uint32_t stack_top; /* slots at or above this one were never taken */
+};
+
+struct arena_snapshot {
+	size_t capacity;
+	size_t heap;   /* bytes of heap, at the start of data */
+	size_t stacks; /* bytes of live stacks, behind them, in slot order */
+	unsigned char *data;
+};
+
+static unsigned char *stack_slot(const struct arena *arena, uint32_t slot)
+{
+	return (unsigned char *)(uintptr_t)arena + arena->limit + (size_t)slot * ARENA_STACK_SIZE;
+}
+
+static unsigned class_of(size_t size, size_t *rounded)
+{
+	if (size <= SMALL_MAX) {
+		unsigned class = size == 0 ? 0 : (unsigned)((size - 1) / GRAIN);
+		*rounded = (class + 1) * GRAIN;
+		return class;
+	}
+	unsigned bits = 64 - (unsigned)__builtin_clzl(size - 1);
+	*rounded = 1UL << bits;
+	return (unsigned)SMALL_CLASSES + bits - 11;
+}
+
+struct arena *arena_create(size_t limit, arena_exhausted_fn *exhausted, void *context)
+{
+	limit = (limit + 4095) & ~4095UL;
+	/* NORESERVE: the limit is address space; memory comes with the first touch. */
+	void *base = mmap(NULL, limit + STACKS_SIZE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (base == MAP_FAILED)
+		return NULL;
+	struct arena *arena = base;
+	arena->limit = limit;
+	arena->brk = (sizeof(*arena) + GRAIN - 1) & ~(GRAIN - 1);
+	arena->exhausted = exhausted;
+	arena->context = context;
+	return arena;
+}
+
+void arena_destroy(struct arena *arena)
+{
+	size_t size = arena->limit + STACKS_SIZE;
+	unpoison(arena, size);
+	munmap(arena, size);
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+	size_t rounded;
+	unsigned class = class_of(size, &rounded);
+	struct free_block *block = arena->free[class];
+	if (block != NULL) {
+		unpoison(block, rounded);
+		arena->free[class] = block->next;
+	} else {
+		if (rounded > arena->limit - arena->brk) {
+			arena->exhausted(arena->context);
+			abort();
+		}
+		block = (struct free_block *)((unsigned char *)arena + arena->brk);
+		arena->brk += rounded;
+		unpoison(block, rounded);
+	}
+	arena->live += rounded;
+	memset(block, 0, size);
+	poison((unsigned char *)block + size, rounded - size);
+	return block;
+}
+
+void arena_free(struct arena *arena, void *block, size_t size)
+{
+	if (block == NULL)
+		return;
+	size_t rounded;
+	unsigned class = class_of(size, &rounded);
+	struct free_block *free_block = block;
+	free_block->next = arena->free[class];
+	arena->free[class] = free_block;
+	arena->live -= rounded;
+	poison(block, rounded);
+}
+
+void *arena_grow(struct arena *arena, void *block, size_t old_size, size_t new_size)
+{
+	assert(new_size >= old_size);
+	void *grown = arena_alloc(arena, new_size);
+	if (old_size != 0)
+		memcpy(grown, block, old_size);
+	arena_free(arena, block, old_size);
+	return grown;
+}
+
+void arena_set_root(struct arena *arena, void *root)
+{
+	arena->root = root;
+}
+
+void *arena_root(const struct arena *arena)
+{
+	return arena->root;
+}
+
+void *arena_stack_get(struct arena *arena)
+{
+	for (uint32_t slot = 0; slot < ARENA_STACKS; slot++) {
+		if (arena->stack_taken[slot])
+			continue;
+		arena->stack_taken[slot] = true;
+		if (slot >= arena->stack_top)
+			arena->stack_top = slot + 1;
+		return stack_slot(arena, slot);
+	}
+	return NULL;
+}
+
+static uint32_t slot_of(const struct arena *arena, const void *stack)
+{
+	size_t offset = (size_t)((const unsigned char *)stack - stack_slot(arena, 0));
+	assert(offset % ARENA_STACK_SIZE == 0 && offset < STACKS_SIZE);
+	return (uint32_t)(offset / ARENA_STACK_SIZE);
+}
+
+void arena_stack_put(struct arena *arena, void *stack)
+{
+	uint32_t slot = slot_of(arena, stack);
+	assert(arena->stack_taken[slot]);
+	arena->stack_taken[slot] = false;
+	arena->stack_live[slot] = 0;
+	unpoison(stack, ARENA_STACK_SIZE);
+}
+
+void arena_stack_live(struct arena *arena, void *stack, void *live)
+{
+	unsigned char *end = (unsigned char *)stack + ARENA_STACK_SIZE;
+	assert((unsigned char *)live >= (unsigned char *)stack && (unsigned char *)live <= end);
+	arena->stack_live[slot_of(arena, stack)] = (uint32_t)(end - (unsigned char *)live);
+}
+
+static size_t stacks_used(const struct arena *arena)
+{
+	size_t used = 0;
+	for (uint32_t slot = 0; slot < arena->stack_top; slot++)
+		used += arena->stack_live[slot];
+	return used;
+}
+
+/* Heap blocks and stack frames may be poisoned; a snapshot copies them whatever they are. */
+__attribute__((no_sanitize("address"))) static void copy_raw(void *to, const void *from, size_t n)
+{
+#ifdef ARENA_ASAN
+	/* memcpy() is intercepted and would complain; nothing here needs its speed. */
+	unsigned char *t = to;
+	const unsigned char *f = from;
+	while (n >= 8) {
+		*(uint64_t *)t = *(const uint64_t *)f;
+		t += 8, f += 8, n -= 8;
+	}
+	while (n-- > 0)
+		*t++ = *f++;
+#else
+	memcpy(to, from, n);
+#endif
+}
+
+struct arena_snapshot *arena_save(const struct arena *arena, struct arena_snapshot *reuse)
+{
+	struct arena_snapshot *snapshot = reuse;
+	if (snapshot == NULL) {
+		snapshot = calloc(1, sizeof(*snapshot));
+		if (snapshot == NULL)
+			abort();
+	}
+	snapshot->heap = arena->brk;
+	snapshot->stacks = stacks_used(arena);
+	size_t total = snapshot->heap + snapshot->stacks;
+	if (snapshot->capacity < total) {
+		free(snapshot->data);
+		snapshot->data = malloc(total);
+		if (snapshot->data == NULL)
+			abort();
+		snapshot->capacity = total;
+	}
+	copy_raw(snapshot->data, arena, snapshot->heap);
+	unsigned char *to = snapshot->data + snapshot->heap;
+	for (uint32_t slot = 0; slot < arena->stack_top; slot++) {
+		size_t live = arena->stack_live[slot];
+		copy_raw(to, stack_slot(arena, slot) + ARENA_STACK_SIZE - live, live);
+		to += live;
+	}
+	return snapshot;
+}
+
+/* The shadow is no part of a snapshot: make it agree with the restored free lists. */
+static void repair_shadow(struct arena *arena, size_t old_brk)
+{
+#ifdef ARENA_ASAN
+	if (old_brk > arena->brk)
+		poison((unsigned char *)arena + arena->brk, old_brk - arena->brk);
+	unpoison(arena, arena->brk);
+	for (unsigned class = 0; class < CLASSES; class ++) {
+		size_t size = class < SMALL_CLASSES ? (class + 1) * GRAIN
+						    : 1UL << (class - SMALL_CLASSES + 11);
+		struct free_block *block = arena->free[class];
+		while (block != NULL) {
+			struct free_block *next = block->next;
+			poison(block, size);
+			block = next;
+		}
+	}
+	unpoison(stack_slot(arena, 0), (size_t)arena->stack_top * ARENA_STACK_SIZE);
+#else
+	(void)arena;
+	(void)old_brk;
+#endif
+}
+
+void arena_restore(struct arena *arena, const struct arena_snapshot *snapshot)
+{
+	size_t old_brk = arena->brk;
+	unpoison(arena, sizeof(*arena));
+	copy_raw(arena, snapshot->data, snapshot->heap);
+	const unsigned char *from = snapshot->data + snapshot->heap;
+	for (uint32_t slot = 0; slot < arena->stack_top; slot++) {
+		size_t live = arena->stack_live[slot];
+		copy_raw(stack_slot(arena, slot) + ARENA_STACK_SIZE - live, from, live);
+		from += live;
+	}
+	repair_shadow(arena, old_brk);
+}
+
+void arena_snapshot_free(struct arena_snapshot *snapshot)
+{
+	if (snapshot == NULL)
+		return;
+	free(snapshot->data);
+	free(snapshot);
+}
+
+size_t arena_used(const struct arena *arena)
+{
+	return arena->brk + stacks_used(arena);
+}
+
+size_t arena_live(const struct arena *arena)
+{
+	return arena->live;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ledger: what the kernel has promised about each frame, and the core of the checker.
+ *
+ * Concepts
+ *   holder      who may use frames: a guest's stage 2, a device's domain, a hardware queue's pin
+ *   promise     (holder, frame): granted -> revoking -> revoked. Granted as often as it was
+ *               mapped; only the last revocation counts
+ *   revoking    from the start of the call that takes the promise away: an access is still legal
+ *   revoked     that call returned success, or the last pin went
+ *   revocation  the call that did it: number, name, when
+ *   judgement   what an access at this instant is, by the promise and by who owns the frame now
+ *
+ * The shim feeds it; engines never see it. It knows no kernel option and no scenario.
+ */
+#ifndef HWQ_EMU_LEDGER_H
+#define HWQ_EMU_LEDGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "emu/addr.h"
+#include "emu/hash.h"
+#include "emu/spans.h"
+
+struct machine;
+
+enum promise_state {
+	PROMISE_NONE, /* never granted */
+	PROMISE_GRANTED,
+	PROMISE_REVOKING,
+	PROMISE_REVOKED,
+};
+
+struct promise {
+	enum promise_state state;
+	uint32_t owner;      /* of the frame, when it was granted */
+	uint32_t generation; /* of the frame, when it was granted */
+	uint32_t revocation; /* index; meaningful when revoking or revoked */
+};
+
+struct revocation {
+	const char *what; /* literal: "IOMMU_IOAS_UNMAP" */
+	uint64_t call;    /* number of the system call, as the runner counts */
+	uint64_t start_ps;
+	uint64_t done_ps; /* UINT64_MAX while revoking */
+};
+
+struct ledger_holder {
+	const char *name; /* literal */
+	bool gone;
+	struct spans promises; /* pfn -> promise */
+};
+
+struct ledger {
+	struct machine *machine;
+	struct ledger_holder **holders;
+	uint32_t holder_count;
+	uint32_t holder_capacity;
+	struct revocation *revocations;
+	uint32_t revocation_count;
+	uint32_t revocation_capacity;
+	uint64_t call; /* number of the system call that started last */
+};
+
+void ledger_init(struct ledger *ledger, struct machine *machine);
+uint32_t ledger_holder_new(struct ledger *ledger, const char *name);
+/* Everything the holder still has is revoked; its number may be used again. */
+void ledger_holder_gone(struct ledger *ledger, uint32_t holder);
+
+void ledger_grant(struct ledger *ledger, uint32_t holder, uint64_t pfn, uint64_t count);
+/* The current call's revocation, started if it has none by this name yet. */
+uint32_t ledger_revocation_new(struct ledger *ledger, const char *what);
+/* One grant fewer of each frame; where it was the last, the promise is revoking. */
+void ledger_revoke(struct ledger *ledger, uint32_t holder, uint64_t pfn, uint64_t count,
+		   uint32_t revocation);
+/* The kernel kept its part: revoking frames of [pfn, pfn + count) are revoked from now on. */
+void ledger_revoked(struct ledger *ledger, uint32_t holder, uint64_t pfn, uint64_t count);
+
+struct promise ledger_promise(struct ledger *ledger, uint32_t holder, uint64_t pfn);
+/* Frames that are granted to HOLDER now. */
+uint64_t ledger_granted(struct ledger *ledger, uint32_t holder);
+
+enum judgement {
+	ACCESS_LEGAL,
+	ACCESS_AFTER_UNMAP,    /* use-after-unmap: still the old owner's */
+	ACCESS_AFTER_FREE,     /* use-after-free: nobody's */
+	ACCESS_FOREIGN,        /* foreign-fetch or foreign-write: somebody else's */
+	ACCESS_NEVER_PROMISED, /* wrong-address */
+};
+
+enum judgement checker_judge(struct ledger *ledger, uint32_t holder, struct pa pa);
+
+void ledger_hash(struct ledger *ledger, struct hash *hash);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * System calls of emulated processes: everything a trace or a scenario can issue.
+ *
+ * A call is a record in the arena, run by its thread's task from start to result; it may be
+ * preempted, and may sleep (waitpid, poll, contended locks).
+ */
+#ifndef HWQ_EMU_SYSCALL_H
+#define HWQ_EMU_SYSCALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "emu/machine.h"
+
+enum syscall_number {
+	SYS_OPEN,         /* path, flags */
+	SYS_CLOSE,        /* fd */
+	SYS_IOCTL,        /* fd, cmd, arg */
+	SYS_READ,         /* fd, buffer, count */
+	SYS_WRITE,        /* fd, buffer, count */
+	SYS_POLL,         /* fd, events, timeout in ms; revents in out */
+	SYS_MMAP,         /* addr, length, prot, flags, fd, offset */
+	SYS_MUNMAP,       /* addr, length */
+	SYS_MADVISE,      /* addr, length, advice */
+	SYS_MEMFD_CREATE, /* path, flags */
+	SYS_FTRUNCATE,    /* fd, length */
+	SYS_FORK,         /* the child's process number in result */
+	SYS_WAITPID,      /* pid, (unused), options; the status in out */
+	SYS_EXIT,         /* code */
+};
+
+#define SYSCALL_PATH_MAX     256U
+#define MADV_DONTNEED_ADVICE 4U
+
+struct syscall {
+	enum syscall_number number;
+	uint64_t args[6];
+	char path[SYSCALL_PATH_MAX];
+	int64_t result; /* negative errno on failure */
+	uint64_t out;
+	struct rule rule; /* why it was refused */
+	bool unstated;    /* it delivered bytes that the emulation does not know (memory.h) */
+	bool done;
+};
+
+/* Starts CALL, which lies in the arena, on THREAD. False when the machine is out of stacks. */
+bool syscall_start(struct thread *thread, struct syscall *call);
+/*
+ * Runs steps until CALL is done. False when it sleeps and nothing else can happen, or the machine
+ * broke; the call then stays unfinished.
+ */
+bool syscall_finish(struct machine *machine, struct syscall *call);
+
+#endif

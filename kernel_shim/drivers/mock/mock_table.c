@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The mock domain's page table (iommufd 7.4): three levels of 512 entries over 2 KiB granules. An
+ * IOPTE larger than its level's entry is repeated; its first entry carries the dirty bit.
+ */
+#include <assert.h>
+#include <errno.h>
+
+#include "kernel_shim/drivers/mock/mock.h"
+
+#define GRANULE_SHIFT 11
+#define LEVEL_BITS    9
+#define ENTRIES       (1U << LEVEL_BITS)
+#define LEVELS        3
+#define PA_BITS       51
+
+/* A leaf: address 11..50, present 0, dirty 1, log2 of the size 56..61. A table: its pointer. */
+#define ENTRY_PRESENT    1ULL
+#define ENTRY_DIRTY      2ULL
+#define ENTRY_ADDRESS    0x7fffffffff800ULL
+#define ENTRY_SIZE_SHIFT 56
+
+struct mock_table {
+	uint64_t entries[ENTRIES];
+	uint32_t used;
+};
+
+static unsigned level_shift(unsigned level)
+{
+	return GRANULE_SHIFT + LEVEL_BITS * level;
+}
+
+static unsigned index_at(uint64_t iova, unsigned level)
+{
+	return iova >> level_shift(level) & (ENTRIES - 1);
+}
+
+static struct mock_table *table_of(uint64_t entry)
+{
+	return (struct mock_table *)(uintptr_t)entry;
+}
+
+static bool is_leaf(uint64_t entry)
+{
+	return entry & ENTRY_PRESENT;
+}
+
+static uint64_t leaf_size(uint64_t entry)
+{
+	return 1ULL << (entry >> ENTRY_SIZE_SHIFT);
+}
+
+/* The leaf that translates IOVA: pointer to the first of its entries, and its level. */
+static uint64_t *find_leaf(struct mock_domain *mock, uint64_t iova, struct mock_table **table)
+{
+	struct mock_table *at = mock->root;
+	if (iova >> MOCK_TABLE_BITS != 0)
+		return NULL;
+	for (unsigned level = LEVELS - 1; at != NULL; level--) {
+		uint64_t entry = at->entries[index_at(iova, level)];
+		if (is_leaf(entry)) {
+			*table = at;
+			return &at->entries[index_at(align_down(iova, leaf_size(entry)), level)];
+		}
+		if (level == 0)
+			break;
+		at = table_of(entry);
+	}
+	return NULL;
+}
+
+static unsigned level_of_size(uint64_t size)
+{
+	unsigned level = ((unsigned)__builtin_ctzll(size) - GRANULE_SHIFT) / LEVEL_BITS;
+	return level < LEVELS ? level : LEVELS - 1;
+}
+
+/* The table at LEVEL above IOVA, made where missing; NULL where a leaf is in the way. */
+static struct mock_table *get_table(struct mock_domain *mock, uint64_t iova, unsigned level)
+{
+	struct arena *arena = mock->domain.machine->arena;
+	if (mock->root == NULL)
+		mock->root = arena_new(arena, struct mock_table);
+	struct mock_table *at = mock->root;
+	for (unsigned up = LEVELS - 1; up > level; up--) {
+		uint64_t *entry = &at->entries[index_at(iova, up)];
+		if (is_leaf(*entry))
+			return NULL;
+		if (*entry == 0) {
+			*entry = (uint64_t)(uintptr_t)arena_new(arena, struct mock_table);
+			at->used++;
+		}
+		at = table_of(*entry);
+	}
+	return at;
+}
+
+static int in_the_way(struct mock_domain *mock)
+{
+	return refuse(mock->domain.machine, EADDRINUSE, "iommufd 3.3",
+		      "the domain has a mapping there");
+}
+
+static int map_one(struct mock_domain *mock, uint64_t iova, uint64_t pa, uint64_t size)
+{
+	unsigned level = level_of_size(size);
+	struct mock_table *table = get_table(mock, iova, level);
+	if (table == NULL)
+		return in_the_way(mock);
+	unsigned first = index_at(iova, level);
+	uint64_t repeats = size >> level_shift(level);
+	for (uint64_t i = 0; i < repeats; i++)
+		if (table->entries[first + i] != 0)
+			return in_the_way(mock);
+	uint64_t entry = pa | ENTRY_PRESENT | (uint64_t)__builtin_ctzll(size) << ENTRY_SIZE_SHIFT;
+	for (uint64_t i = 0; i < repeats; i++)
+		table->entries[first + i] = entry;
+	table->used += (uint32_t)repeats;
+	return 0;
+}
+
+/* The largest page size that alignment, rest and CHUNK allow; 0: none fits (7.4). */
+static uint64_t pick_size(const struct mock_domain *mock, uint64_t iova, uint64_t pa,
+			  uint64_t length, uint64_t chunk)
+{
+	uint64_t sizes = mock->domain.pgsize_bitmap;
+	uint64_t align = iova | pa;
+	uint64_t limit = chunk != 0 && chunk < length ? chunk : length;
+	if (align != 0) {
+		uint64_t lowest = align & -align;
+		limit = limit < lowest ? limit : lowest;
+	}
+	uint64_t top = 1ULL << (63 - __builtin_clzll(limit));
+	sizes &= (top << 1) - 1;
+	return sizes == 0 ? 0 : 1ULL << (63 - __builtin_clzll(sizes));
+}
+
+int mock_table_map(struct mock_domain *mock, uint64_t iova, uint64_t pa, uint64_t length,
+		   uint64_t chunk)
+{
+	struct machine *machine = mock->domain.machine;
+	uint64_t start = iova, end = iova + length;
+	if ((end - 1) >> MOCK_TABLE_BITS != 0 || (pa + length - 1) >> PA_BITS != 0)
+		return refuse(machine, ERANGE, "iommufd 3.3", "an address does not fit the table");
+	while (iova < end) {
+		uint64_t size = pick_size(mock, iova, pa, end - iova, chunk);
+		int error = size == 0 ? refuse(machine, ENXIO, "iommufd 3.3", "no page size fits")
+				      : map_one(mock, iova, pa, size);
+		if (error != 0) {
+			if (iova > start)
+				mock_table_unmap(mock, start, iova - start);
+			return error;
+		}
+		iova += size;
+		pa += size;
+	}
+	return 0;
+}
+
+/* Clears the leaf at IOVA and tables that became empty; returns the leaf's size, or 0. */
+static uint64_t unmap_one(struct mock_domain *mock, uint64_t iova)
+{
+	struct mock_table *path[LEVELS];
+	struct mock_table *at = mock->root;
+	unsigned level = LEVELS - 1;
+	for (; at != NULL; level--) {
+		path[level] = at;
+		uint64_t entry = at->entries[index_at(iova, level)];
+		if (is_leaf(entry))
+			break;
+		if (level == 0)
+			return 0;
+		at = table_of(entry);
+	}
+	if (at == NULL)
+		return 0;
+	uint64_t size = leaf_size(at->entries[index_at(iova, level)]);
+	uint64_t repeats = size >> level_shift(level);
+	unsigned first = index_at(align_down(iova, size), level);
+	for (uint64_t i = 0; i < repeats; i++)
+		at->entries[first + i] = 0;
+	at->used -= (uint32_t)repeats;
+	for (; level < LEVELS - 1 && path[level]->used == 0; level++) {
+		arena_delete(mock->domain.machine->arena, path[level]);
+		path[level + 1]->entries[index_at(iova, level + 1)] = 0;
+		path[level + 1]->used--;
+	}
+	return size;
+}
+
+void mock_table_unmap(struct mock_domain *mock, uint64_t iova, uint64_t length)
+{
+	uint64_t end = iova + length;
+	while (iova < end) {
+		uint64_t size = unmap_one(mock, iova);
+		assert(size != 0);
+		iova = align_down(iova, size) + size;
+	}
+}
+
+bool mock_table_translate(struct mock_domain *mock, uint64_t iova, uint64_t *pa)
+{
+	struct mock_table *table;
+	uint64_t *leaf = find_leaf(mock, iova, &table);
+	if (leaf == NULL)
+		return false;
+	*pa = (*leaf & ENTRY_ADDRESS) + (iova & (leaf_size(*leaf) - 1));
+	return true;
+}
+
+void mock_table_set_dirty(struct mock_domain *mock, uint64_t iova)
+{
+	struct mock_table *table;
+	uint64_t *leaf = find_leaf(mock, iova, &table);
+	if (leaf != NULL)
+		*leaf |= ENTRY_DIRTY;
+}
+
+void mock_table_read_dirty(struct mock_domain *mock, uint64_t iova, uint64_t last, bool clear,
+			   dirty_fn *report, void *context)
+{
+	while (iova <= last) {
+		struct mock_table *table;
+		uint64_t *leaf = find_leaf(mock, iova, &table);
+		if (leaf == NULL)
+			return;
+		uint64_t size = leaf_size(*leaf), base = align_down(iova, size);
+		if (*leaf & ENTRY_DIRTY) {
+			report(context, base, size);
+			if (clear)
+				*leaf &= ~ENTRY_DIRTY;
+		}
+		if (add_overflows(base, size, &iova))
+			return;
+	}
+}
+
+static void free_tables(struct arena *arena, struct mock_table *table, unsigned level)
+{
+	for (unsigned i = 0; level > 0 && i < ENTRIES; i++)
+		if (table->entries[i] != 0 && !is_leaf(table->entries[i]))
+			free_tables(arena, table_of(table->entries[i]), level - 1);
+	arena_delete(arena, table);
+}
+
+void mock_table_free(struct mock_domain *mock)
+{
+	if (mock->root != NULL)
+		free_tables(mock->domain.machine->arena, mock->root, LEVELS - 1);
+	mock->root = NULL;
+}

@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# run.sh [PATCH...]: shows that the tests notice defects. Each patch (default: all of this folder)
+# plants one defect and names the test that must fail with it:
+#   # breaks: one sentence
+#   # killed-by: unit.arena
+# Works in a scratch copy of the source tree, built once, then incrementally for each patch.
+set -euo pipefail
+shopt -s nullglob
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(git -C "$here" rev-parse --show-toplevel)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+tree=$scratch/tree
+build=$scratch/build
+log=$scratch/log
+
+patches=("$here"/*.patch)
+if [ $# -gt 0 ]; then
+	patches=()
+	for name; do
+		patches+=("$(realpath "$name")")
+	done
+fi
+
+die()
+{
+	echo "mutants: $*" >&2
+	exit 1
+}
+
+field() # PATCH KEY
+{
+	sed -n "/^\(diff\|---\) /q; s/^# $2: *//p" "$1" | head -n 1
+}
+
+target_of() # TEST
+{
+	case $1 in
+	unit.*) echo "test_${1#unit.}" ;;
+	corpus.*) echo "fuzz_${1#corpus.}" ;;
+	script.*) echo hwq ;;
+	*) return 1 ;;
+	esac
+}
+
+run_test() # TEST
+{
+	ctest --test-dir "$build" --no-tests=error --output-on-failure -R "^${1//./\\.}\$" \
+		>"$log" 2>&1
+}
+
+build_target() # TARGET...
+{
+	cmake --build "$build" -j 2 --target "$@" >"$log" 2>&1
+}
+
+declare -A tests=()
+for patch in "${patches[@]}"; do
+	[ -r "$patch" ] || die "$patch: cannot read"
+	[ -n "$(field "$patch" breaks)" ] || die "$patch: no line '# breaks: ...' before the diff"
+	test=$(field "$patch" killed-by)
+	[ -n "$test" ] || die "$patch: no line '# killed-by: ...' before the diff"
+	target_of "$test" >/dev/null ||
+		die "$patch: killed-by: $test: expected unit.X, corpus.X or script.X"
+	tests[$test]=1
+done
+
+mkdir "$tree"
+cd "$root"
+# Tracked and new files alike, but not those deleted and not yet committed.
+git ls-files -z --cached --others --exclude-standard | sort -zu |
+	while IFS= read -r -d '' file; do
+		if [ -e "$file" ]; then printf '%s\0' "$file"; fi
+	done | xargs -0 cp --parents -t "$tree"
+cd "$tree"
+
+# No -Werror: a defect may well leave a variable unused.
+cmake -S "$tree" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG=-O0 \
+	-DHWQ_WERROR=OFF -DHWQ_MUTANTS=OFF >"$log" 2>&1 || { cat "$log"; die "configure failed"; }
+build_target all || { cat "$log"; die "the unpatched tree does not build"; }
+for test in "${!tests[@]}"; do
+	run_test "$test" || { cat "$log"; die "$test does not pass on the unpatched tree"; }
+done
+
+killed=0
+survived=0
+broken=0
+for patch in "${patches[@]}"; do
+	name=$(basename "$patch" .patch)
+	test=$(field "$patch" killed-by)
+	if ! patch -p1 --dry-run -f -s -i "$patch" >"$log" 2>&1; then
+		echo "BROKEN $name: does not apply"
+		cat "$log"
+		broken=$((broken + 1))
+		continue
+	fi
+	patch -p1 -f -s --no-backup-if-mismatch -i "$patch"
+	if ! build_target "$(target_of "$test")"; then
+		echo "BROKEN $name: does not build"
+		cat "$log"
+		broken=$((broken + 1))
+	elif run_test "$test"; then
+		echo "SURVIVED $name: $test passes although $(field "$patch" breaks)"
+		survived=$((survived + 1))
+	else
+		echo "killed $name by $test"
+		killed=$((killed + 1))
+	fi
+	patch -p1 -R -f -s --no-backup-if-mismatch -i "$patch"
+done
+
+# Each unit test must have shown at least twice that it can fail.
+lacking=0
+if [ $# -eq 0 ]; then
+	for source in "$root"/tests/unit/test_*.c; do
+		test=unit.$(basename "${source#"$root"/tests/unit/test_}" .c)
+		count=0
+		for patch in "${patches[@]}"; do
+			[ "$(field "$patch" killed-by)" != "$test" ] || count=$((count + 1))
+		done
+		if [ "$count" -lt 2 ]; then
+			echo "LACKING ${source#"$root"/}: $count mutants name $test, expected at least 2"
+			lacking=$((lacking + 1))
+		fi
+	done
+fi
+
+summary="${#patches[@]} mutants: $killed killed, $survived survived"
+[ "$broken" -eq 0 ] || summary+=", $broken broken"
+echo "$summary"
+[ $((survived + broken + lacking)) -eq 0 ]

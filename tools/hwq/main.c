@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/hwq/hwq.h"
+
+struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *summary;
+};
+
+static const struct command commands[] = {
+	{"replay", hwq_replay, "issue recorded calls and compare with what the kernel answered"},
+	{"bench", hwq_bench, "measure the hot paths"},
+};
+
+static void print_help(FILE *out)
+{
+	fprintf(out, "hwq: a software emulator of IOMMU hardware queue engines\n\n"
+		     "usage: hwq COMMAND [OPTIONS] [ARGUMENTS]\n\ncommands:\n");
+	for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+	fprintf(out, "\n'hwq COMMAND --help' tells more; 'hwq --version' prints the version.\n"
+		     "exit: 0 all as expected, 1 something was not, 2 bad usage or input, "
+		     "3 internal error\n");
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		print_help(stderr);
+		return HWQ_BAD_INPUT;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		print_help(stdout);
+		return HWQ_AS_EXPECTED;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("hwq %s\n", HWQ_VERSION);
+		return HWQ_AS_EXPECTED;
+	}
+	for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	fprintf(stderr, "hwq: unknown command '%s', expected one of:", argv[1]);
+	for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+		fprintf(stderr, " %s", commands[i].name);
+	fputc('\n', stderr);
+	return HWQ_BAD_INPUT;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Recorded calls: what a line of a trace means.
+ *
+ * Concepts
+ *   recorded call  one line, decoded: the system call to issue, the bytes to put in memory before,
+ *                  and what the recorded kernel answered
+ *   argument       the struct an ioctl points to: its bytes before the call and after it
+ *   pointee        memory that the line shows behind a pointer: bytes before and after
+ *   context line   `# process ...`, `# memory ...`: what was there when the recording began
+ *
+ * Decoding checks names and shapes: an unknown call, field or symbol is bad input, reported with
+ * its place and the nearest valid word. It never looks at recorded results.
+ */
+#ifndef HWQ_TOOLS_RUNNER_RECORDING_H
+#define HWQ_TOOLS_RUNNER_RECORDING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "emu/syscall.h"
+#include "emu/trace/trace.h"
+#include "kernel_shim/uapi/layout.h"
+
+#define POINTEES_MAX 2U
+
+struct recorded_bytes {
+	const uint8_t *before;
+	const uint8_t *after;
+	uint32_t length; /* bytes */
+};
+
+struct recorded_pointee {
+	uint64_t va;
+	struct recorded_bytes bytes;
+	const struct trace_value *value; /* of the pointer */
+	const char *name;                /* of the field */
+};
+
+/* What stands behind `=`, and how a replay takes it. */
+enum recorded_result {
+	RESULT_COMPARED, /* number or errno */
+	RESULT_ADDRESS,  /* of a mapping: a binding, compared only with what the call fixes */
+	RESULT_PROCESS,  /* of fork: a label */
+	RESULT_NONE,     /* ? */
+};
+
+struct recorded_call {
+	uint32_t line;
+	uint32_t pid;
+	uint32_t tid;
+	enum syscall_number number;
+	uint64_t args[6];
+	const char *path;
+	enum recorded_result result_kind;
+	int64_t result; /* negative errno for -1 ERRNO */
+	/* ioctl */
+	const struct ioctl_layout *layout;
+	const struct test_op_layout *test_op;
+	bool has_argument; /* the struct lies in scratch memory; else args[2] counts */
+	struct recorded_bytes argument;
+	uint32_t reserve; /* bytes the kernel may read or write behind the pointer */
+	/* read, write: the buffer */
+	bool has_buffer;
+	struct recorded_bytes buffer;
+	bool has_out; /* poll: revents, waitpid: status */
+	uint64_t out;
+	struct recorded_pointee pointees[POINTEES_MAX];
+	uint32_t pointee_count;
+	const struct trace_call *source;
+};
+
+enum descriptor_kind {
+	DESCRIPTOR_CLOSED,
+	DESCRIPTOR_REGULAR,
+	DESCRIPTOR_PIPE,
+	DESCRIPTOR_CHARACTER,
+};
+
+struct recorded_process {
+	uint32_t pid;
+	uint32_t parent;
+	enum descriptor_kind descriptors[3];
+};
+
+struct recorded_memory {
+	uint64_t first;
+	uint64_t last;
+	uint32_t prot; /* PROT_*_BIT */
+	bool shared;
+	bool file;
+};
+
+enum recorded_context {
+	CONTEXT_OTHER,
+	CONTEXT_PROCESS,
+	CONTEXT_MEMORY,
+	CONTEXT_KERNEL, /* the version must be one that the shim models */
+};
+
+/*
+ * Decodes a call line; bytes and texts live in ARENA. 0, or -1 with DIAG: bad input at its place
+ * in FILE.
+ */
+int recorded_call_decode(const char *file, const struct trace_line *line, struct trace_arena *arena,
+			 struct recorded_call *call, struct trace_diag *diag);
+
+/* Decodes a comment line. -1: it begins like a context line but is none. */
+int recorded_context_decode(const char *file, const struct trace_line *line,
+			    enum recorded_context *kind, struct recorded_process *process,
+			    struct recorded_memory *memory, struct trace_diag *diag);
+
+#endif

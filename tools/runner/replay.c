@@ -1,0 +1,772 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/runner/replay.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "emu/trace/errno_names.h"
+#include "kernel_shim/iommufd.h"
+
+#define SCRATCH_HINT 0x10000ULL /* below anything that a program maps */
+#define SCRATCH_SIZE (1ULL << 20)
+#define STEPS_MAX    (1ULL << 24) /* of one call */
+
+/* A process of the recording and the one that stands for it. */
+struct bound_process {
+	uint32_t pid;    /* label */
+	uint32_t parent; /* label */
+	struct process *process;
+	uint64_t scratch;   /* va; 0: none yet */
+	uint32_t fork_line; /* of the fork that made it; 0: not seen */
+	bool acted;
+};
+
+struct replay {
+	struct machine *machine;
+	struct replay_options options;
+	const struct replay_events *events;
+	struct replay_counts counts;
+	struct bound_process *processes;
+	uint32_t process_count;
+	uint32_t process_capacity;
+	struct syscall *call; /* in the arena, used again and again */
+	struct arena_snapshot *snapshot;
+	struct recorded_call *forks; /* copies, for replay_end() */
+	struct trace_call *fork_sources;
+	uint32_t fork_count;
+	const char *failure;
+	bool internal;
+	uint8_t *bytes; /* for reading back */
+	size_t bytes_size;
+};
+
+struct replay_options replay_options_default(void)
+{
+	struct replay_options options = {.machine = machine_config_default()};
+	options.machine.track_stated = true;
+	return options;
+}
+
+struct replay *replay_new(const struct replay_options *options, const struct replay_events *events)
+{
+	struct replay *replay = calloc(1, sizeof(*replay));
+	if (replay == NULL)
+		return NULL;
+	replay->options = *options;
+	replay->events = events;
+	replay->machine = machine_new(&options->machine);
+	if (replay->machine == NULL) {
+		free(replay);
+		return NULL;
+	}
+	iommufd_register(replay->machine);
+	replay->machine->scheduler.stepwise = options->check_steps;
+	replay->call = arena_new(replay->machine->arena, struct syscall);
+	return replay;
+}
+
+void replay_free(struct replay *replay)
+{
+	if (replay == NULL)
+		return;
+	arena_snapshot_free(replay->snapshot);
+	machine_free(replay->machine);
+	free(replay->processes);
+	free(replay->forks);
+	free(replay->fork_sources);
+	free(replay->bytes);
+	free(replay);
+}
+
+const struct replay_counts *replay_counts(const struct replay *replay)
+{
+	return &replay->counts;
+}
+
+struct machine *replay_machine(struct replay *replay)
+{
+	return replay->machine;
+}
+
+const char *replay_failure(const struct replay *replay)
+{
+	return replay->failure;
+}
+
+bool replay_is_internal(const struct replay *replay)
+{
+	return replay->internal;
+}
+
+static void *must_grow(void *block, size_t size)
+{
+	void *grown = realloc(block, size);
+	if (grown == NULL)
+		abort();
+	return grown;
+}
+
+/* --- processes --- */
+
+static struct bound_process *find_process(struct replay *replay, uint32_t pid)
+{
+	/* The last one first: lines of one process come in runs. */
+	for (uint32_t i = replay->process_count; i-- > 0;)
+		if (replay->processes[i].pid == pid)
+			return &replay->processes[i];
+	return NULL;
+}
+
+static struct bound_process *bind_process(struct replay *replay, uint32_t pid, uint32_t parent,
+					  struct process *process)
+{
+	if (replay->process_count == replay->process_capacity) {
+		replay->process_capacity = replay->process_capacity * 2 + 4;
+		replay->processes = must_grow(
+			replay->processes, replay->process_capacity * sizeof(*replay->processes));
+	}
+	struct bound_process *bound = &replay->processes[replay->process_count++];
+	*bound = (struct bound_process){.pid = pid, .parent = parent, .process = process};
+	return bound;
+}
+
+static void open_descriptor(struct process *process, int fd, enum descriptor_kind kind)
+{
+	static const struct file_ops *const ops[] = {
+		[DESCRIPTOR_REGULAR] = &regular_file_ops,
+		[DESCRIPTOR_PIPE] = &pipe_ops,
+		[DESCRIPTOR_CHARACTER] = &char_device_ops,
+	};
+	if (kind == DESCRIPTOR_CLOSED)
+		return;
+	struct file *file = file_new(process->machine, ops[kind], NULL, O_RDWR_BIT);
+	if (kind == DESCRIPTOR_REGULAR)
+		file->object =
+			object_new(process->machine, OBJECT_FILE, UINT64_MAX, process->mm->owner);
+	fd_install_at(process, fd, file);
+}
+
+/* The table starts at 3: what 0, 1 and 2 are, the recording says. */
+static struct bound_process *root_process(struct replay *replay, uint32_t pid, uint32_t parent,
+					  const enum descriptor_kind descriptors[3])
+{
+	struct process *process = process_new(replay->machine, NULL);
+	thread_new(process);
+	for (int fd = 0; fd < 3; fd++)
+		open_descriptor(process, fd, descriptors[fd]);
+	return bind_process(replay, pid, parent, process);
+}
+
+/* A child whose first line stands before its parent's fork line. */
+static struct bound_process *forked_early(struct replay *replay, uint32_t pid,
+					  struct bound_process *parent)
+{
+	uint64_t scratch = parent->scratch;
+	uint32_t parent_pid = parent->pid;
+	struct process *process = process_fork(parent->process);
+	if (process == NULL)
+		return NULL;
+	thread_new(process);
+	struct bound_process *bound = bind_process(replay, pid, parent_pid, process);
+	bound->scratch = scratch;
+	return bound;
+}
+
+void replay_process(struct replay *replay, const struct recorded_process *recorded)
+{
+	if (machine_guard(replay->machine) != 0)
+		return; /* the next call finds the machine broken */
+	if (find_process(replay, recorded->pid) != NULL)
+		return;
+	struct bound_process *parent = find_process(replay, recorded->parent);
+	if (parent == NULL)
+		root_process(replay, recorded->pid, recorded->parent, recorded->descriptors);
+	else if (!parent->process->exited)
+		forked_early(replay, recorded->pid, parent);
+}
+
+static struct bound_process *process_of(struct replay *replay, uint32_t pid)
+{
+	static const enum descriptor_kind plain[3] = {DESCRIPTOR_CHARACTER, DESCRIPTOR_CHARACTER,
+						      DESCRIPTOR_CHARACTER};
+	struct bound_process *bound = find_process(replay, pid);
+	return bound != NULL ? bound : root_process(replay, pid, 0, plain);
+}
+
+void replay_memory(struct replay *replay, const struct recorded_memory *memory)
+{
+	if (replay->process_count == 0 || machine_guard(replay->machine) != 0)
+		return;
+	struct process *process = replay->processes[0].process;
+	struct map_request request = {
+		.address = memory->first,
+		.length = memory->last - memory->first + 1,
+		.prot = memory->prot,
+		.flags = MAP_FIXED_BIT | (memory->shared ? MAP_SHARED_BIT : MAP_PRIVATE_BIT),
+	};
+	uint64_t va;
+	if (memory->file || memory->shared)
+		request.object =
+			object_new(replay->machine, memory->file ? OBJECT_FILE : OBJECT_SHMEM,
+				   UINT64_MAX, process->mm->owner);
+	mm_map(process->mm, &request, &va);
+	if (request.object != NULL)
+		object_put(request.object);
+}
+
+/* A thread of the process that is in no call. */
+static struct thread *thread_of(struct bound_process *bound, uint32_t tid)
+{
+	struct thread *thread;
+	TAILQ_FOREACH (thread, &bound->process->threads, link)
+		if (!thread->busy)
+			break;
+	if (thread == NULL)
+		thread = thread_new(bound->process);
+	thread->tid = tid;
+	return thread;
+}
+
+/* --- user memory that the lines speak of --- */
+
+/* Memory whose bytes a line prints is accessible (FORMAT.md): maps what is missing. */
+static void make_accessible(struct mm *mm, uint64_t va, uint64_t length)
+{
+	uint64_t end = va + length;
+	for (uint64_t at = align_down(va, PAGE_SIZE); at < end; at += PAGE_SIZE) {
+		if (mm_find_vma(mm, at) != NULL)
+			continue;
+		struct map_request request = {
+			.address = at,
+			.length = PAGE_SIZE,
+			.prot = PROT_READ_BIT | PROT_WRITE_BIT,
+			.flags = MAP_FIXED_BIT | MAP_PRIVATE_BIT | MAP_ANONYMOUS_BIT,
+		};
+		uint64_t mapped;
+		mm_map(mm, &request, &mapped);
+	}
+}
+
+static bool in_user_space(uint64_t va, uint64_t length)
+{
+	return va < TASK_SIZE && length <= TASK_SIZE - va;
+}
+
+static void put_pointees(struct mm *mm, const struct recorded_call *call)
+{
+	for (uint32_t i = 0; i < call->pointee_count; i++) {
+		const struct recorded_pointee *pointee = &call->pointees[i];
+		if (!in_user_space(pointee->va, pointee->bytes.length))
+			continue;
+		make_accessible(mm, pointee->va, pointee->bytes.length);
+		mm_poke(mm, va_of(pointee->va), pointee->bytes.before, pointee->bytes.length);
+	}
+}
+
+/* Room for arguments that the recording shows without their address. */
+static uint64_t scratch_of(struct bound_process *bound, uint64_t size)
+{
+	struct mm *mm = bound->process->mm;
+	struct vma *vma = bound->scratch != 0 ? mm_find_vma(mm, bound->scratch) : NULL;
+	if (vma != NULL && vma->first == bound->scratch && vma->last - vma->first + 1 >= size &&
+	    vma->prot == (PROT_READ_BIT | PROT_WRITE_BIT))
+		return bound->scratch;
+	struct map_request request = {
+		.address = SCRATCH_HINT,
+		.length = size > SCRATCH_SIZE ? size : SCRATCH_SIZE,
+		.prot = PROT_READ_BIT | PROT_WRITE_BIT,
+		.flags = MAP_PRIVATE_BIT | MAP_ANONYMOUS_BIT,
+	};
+	return mm_map(mm, &request, &bound->scratch) == 0 ? bound->scratch : 0;
+}
+
+static uint8_t *read_back(struct replay *replay, struct mm *mm, uint64_t va, uint32_t length)
+{
+	if (replay->bytes_size < length) {
+		replay->bytes = must_grow(replay->bytes, length);
+		replay->bytes_size = length;
+	}
+	memset(replay->bytes, 0, length);
+	mm_peek(mm, va_of(va), replay->bytes, length);
+	return replay->bytes;
+}
+
+/* --- outcomes --- */
+
+static void differ(struct replay *replay, const struct recorded_call *call, const char *field,
+		   int64_t offset, const char *expected, const char *got)
+{
+	struct difference difference = {.call = call, .field = field, .offset = offset};
+	snprintf(difference.expected, sizeof(difference.expected), "%s", expected);
+	snprintf(difference.got, sizeof(difference.got), "%s", got);
+	difference.rule = replay->call->rule;
+	replay->events->difference(replay->events->context, &difference);
+}
+
+static void number_text(char *text, size_t size, uint64_t number)
+{
+	if (number < 0x100000)
+		snprintf(text, size, "%llu", (unsigned long long)number);
+	else
+		snprintf(text, size, "0x%llx", (unsigned long long)number);
+}
+
+static void result_text(char *text, size_t size, int64_t result)
+{
+	const char *name = result < 0 && result > -4096 ? errno_name((int)-result) : NULL;
+	if (name != NULL)
+		snprintf(text, size, "-1 %s", name);
+	else
+		number_text(text, size, (uint64_t)result);
+}
+
+static bool compare_result(struct replay *replay, const struct recorded_call *call,
+			   int64_t expected, int64_t got)
+{
+	char a[DIFFERENCE_TEXT_MAX], b[DIFFERENCE_TEXT_MAX];
+	replay->counts.results++;
+	replay->counts.errnos += expected < 0;
+	if (expected == got)
+		return true;
+	result_text(a, sizeof(a), expected);
+	result_text(b, sizeof(b), got);
+	differ(replay, call, "result", -1, a, b);
+	return false;
+}
+
+static uint64_t load(const uint8_t *from, uint32_t width)
+{
+	uint64_t value = 0;
+	for (uint32_t i = 0; i < width; i++)
+		value |= (uint64_t)from[i] << (8 * i);
+	return value;
+}
+
+/* Up to eight bytes from AT on, as hex digits. */
+static void bytes_text(char *text, size_t size, const uint8_t *bytes, uint32_t at, uint32_t length)
+{
+	size_t used = (size_t)snprintf(text, size, "...\"");
+	for (uint32_t i = at; i < length && i < at + 8; i++)
+		used += (size_t)snprintf(text + used, size - used, "%02x", bytes[i]);
+	snprintf(text + used, size - used, "\"%s", at + 8 < length ? "..." : "");
+}
+
+static bool compare_bytes(struct replay *replay, const struct recorded_call *call, const char *name,
+			  const uint8_t *expected, const uint8_t *got, uint32_t length)
+{
+	char a[DIFFERENCE_TEXT_MAX], b[DIFFERENCE_TEXT_MAX];
+	replay->counts.bytes += length;
+	if (memcmp(expected, got, length) == 0)
+		return true;
+	uint32_t at = 0;
+	while (expected[at] == got[at])
+		at++;
+	bytes_text(a, sizeof(a), expected, at, length);
+	bytes_text(b, sizeof(b), got, at, length);
+	differ(replay, call, name, at, a, b);
+	return false;
+}
+
+static const struct field_layout *field_at(const struct recorded_call *call, uint32_t offset)
+{
+	const struct field_layout *lists[2] = {call->test_op != NULL ? call->test_op->fields : NULL,
+					       call->layout->fields};
+	for (int i = 0; i < 2; i++)
+		for (const struct field_layout *field = lists[i];
+		     field != NULL && field->name != NULL; field++)
+			if (offset >= field->offset &&
+			    offset < (uint32_t)field->offset + field->width)
+				return field;
+	return NULL;
+}
+
+/* The struct after the call, field by field. */
+static bool compare_argument(struct replay *replay, struct mm *mm, const struct recorded_call *call,
+			     uint64_t va)
+{
+	const uint8_t *expected = call->argument.after;
+	const uint8_t *got = read_back(replay, mm, va, call->argument.length);
+	bool same = true;
+	replay->counts.fields++;
+	if (memcmp(expected, got, call->argument.length) == 0)
+		return true;
+	for (uint32_t at = 0; at < call->argument.length; at++) {
+		if (expected[at] == got[at])
+			continue;
+		const struct field_layout *field = field_at(call, at);
+		if (field == NULL || (uint32_t)field->offset + field->width > call->argument.length)
+			return compare_bytes(replay, call, "tail", expected + at, got + at,
+					     call->argument.length - at);
+		char a[DIFFERENCE_TEXT_MAX], b[DIFFERENCE_TEXT_MAX];
+		number_text(a, sizeof(a), load(expected + field->offset, field->width));
+		number_text(b, sizeof(b), load(got + field->offset, field->width));
+		differ(replay, call, field->name, -1, a, b);
+		same = false;
+		at = (uint32_t)field->offset + field->width - 1;
+	}
+	return same;
+}
+
+static bool compare_memory(struct replay *replay, struct mm *mm, const struct recorded_call *call,
+			   uint64_t va)
+{
+	bool same = true;
+	if (call->has_argument)
+		same &= compare_argument(replay, mm, call, va);
+	if (call->has_buffer && call->number == SYS_READ && call->result > 0) {
+		uint32_t length = call->buffer.length;
+		if (length > (uint64_t)call->result)
+			length = (uint32_t)call->result;
+		same &= compare_bytes(replay, call, "buffer", call->buffer.before,
+				      read_back(replay, mm, va, length), length);
+	}
+	for (uint32_t i = 0; i < call->pointee_count; i++) {
+		const struct recorded_pointee *pointee = &call->pointees[i];
+		uint32_t length = pointee->bytes.length;
+		if (!in_user_space(pointee->va, length))
+			continue;
+		same &= compare_bytes(replay, call, pointee->name, pointee->bytes.after,
+				      read_back(replay, mm, pointee->va, length), length);
+	}
+	return same;
+}
+
+/* What a call hands back by value besides its result. */
+static bool compare_out(struct replay *replay, const struct recorded_call *call)
+{
+	char a[DIFFERENCE_TEXT_MAX], b[DIFFERENCE_TEXT_MAX];
+	if (!call->has_out || call->result < 0 || call->out == replay->call->out)
+		return true;
+	number_text(a, sizeof(a), call->out);
+	number_text(b, sizeof(b), replay->call->out);
+	differ(replay, call, call->number == SYS_POLL ? "revents" : "status", -1, a, b);
+	return false;
+}
+
+static void count_outcome(struct replay *replay, bool equal)
+{
+	replay->counts.calls++;
+	if (equal)
+		replay->counts.equal++;
+	else
+		replay->counts.differ++;
+}
+
+static void count_unverifiable(struct replay *replay, const struct recorded_call *call,
+			       const char *reason)
+{
+	replay->counts.calls++;
+	replay->counts.unverifiable++;
+	replay->events->unverifiable(replay->events->context, call, reason);
+}
+
+/* --- running --- */
+
+/* Does one step, undoes it, does it again: the same state must come out. */
+static bool checked_step(struct replay *replay)
+{
+	struct machine *machine = replay->machine;
+	struct hash first, second;
+	hash_init(&first);
+	hash_init(&second);
+	replay->snapshot = arena_save(machine->arena, replay->snapshot);
+	if (!clock_step(&machine->clock))
+		return false;
+	machine_hash(machine, &first);
+	arena_restore(machine->arena, replay->snapshot);
+	clock_step(&machine->clock);
+	machine_hash(machine, &second);
+	replay->internal = first.value != second.value;
+	if (replay->internal)
+		replay->failure = "a step that was restored and done again led to another state";
+	return first.value == second.value;
+}
+
+/* 1: done; 0: it sleeps for good; -1: the machine can't go on. */
+static int run_to_end(struct replay *replay)
+{
+	struct machine *machine = replay->machine;
+	struct syscall *call = replay->call;
+	for (uint64_t steps = 0; !call->done; steps++) {
+		if (machine->scheduler.broken) {
+			replay->failure = "the recording needs more memory than the limit";
+			return -1;
+		}
+		if (steps == STEPS_MAX) {
+			replay->failure = "a call took more steps than the limit";
+			return -1;
+		}
+		if (replay->options.check_steps ? checked_step(replay)
+						: clock_step(&machine->clock))
+			continue;
+		return replay->failure != NULL ? -1 : 0;
+	}
+	return 1;
+}
+
+static int start_and_run(struct replay *replay, struct thread *thread)
+{
+	if (!syscall_start(thread, replay->call)) {
+		replay->failure = "too many calls sleep at once";
+		return -1;
+	}
+	return run_to_end(replay);
+}
+
+/* A call that sleeps keeps its record: the next one gets a new one. */
+static bool never_returned(struct replay *replay, const struct recorded_call *call)
+{
+	char expected[DIFFERENCE_TEXT_MAX], got[DIFFERENCE_TEXT_MAX];
+	struct thread *thread = NULL;
+	struct process *process;
+	TAILQ_FOREACH (process, &replay->machine->processes, link)
+		TAILQ_FOREACH (thread, &process->threads, link)
+			if (thread->call == replay->call)
+				goto found;
+found:
+	result_text(expected, sizeof(expected), call->result);
+	snprintf(got, sizeof(got), "no return: it sleeps at '%s' and nothing can wake it",
+		 thread != NULL ? thread->task.where : "?");
+	differ(replay, call, "result", -1, expected, got);
+	replay->call = arena_new(replay->machine->arena, struct syscall);
+	return false;
+}
+
+static bool same_process(struct replay *replay, const struct recorded_call *call)
+{
+	char a[DIFFERENCE_TEXT_MAX], b[DIFFERENCE_TEXT_MAX];
+	int64_t got = replay->call->result;
+	if (got > 0)
+		for (uint32_t i = 0; i < replay->process_count; i++)
+			if (replay->processes[i].process->pid == (uint64_t)got)
+				got = replay->processes[i].pid;
+	replay->counts.results++;
+	if (got == call->result)
+		return true;
+	result_text(a, sizeof(a), call->result);
+	result_text(b, sizeof(b), got);
+	differ(replay, call, "result", -1, a, b);
+	return false;
+}
+
+/* An address is a binding: compared are success, errno, and what MAP_FIXED promised. */
+static bool compare_address(struct replay *replay, const struct recorded_call *call)
+{
+	char a[DIFFERENCE_TEXT_MAX];
+	int64_t got = replay->call->result;
+	if (call->result < 0 || got < 0)
+		return compare_result(replay, call, call->result, got);
+	replay->counts.results++;
+	if (call->result == got)
+		return true;
+	result_text(a, sizeof(a), call->result);
+	differ(replay, call, "result", -1, a, "an address that was free and page aligned");
+	return false;
+}
+
+static void remember_fork(struct replay *replay, const struct recorded_call *call)
+{
+	uint32_t n = replay->fork_count++;
+	replay->forks = must_grow(replay->forks, (n + 1) * sizeof(*replay->forks));
+	replay->fork_sources =
+		must_grow(replay->fork_sources, (n + 1) * sizeof(*replay->fork_sources));
+	replay->forks[n] = *call;
+	replay->fork_sources[n] = *call->source;
+}
+
+static int do_fork(struct replay *replay, const struct recorded_call *call,
+		   struct bound_process *parent)
+{
+	uint32_t parent_pid = parent->pid;
+	uint64_t scratch = parent->scratch;
+	remember_fork(replay, call);
+	struct bound_process *child = find_process(replay, (uint32_t)call->result);
+	if (child != NULL && child->parent == parent_pid && child->fork_line == 0) {
+		child->fork_line = call->line; /* it ran before this line */
+		replay->counts.results++;
+		count_outcome(replay, true);
+		return 0;
+	}
+	int ended = start_and_run(replay, thread_of(parent, call->tid));
+	if (ended < 0)
+		return -1;
+	int64_t got = replay->call->result;
+	if (got < 0 || call->result < 0 || child != NULL) {
+		count_outcome(replay, compare_result(replay, call, call->result, got));
+		return 0;
+	}
+	struct process *process;
+	TAILQ_FOREACH (process, &replay->machine->processes, link)
+		if (process->pid == (uint64_t)got)
+			break;
+	child = bind_process(replay, (uint32_t)call->result, parent_pid, process);
+	child->fork_line = call->line;
+	child->scratch = scratch;
+	replay->counts.results++;
+	count_outcome(replay, true);
+	return 0;
+}
+
+/* What can't be known without the recorded machine's files. */
+static const char *beyond_recording(const struct recorded_call *call, struct process *process)
+{
+	struct file *file = fd_file(process, (int)call->args[0]);
+	if (call->number == SYS_OPEN && call->result < 0 && strcmp(call->path, "/dev/iommu") != 0)
+		return "what files there were is not recorded";
+	if ((call->number == SYS_READ || call->number == SYS_WRITE) && file != NULL &&
+	    file->ops->read == NULL && file->ops->write == NULL && file->ops->ioctl == NULL &&
+	    file->ops->poll == NULL)
+		return "the contents of files and pipes are not recorded";
+	if ((call->number == SYS_READ || call->number == SYS_WRITE) && call->result == -EFAULT)
+		return "the buffer's address is not recorded";
+	return NULL;
+}
+
+static int prepare(struct replay *replay, const struct recorded_call *call,
+		   struct bound_process *bound, uint64_t *scratch)
+{
+	struct syscall *syscall = replay->call;
+	struct mm *mm = bound->process->mm;
+	uint64_t need = call->has_argument ? call->reserve : 0;
+	if (call->has_buffer)
+		need = call->args[2] > call->buffer.length ? call->args[2] : call->buffer.length;
+	*scratch = 0;
+	syscall->number = call->number;
+	memcpy(syscall->args, call->args, sizeof(syscall->args));
+	syscall->path[0] = 0;
+	if (call->path != NULL)
+		snprintf(syscall->path, sizeof(syscall->path), "%s", call->path);
+	put_pointees(mm, call);
+	if (!call->has_argument && !call->has_buffer)
+		return 0;
+	*scratch = need <= TASK_SIZE / 4 ? scratch_of(bound, need) : 0;
+	if (*scratch == 0) {
+		replay->failure = "no room in the process for the call's buffer";
+		return -1;
+	}
+	const struct recorded_bytes *bytes = call->has_argument ? &call->argument : &call->buffer;
+	mm_write(mm, va_of(*scratch), bytes->before,
+		 call->has_argument ? call->reserve : bytes->length);
+	syscall->args[call->has_argument ? 2 : 1] = *scratch;
+	return 0;
+}
+
+/* Where the recorded kernel put a mapping, the emulated one puts it too, if it is free. */
+static void bind_address(struct replay *replay, const struct recorded_call *call,
+			 struct bound_process *bound)
+{
+	struct syscall *syscall = replay->call;
+	uint64_t length = align_up(call->args[1], PAGE_SIZE);
+	uint64_t address = (uint64_t)call->result;
+	if (call->result < 0 || page_offset(address) != 0 || (call->args[3] & MAP_FIXED_BIT))
+		return;
+	/* The scratch memory is the replay's own: it makes way. */
+	if (bound->scratch != 0 && address < bound->scratch + SCRATCH_SIZE &&
+	    bound->scratch < address + length) {
+		mm_unmap(bound->process->mm, bound->scratch, SCRATCH_SIZE);
+		bound->scratch = 0;
+	}
+	syscall->args[0] = address;
+}
+
+static int64_t bound_pid(struct replay *replay, uint64_t label)
+{
+	struct bound_process *bound = find_process(replay, (uint32_t)label);
+	return (int32_t)label > 0 && bound != NULL ? (int64_t)bound->process->pid : (int64_t)label;
+}
+
+static bool compare_all(struct replay *replay, const struct recorded_call *call,
+			struct bound_process *bound, uint64_t scratch)
+{
+	struct mm *mm = bound->process->mm;
+	bool same;
+	if (call->result_kind == RESULT_NONE)
+		return true;
+	if (call->result_kind == RESULT_ADDRESS)
+		same = compare_address(replay, call);
+	else if (call->number == SYS_WAITPID)
+		same = same_process(replay, call);
+	else
+		same = compare_result(replay, call, call->result, replay->call->result);
+	same &= compare_out(replay, call);
+	same &= compare_memory(replay, mm, call, scratch);
+	return same;
+}
+
+static int issue(struct replay *replay, const struct recorded_call *call,
+		 struct bound_process *bound)
+{
+	uint64_t scratch;
+	if (prepare(replay, call, bound, &scratch) != 0)
+		return -1;
+	if (call->result_kind == RESULT_ADDRESS)
+		bind_address(replay, call, bound);
+	if (call->number == SYS_WAITPID)
+		replay->call->args[0] = (uint64_t)bound_pid(replay, call->args[0]);
+	if (call->number == SYS_FORK)
+		return do_fork(replay, call, bound);
+	int ended = start_and_run(replay, thread_of(bound, call->tid));
+	if (ended < 0)
+		return -1;
+	if (ended == 0) {
+		count_outcome(replay, never_returned(replay, call));
+		return 0;
+	}
+	if (replay->call->unstated && replay->call->result == call->result)
+		count_unverifiable(replay, call,
+				   "it read bytes that the recorded program stored itself");
+	else
+		count_outcome(replay, compare_all(replay, call, bound, scratch));
+	return 0;
+}
+
+int replay_call(struct replay *replay, const struct recorded_call *call)
+{
+	if (replay->failure != NULL)
+		return -1;
+	if (machine_guard(replay->machine) != 0 || replay->machine->scheduler.broken) {
+		replay->failure = "the recording needs more memory than the limit";
+		return -1;
+	}
+	struct bound_process *bound = process_of(replay, call->pid);
+	bound->acted = true;
+	if (bound->process->exited) {
+		replay->failure = "a process acts after its exit";
+		return -1;
+	}
+	const char *reason = beyond_recording(call, bound->process);
+	if (reason != NULL) {
+		count_unverifiable(replay, call, reason);
+		return 0;
+	}
+	return issue(replay, call, bound);
+}
+
+/* A fork whose child never acts, while a child that acts has no fork: the label is wrong. */
+void replay_end(struct replay *replay)
+{
+	for (uint32_t i = 0; i < replay->process_count; i++) {
+		const struct bound_process *orphan = &replay->processes[i];
+		if (orphan->fork_line != 0 || orphan->parent == 0 ||
+		    find_process(replay, orphan->parent) == NULL)
+			continue;
+		for (uint32_t j = 0; j < replay->fork_count; j++) {
+			struct recorded_call *fork = &replay->forks[j];
+			struct bound_process *child = find_process(replay, (uint32_t)fork->result);
+			if (fork->pid != orphan->parent || (child != NULL && child->acted))
+				continue;
+			char a[DIFFERENCE_TEXT_MAX], b[DIFFERENCE_TEXT_MAX];
+			result_text(a, sizeof(a), fork->result);
+			snprintf(b, sizeof(b), "the child that acts is %u", orphan->pid);
+			fork->source = &replay->fork_sources[j];
+			replay->call->rule = (struct rule){0};
+			differ(replay, fork, "result", -1, a, b);
+			replay->counts.equal--;
+			replay->counts.differ++;
+			break;
+		}
+	}
+}
