@@ -125,6 +125,8 @@ void arena_free(struct arena *arena, void *block, size_t size)
 	size_t rounded;
 	unsigned class = class_of(size, &rounded);
 	struct free_block *free_block = block;
+	if (size < sizeof(*free_block))
+		unpoison(block, GRAIN);
 	free_block->next = arena->free[class];
 	arena->free[class] = free_block;
 	arena->live -= rounded;

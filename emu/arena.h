@@ -33,11 +33,12 @@ struct arena *arena_create(size_t limit, arena_exhausted_fn *exhausted, void *co
 void arena_destroy(struct arena *arena);
 
 /* SIZE zeroed bytes, 16-byte aligned. Never NULL: see arena_exhausted_fn. */
-void *arena_alloc(struct arena *arena, size_t size);
+__attribute__((returns_nonnull)) void *arena_alloc(struct arena *arena, size_t size);
 /* SIZE is what the block was allocated with. NULL is allowed. */
 void arena_free(struct arena *arena, void *block, size_t size);
 /* Moves a block to a larger size; new bytes are zero. */
-void *arena_grow(struct arena *arena, void *block, size_t old_size, size_t new_size);
+__attribute__((returns_nonnull)) void *arena_grow(struct arena *arena, void *block, size_t old_size,
+						  size_t new_size);
 
 #define arena_new(arena, type)       ((type *)arena_alloc((arena), sizeof(type)))
 #define arena_delete(arena, pointer) arena_free((arena), (pointer), sizeof(*(pointer)))

@@ -112,12 +112,6 @@ const char *machine_owner_name(const struct machine *machine, uint32_t owner)
 	return owner < machine->owner_count ? machine->owners[owner].name : "unknown";
 }
 
-int refuse(struct machine *machine, int error, const char *id, const char *why)
-{
-	machine->rule = (struct rule){error, id, why};
-	return -error;
-}
-
 bool fails_here(struct machine *machine, const char *name)
 {
 	struct failure_injector *failures = &machine->failures;

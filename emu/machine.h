@@ -112,7 +112,12 @@ uint32_t machine_owner(struct machine *machine, const char *name);
 const char *machine_owner_name(const struct machine *machine, uint32_t owner);
 
 /* Remembers why a call is refused, and returns -ERROR. */
-int refuse(struct machine *machine, int error, const char *id, const char *why);
+static inline int refuse(struct machine *machine, int error, const char *id, const char *why)
+{
+	machine->rule = (struct rule){error, id, why};
+	return -error;
+}
+
 /* True when the experiment wants this modelled allocation or user copy to fail. */
 bool fails_here(struct machine *machine, const char *name);
 

@@ -42,6 +42,7 @@ void memory_init(struct memory *memory, struct arena *arena, uint64_t base_pfn,
 	memory->frame_count = frame_count;
 	memory->next = base_pfn;
 	memory->order = order;
+	memory->generation = 1;
 	TAILQ_INIT(&memory->free);
 	spans_init(&memory->frames, arena, false);
 }
@@ -194,6 +195,7 @@ void memory_copy_page(struct memory *memory, uint64_t to_pfn, uint64_t from_pfn)
 	uint64_t *stated = from->stated;
 	uint32_t writer = from->writer;
 	struct page_data *to = data_get(memory, to_pfn);
+	assert(to->bytes != NULL && (stated == NULL) == (to->stated == NULL));
 	memcpy(to->bytes, bytes, PAGE_SIZE);
 	if (stated != NULL)
 		memcpy(to->stated, stated, STATED_SIZE);
@@ -327,6 +329,8 @@ uint64_t memory_alloc(struct memory *memory, uint32_t owner, uint64_t count, uin
 {
 	assert(count >= min && min > 0);
 	uint64_t got = take_freed(memory, count, min, align, pfn);
+	/* Frames that were never used share generation 1, so that their extents can merge. */
+	uint32_t generation = got > 0 ? ++memory->generation : 1;
 	if (got == 0)
 		got = take_new(memory, count, min, align, pfn);
 	if (got == 0)
@@ -341,10 +345,8 @@ uint64_t memory_alloc(struct memory *memory, uint32_t owner, uint64_t count, uin
 			       memory->data[i].pfn - 1 < *pfn + got)
 				data_drop(memory, memory->data[i].pfn - 1);
 	}
-	struct frame_state state = {.references = 1,
-				    .owner = owner,
-				    .generation = ++memory->generation,
-				    .flags = flags};
+	struct frame_state state = {
+		.references = 1, .owner = owner, .generation = generation, .flags = flags};
 	spans_set(&memory->frames, *pfn, *pfn + got - 1, state.generation, pack(&state));
 	return got;
 }

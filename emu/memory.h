@@ -6,7 +6,8 @@
  *   frame       a host-physical page of 4 KiB; kept as extents, never as an array by frame
  *   owner       who the frame was handed out to: a process, a file, a table of a driver. A number;
  *               0 is nobody
- *   generation  counts hand-outs: the same frame with another generation is another page
+ *   generation  1 at the first hand-out, then another at each: the same frame with another
+ *               generation is another page
  *   reference   one holder of the frame: a page of a process or of a file
  *   pin         a long-term pin (FOLL_LONGTERM); what MD_CHECK_REFS counts
  *   free        no references and no pins. The bytes stay until the frame is handed out again

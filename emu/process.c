@@ -312,6 +312,9 @@ static int choose_address(struct mm *mm, const struct map_request *request, uint
 		*va = hint;
 		return 0;
 	}
+	/* As Linux places what may become transparent huge pages. */
+	if (length >= HPAGE_SIZE)
+		align = HPAGE_SIZE;
 	*va = find_free(mm, length, align);
 	return *va == 0 ? -ENOMEM : 0;
 }
@@ -579,13 +582,13 @@ struct process *process_fork(struct process *parent)
 	return child;
 }
 
-void process_exit(struct process *process, int code)
+void process_exit(struct process *process, uint32_t status)
 {
 	for (uint32_t fd = 0; fd < process->files.capacity; fd++)
 		fd_close(process, (int)fd);
 	mm_exit(process->mm);
 	process->exited = true;
-	process->exit_code = code;
+	process->exit_status = status;
 	if (process->parent != NULL)
 		wait_queue_wake_all(&process->machine->scheduler, &process->parent->child_exit);
 }

@@ -134,7 +134,7 @@ struct process {
 	struct credentials credentials;
 	struct thread_list threads;
 	bool exited;
-	int exit_code;
+	uint32_t exit_status; /* as waitpid() reports it */
 	bool reaped;
 	struct wait_queue child_exit;
 };
@@ -146,7 +146,7 @@ struct process *process_new(struct machine *machine, struct process *parent);
 /* As fork(): NULL when the machine's process limit is reached. */
 struct process *process_fork(struct process *parent);
 /* Closes descriptors, drops the address space; the process stays until reaped. */
-void process_exit(struct process *process, int code);
+void process_exit(struct process *process, uint32_t status);
 struct thread *thread_new(struct process *process);
 
 /* --- objects --- */

@@ -237,7 +237,7 @@ static int64_t sys_waitpid(struct thread *thread, struct syscall *call)
 		wait_queue_sleep(&process->machine->scheduler, &process->child_exit, "waitpid");
 	}
 	child->reaped = true;
-	call->out = (uint64_t)(child->exit_code & 0xff) << 8;
+	call->out = child->exit_status;
 	return child->pid;
 }
 
@@ -282,7 +282,7 @@ static int64_t dispatch(struct thread *thread, struct syscall *call)
 	case SYS_WAITPID:
 		return sys_waitpid(thread, call);
 	case SYS_EXIT:
-		process_exit(thread->process, (int)args[0]);
+		process_exit(thread->process, (uint32_t)(args[0] & 0xff) << 8 | (args[1] & 0x7f));
 		return 0;
 	}
 	return -ENOSYS;
@@ -311,6 +311,7 @@ bool syscall_start(struct thread *thread, struct syscall *call)
 	call->done = false;
 	call->out = 0;
 	call->unstated = false;
+	call->from_memory = false;
 	call->rule = (struct rule){0};
 	machine->ledger.call++;
 	/* Nothing else can happen first: skip the event. */

@@ -27,7 +27,7 @@ enum syscall_number {
 	SYS_FTRUNCATE,    /* fd, length */
 	SYS_FORK,         /* the child's process number in result */
 	SYS_WAITPID,      /* pid, (unused), options; the status in out */
-	SYS_EXIT,         /* code */
+	SYS_EXIT,         /* code, the signal that ends it (0: none) */
 };
 
 #define SYSCALL_PATH_MAX     256U
@@ -40,6 +40,7 @@ struct syscall {
 	int64_t result; /* negative errno on failure */
 	uint64_t out;
 	struct rule rule; /* why it was refused */
+	bool from_memory; /* it delivered bytes of a process's memory, which the process may change */
 	bool unstated;    /* it delivered bytes that the emulation does not know (memory.h) */
 	bool done;
 };

@@ -285,8 +285,11 @@ void mutex_init(struct mutex *mutex)
 void mutex_lock(struct scheduler *scheduler, struct mutex *mutex, const char *name)
 {
 	task_preempt(scheduler, 0, name);
-	while (mutex->held)
+	if (mutex->held) {
 		wait_queue_sleep(scheduler, &mutex->waiters, name);
+		assert(mutex->held && mutex->holder == scheduler->current);
+		return;
+	}
 	mutex->held = true;
 	mutex->holder = scheduler->current;
 }
@@ -294,8 +297,9 @@ void mutex_lock(struct scheduler *scheduler, struct mutex *mutex, const char *na
 void mutex_unlock(struct scheduler *scheduler, struct mutex *mutex)
 {
 	assert(mutex->held && mutex->holder == scheduler->current);
-	mutex->held = false;
-	mutex->holder = NULL;
+	/* Handed over, so that who comes between the wake-up and its task can't pass it. */
+	mutex->holder = TAILQ_FIRST(&mutex->waiters.tasks);
+	mutex->held = mutex->holder != NULL;
 	wait_queue_wake_one(scheduler, &mutex->waiters);
 }
 

@@ -339,8 +339,10 @@ static int change(struct iommufd_device *idev, uint32_t pasid, uint32_t *pt_id, 
 		error = refuse(ictx->machine, EINVAL, "iommufd 4.6",
 			       "pt_id is neither an IOAS nor a HWPT");
 	}
-	if (error == 0)
+	if (error == 0) {
+		assert(hwpt != NULL);
 		*pt_id = hwpt->object.id;
+	}
 	iommufd_put_object(ictx, pt);
 	if (old != NULL)
 		iommufd_hwpt_put(ictx, old);

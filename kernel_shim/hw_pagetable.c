@@ -394,7 +394,7 @@ int iommufd_hwpt_get_dirty_bitmap(struct iommufd_ucmd *ucmd)
 {
 	const struct iommu_hwpt_get_dirty_bitmap *cmd = ucmd->cmd;
 	struct machine *machine = ucmd->machine;
-	uint64_t last = 0;
+	uint64_t last;
 	if ((cmd->flags & ~IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR) || cmd->__reserved != 0)
 		return refuse(machine, EOPNOTSUPP, "iommufd 4.4 GET 1",
 			      "unknown flags or reserved");

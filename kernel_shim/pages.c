@@ -251,6 +251,7 @@ static int charge(struct iopt_pages *pages, struct process *process, struct user
 int iopt_pages_account(struct iopt_pages *pages)
 {
 	uint64_t *counter = charged_counter(pages, pages->user, pages->mm);
+	assert(pages->mm != NULL);
 	if (pages->npinned < pages->charged) {
 		uint64_t count = pages->charged - pages->npinned;
 		if (counter != NULL)

@@ -279,7 +279,7 @@ static int check_map(struct iommufd_ucmd *ucmd, const struct iommu_test_cmd *cmd
 		return refuse(ucmd->machine, EINVAL, "iommufd 7.3 MD_CHECK_MAP",
 			      "not aligned, or uptr + length overflows");
 	for (; uptr < end; uptr += granule, iova += granule) {
-		struct pa pa, translated;
+		struct pa pa = {0}, translated = {0};
 		int error = page_at(ucmd, uptr, &pa);
 		if (error != 0)
 			return error;
@@ -508,7 +508,7 @@ static int check_pinned(void *context, uint64_t pfn, uint64_t count)
 {
 	struct page_check *check = context;
 	for (uint64_t i = 0; check->uptr != 0 && i < count; i++, check->done++) {
-		struct pa pa;
+		struct pa pa = {0};
 		int error = page_at(check->ucmd, check->uptr + check->done * PAGE_SIZE, &pa);
 		if (error != 0)
 			return error;
@@ -605,8 +605,8 @@ static int access_rw(struct iommufd_ucmd *ucmd, const struct iommu_test_cmd *cmd
 	if (copy_to_user(ucmd->thread, uptr, data, length) != 0)
 		return refuse(ucmd->machine, EFAULT, "iommufd 7.3 ACCESS_RW",
 			      "the bytes at uptr can't be written");
-	if (!stated)
-		ucmd->thread->call->unstated = true;
+	ucmd->thread->call->from_memory = true;
+	ucmd->thread->call->unstated = !stated;
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <json-glib/json-glib.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tools/hwq/hwq.h"
 #include "tools/runner/trace_replay.h"
@@ -17,6 +18,7 @@ struct session {
 	uint64_t shown;
 	bool list_unverifiable;
 	bool quiet;
+	gint64 start_us;   /* for progress only */
 	JsonBuilder *json; /* NULL: text */
 };
 
@@ -154,6 +156,17 @@ static int replay_file(struct session *session)
 	return result == TRACE_BAD_INPUT ? HWQ_BAD_INPUT : HWQ_INTERNAL_ERROR;
 }
 
+/* On a terminal, for what takes over a second, where it stands; none in a pipe. */
+static void show_progress(struct session *session, guint done, guint files)
+{
+	gint64 now_us = g_get_monotonic_time();
+	if (session->start_us == 0)
+		session->start_us = now_us;
+	if (!isatty(STDERR_FILENO) || now_us - session->start_us < G_USEC_PER_SEC)
+		return;
+	fprintf(stderr, "\r%u of %u files%s", done, files, done == files ? "\r\033[K" : "");
+}
+
 static int replay_files(struct session *session, GPtrArray *files)
 {
 	int worst = HWQ_AS_EXPECTED;
@@ -164,8 +177,10 @@ static int replay_files(struct session *session, GPtrArray *files)
 	}
 	for (guint i = 0; i < files->len && worst == HWQ_AS_EXPECTED; i++) {
 		session->file = files->pdata[i];
+		show_progress(session, i, files->len);
 		worst = replay_file(session);
 	}
+	show_progress(session, files->len, files->len);
 	if (worst != HWQ_AS_EXPECTED)
 		return worst;
 	if (session->json != NULL)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/runner/recording.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -203,11 +204,12 @@ static int find_test_op(struct decoder *d, const struct trace_value *fields)
 			d->call->test_op = test_op_layout_by_op((uint32_t)op->value.number);
 		return 0;
 	}
-	if (op->value.kind == TRACE_SYMBOL) {
-		d->call->test_op = test_op_layout_by_name(op->value.text, op->value.length);
-		if (d->call->test_op != NULL)
-			return 0;
-	}
+	uint64_t number;
+	if (op->value.kind != TRACE_SYMBOL)
+		return number_of(d, &op->value, "op", &number);
+	d->call->test_op = test_op_layout_by_name(op->value.text, op->value.length);
+	if (d->call->test_op != NULL)
+		return 0;
 	struct nearest nearest;
 	nearest_start(&nearest, op->value.text, op->value.length);
 	for (uint32_t i = 1; test_op_layout_by_op(i) != NULL; i++)
@@ -239,6 +241,7 @@ static int add_pointee(struct decoder *d, const struct field_layout *layout,
 static int fits_width(struct decoder *d, const struct trace_value *value, uint32_t width)
 {
 	uint64_t number = value->number;
+	assert(width > 0);
 	if (width == 8 || number >> (8 * width) == 0 ||
 	    (value->negative && (int64_t)number >= -(1LL << (8 * width - 1))))
 		return 0;
@@ -322,6 +325,23 @@ static int missing_field(struct decoder *d, const struct trace_value *fields, ui
 	return 0;
 }
 
+/* A second field of the name would undo the first. */
+static int unique_field(struct decoder *d, const struct trace_value *fields,
+			const struct trace_field *field)
+{
+	for (const struct trace_field *other = fields->fields; other < field; other++) {
+		if (other->name_length != field->name_length ||
+		    memcmp(other->name, field->name, field->name_length) != 0)
+			continue;
+		trace_diag_set(d->diag, d->file, field->pos,
+			       "field '%.*s' is there twice, the first one is in column %u, "
+			       "expected it once",
+			       (int)field->name_length, field->name, other->pos.column);
+		return -1;
+	}
+	return 0;
+}
+
 static int decode_fields(struct decoder *d, const struct trace_value *fields, uint32_t size,
 			 uint8_t *before, uint8_t *after)
 {
@@ -329,6 +349,8 @@ static int decode_fields(struct decoder *d, const struct trace_value *fields, ui
 	uint32_t tail_at = tail_offset(call);
 	for (uint32_t i = 0; i < fields->field_count; i++) {
 		const struct trace_field *field = &fields->fields[i];
+		if (unique_field(d, fields, field) != 0)
+			return -1;
 		if (!trace_text_is(field->name, field->name_length, "tail")) {
 			if (decode_field(d, field, before, after, size) != 0)
 				return -1;
@@ -363,6 +385,13 @@ static int decode_struct(struct decoder *d, const struct trace_value *fields)
 	const struct trace_field *size_field =
 		trace_value_field(fields, call->layout->fields[0].name);
 	uint64_t size = 0;
+	if (size_field == NULL && fields->field_count > 0) {
+		trace_diag_set(d->diag, d->file, fields->pos,
+			       "field '%s' is missing, the others lie inside that size, "
+			       "expected it first",
+			       call->layout->fields[0].name);
+		return -1;
+	}
 	if (size_field != NULL && number_of(d, &size_field->value, size_field->name, &size) != 0)
 		return -1;
 	/* A size that the line shows no bytes for is only a number: the kernel refuses it or not. */

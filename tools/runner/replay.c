@@ -24,6 +24,13 @@ struct bound_process {
 	bool acted;
 };
 
+/* A fork line, for what only later lines can tell. */
+struct fork_line {
+	struct recorded_call call;
+	struct trace_call source;
+	bool differs;
+};
+
 struct replay {
 	struct machine *machine;
 	struct replay_options options;
@@ -34,9 +41,9 @@ struct replay {
 	uint32_t process_capacity;
 	struct syscall *call; /* in the arena, used again and again */
 	struct arena_snapshot *snapshot;
-	struct recorded_call *forks; /* copies, for replay_end() */
-	struct trace_call *fork_sources;
+	struct fork_line *forks;
 	uint32_t fork_count;
+	uint32_t fork_capacity;
 	const char *failure;
 	bool internal;
 	uint8_t *bytes; /* for reading back */
@@ -76,7 +83,6 @@ void replay_free(struct replay *replay)
 	machine_free(replay->machine);
 	free(replay->processes);
 	free(replay->forks);
-	free(replay->fork_sources);
 	free(replay->bytes);
 	free(replay);
 }
@@ -153,6 +159,10 @@ static void open_descriptor(struct process *process, int fd, enum descriptor_kin
 static struct bound_process *root_process(struct replay *replay, uint32_t pid, uint32_t parent,
 					  const enum descriptor_kind descriptors[3])
 {
+	if (replay->machine->process_count >= PROCESSES_MAX) {
+		replay->failure = "the recording has more processes than the limit of 4096";
+		return NULL;
+	}
 	struct process *process = process_new(replay->machine, NULL);
 	thread_new(process);
 	for (int fd = 0; fd < 3; fd++)
@@ -175,17 +185,40 @@ static struct bound_process *forked_early(struct replay *replay, uint32_t pid,
 	return bound;
 }
 
-void replay_process(struct replay *replay, const struct recorded_process *recorded)
+static void fork_differs(struct replay *replay, uint32_t parent, uint32_t child, const char *got);
+
+/* A fork line gave the process to another parent than its own line says. */
+static void adopt(struct replay *replay, struct bound_process *bound, struct bound_process *parent)
+{
+	char got[DIFFERENCE_TEXT_MAX];
+	struct process *process = process_fork(parent->process);
+	if (process == NULL)
+		return;
+	thread_new(process);
+	snprintf(got, sizeof(got), "%u is a child of %u", bound->pid, parent->pid);
+	fork_differs(replay, bound->parent, bound->pid, got);
+	bound->parent = parent->pid;
+	bound->process = process;
+	bound->scratch = parent->scratch;
+	bound->fork_line = 0;
+}
+
+void replay_process(struct replay *replay, const struct recorded_process *process)
 {
 	if (machine_guard(replay->machine) != 0)
 		return; /* the next call finds the machine broken */
-	if (find_process(replay, recorded->pid) != NULL)
+	struct bound_process *bound = find_process(replay, process->pid);
+	struct bound_process *parent = find_process(replay, process->parent);
+	if (bound != NULL) {
+		if (parent != NULL && !bound->acted && bound->parent != process->parent &&
+		    !parent->process->exited)
+			adopt(replay, bound, parent);
 		return;
-	struct bound_process *parent = find_process(replay, recorded->parent);
+	}
 	if (parent == NULL)
-		root_process(replay, recorded->pid, recorded->parent, recorded->descriptors);
+		root_process(replay, process->pid, process->parent, process->descriptors);
 	else if (!parent->process->exited)
-		forked_early(replay, recorded->pid, parent);
+		forked_early(replay, process->pid, parent);
 }
 
 static struct bound_process *process_of(struct replay *replay, uint32_t pid)
@@ -255,13 +288,28 @@ static bool in_user_space(uint64_t va, uint64_t length)
 	return va < TASK_SIZE && length <= TASK_SIZE - va;
 }
 
+/* A line shows so many bytes at most; what the pointer reaches beyond is as accessible. */
+#define SHOWN_BYTES_MAX 16384U
+#define REACH_MAX       (16ULL << 20)
+
+static uint64_t reach_of(const struct recorded_call *call, const struct recorded_pointee *pointee)
+{
+	const struct trace_field *length = NULL;
+	if (pointee->bytes.length == SHOWN_BYTES_MAX && call->has_argument)
+		length = trace_value_field(&call->source->args[2], "access_rw.length");
+	if (length == NULL || length->value.number > REACH_MAX ||
+	    !in_user_space(pointee->va, length->value.number))
+		return pointee->bytes.length;
+	return length->value.number;
+}
+
 static void put_pointees(struct mm *mm, const struct recorded_call *call)
 {
 	for (uint32_t i = 0; i < call->pointee_count; i++) {
 		const struct recorded_pointee *pointee = &call->pointees[i];
 		if (!in_user_space(pointee->va, pointee->bytes.length))
 			continue;
-		make_accessible(mm, pointee->va, pointee->bytes.length);
+		make_accessible(mm, pointee->va, reach_of(call, pointee));
 		mm_poke(mm, va_of(pointee->va), pointee->bytes.before, pointee->bytes.length);
 	}
 }
@@ -567,14 +615,41 @@ static bool compare_address(struct replay *replay, const struct recorded_call *c
 	return false;
 }
 
-static void remember_fork(struct replay *replay, const struct recorded_call *call)
+static struct fork_line *remember_fork(struct replay *replay, const struct recorded_call *call)
 {
-	uint32_t n = replay->fork_count++;
-	replay->forks = must_grow(replay->forks, (n + 1) * sizeof(*replay->forks));
-	replay->fork_sources =
-		must_grow(replay->fork_sources, (n + 1) * sizeof(*replay->fork_sources));
-	replay->forks[n] = *call;
-	replay->fork_sources[n] = *call->source;
+	if (replay->fork_count == replay->fork_capacity) {
+		replay->fork_capacity = replay->fork_capacity * 2 + 4;
+		replay->forks =
+			must_grow(replay->forks, replay->fork_capacity * sizeof(*replay->forks));
+	}
+	struct fork_line *line = &replay->forks[replay->fork_count++];
+	*line = (struct fork_line){.call = *call, .source = *call->source};
+	/* The texts of the line go with it; a fork has few. */
+	line->source.name = "fork";
+	line->source.error = NULL;
+	if (call->result < 0)
+		line->source.error = errno_name((int)-call->result);
+	return line;
+}
+
+/* A later line shows that the fork line of CHILD by PARENT is wrong. */
+static void fork_differs(struct replay *replay, uint32_t parent, uint32_t child, const char *got)
+{
+	char expected[DIFFERENCE_TEXT_MAX];
+	for (uint32_t i = 0; i < replay->fork_count; i++) {
+		struct fork_line *line = &replay->forks[i];
+		if (line->call.pid != parent || (uint32_t)line->call.result != child ||
+		    line->differs)
+			continue;
+		result_text(expected, sizeof(expected), line->call.result);
+		line->call.source = &line->source;
+		line->differs = true;
+		replay->call->rule = (struct rule){0};
+		differ(replay, &line->call, "result", -1, expected, got);
+		replay->counts.equal--;
+		replay->counts.differ++;
+		return;
+	}
 }
 
 static int do_fork(struct replay *replay, const struct recorded_call *call,
@@ -582,7 +657,7 @@ static int do_fork(struct replay *replay, const struct recorded_call *call,
 {
 	uint32_t parent_pid = parent->pid;
 	uint64_t scratch = parent->scratch;
-	remember_fork(replay, call);
+	struct fork_line *line = remember_fork(replay, call);
 	struct bound_process *child = find_process(replay, (uint32_t)call->result);
 	if (child != NULL && child->parent == parent_pid && child->fork_line == 0) {
 		child->fork_line = call->line; /* it ran before this line */
@@ -595,7 +670,8 @@ static int do_fork(struct replay *replay, const struct recorded_call *call,
 		return -1;
 	int64_t got = replay->call->result;
 	if (got < 0 || call->result < 0 || child != NULL) {
-		count_outcome(replay, compare_result(replay, call, call->result, got));
+		line->differs = !compare_result(replay, call, call->result, got);
+		count_outcome(replay, !line->differs);
 		return 0;
 	}
 	struct process *process;
@@ -625,6 +701,30 @@ static const char *beyond_recording(const struct recorded_call *call, struct pro
 	return NULL;
 }
 
+/*
+ * The struct itself may lie inside memory that the line shows, on the same stack: then it is found
+ * there by its bytes, and is used there, so that what the kernel writes back shows there too.
+ */
+static uint64_t argument_in_pointee(const struct recorded_call *call)
+{
+	const struct recorded_bytes *argument = &call->argument;
+	uint64_t found = 0;
+	for (uint32_t i = 0; i < call->pointee_count; i++) {
+		const struct recorded_pointee *pointee = &call->pointees[i];
+		if (argument->length < 16 || pointee->bytes.length < argument->length)
+			continue;
+		for (uint32_t at = 0; at <= pointee->bytes.length - argument->length; at += 4) {
+			if (memcmp(pointee->bytes.before + at, argument->before,
+				   argument->length) != 0)
+				continue;
+			if (found != 0)
+				return 0; /* not unique */
+			found = pointee->va + at;
+		}
+	}
+	return found;
+}
+
 static int prepare(struct replay *replay, const struct recorded_call *call,
 		   struct bound_process *bound, uint64_t *scratch)
 {
@@ -642,6 +742,10 @@ static int prepare(struct replay *replay, const struct recorded_call *call,
 	put_pointees(mm, call);
 	if (!call->has_argument && !call->has_buffer)
 		return 0;
+	if (call->has_argument && (*scratch = argument_in_pointee(call)) != 0) {
+		syscall->args[2] = *scratch;
+		return 0;
+	}
 	*scratch = need <= TASK_SIZE / 4 ? scratch_of(bound, need) : 0;
 	if (*scratch == 0) {
 		replay->failure = "no room in the process for the call's buffer";
@@ -696,16 +800,57 @@ static bool compare_all(struct replay *replay, const struct recorded_call *call,
 	return same;
 }
 
+/*
+ * What the shim read from the program's memory is compared as far as it goes: bytes that nothing
+ * recorded put there, and bytes that differ from what the last recorded call put there, may be
+ * stores of the program. Neither is ever counted as equal.
+ */
+static const char *hangs_on_stores(struct replay *replay, const struct recorded_call *call,
+				   struct mm *mm)
+{
+	if (!replay->call->from_memory || replay->call->result != call->result)
+		return NULL;
+	if (replay->call->unstated)
+		return "it read bytes that only the recorded program can have stored";
+	for (uint32_t i = 0; i < call->pointee_count; i++) {
+		const struct recorded_pointee *pointee = &call->pointees[i];
+		uint32_t length = pointee->bytes.length;
+		if (memcmp(pointee->bytes.after, read_back(replay, mm, pointee->va, length),
+			   length) != 0)
+			return "the program may have stored there since the last recorded call did";
+	}
+	return NULL;
+}
+
+/* A child that a signal ended has no exit line: the status that was waited for tells. */
+static int kill_child(struct replay *replay, const struct recorded_call *call, bool *killed)
+{
+	struct bound_process *child = find_process(replay, (uint32_t)call->args[0]);
+	uint64_t signal = call->out & 0x7f;
+	*killed = signal != 0 && call->result > 0 && child != NULL && !child->process->exited;
+	if (!*killed)
+		return 0;
+	replay->call->number = SYS_EXIT;
+	replay->call->args[0] = 0;
+	replay->call->args[1] = signal;
+	return start_and_run(replay, thread_of(child, child->pid)) < 0 ? -1 : 0;
+}
+
 static int issue(struct replay *replay, const struct recorded_call *call,
 		 struct bound_process *bound)
 {
 	uint64_t scratch;
+	bool killed = false;
 	if (prepare(replay, call, bound, &scratch) != 0)
 		return -1;
 	if (call->result_kind == RESULT_ADDRESS)
 		bind_address(replay, call, bound);
-	if (call->number == SYS_WAITPID)
+	if (call->number == SYS_WAITPID) {
+		if (kill_child(replay, call, &killed) != 0 ||
+		    prepare(replay, call, bound, &scratch) != 0)
+			return -1;
 		replay->call->args[0] = (uint64_t)bound_pid(replay, call->args[0]);
+	}
 	if (call->number == SYS_FORK)
 		return do_fork(replay, call, bound);
 	int ended = start_and_run(replay, thread_of(bound, call->tid));
@@ -715,9 +860,10 @@ static int issue(struct replay *replay, const struct recorded_call *call,
 		count_outcome(replay, never_returned(replay, call));
 		return 0;
 	}
-	if (replay->call->unstated && replay->call->result == call->result)
-		count_unverifiable(replay, call,
-				   "it read bytes that the recorded program stored itself");
+	const char *reason = killed ? "the child died by a signal, which no line records"
+				    : hangs_on_stores(replay, call, bound->process->mm);
+	if (reason != NULL)
+		count_unverifiable(replay, call, reason);
 	else
 		count_outcome(replay, compare_all(replay, call, bound, scratch));
 	return 0;
@@ -732,6 +878,8 @@ int replay_call(struct replay *replay, const struct recorded_call *call)
 		return -1;
 	}
 	struct bound_process *bound = process_of(replay, call->pid);
+	if (bound == NULL)
+		return -1;
 	bound->acted = true;
 	if (bound->process->exited) {
 		replay->failure = "a process acts after its exit";
@@ -745,27 +893,30 @@ int replay_call(struct replay *replay, const struct recorded_call *call)
 	return issue(replay, call, bound);
 }
 
+/* Whether the fork line may be that of a child that no fork line names. */
+static bool names_no_child(struct replay *replay, const struct fork_line *line)
+{
+	struct bound_process *child = find_process(replay, (uint32_t)line->call.result);
+	return line->differs || child == NULL || !child->acted || child->parent != line->call.pid;
+}
+
 /* A fork whose child never acts, while a child that acts has no fork: the label is wrong. */
 void replay_end(struct replay *replay)
 {
+	char got[DIFFERENCE_TEXT_MAX];
 	for (uint32_t i = 0; i < replay->process_count; i++) {
 		const struct bound_process *orphan = &replay->processes[i];
 		if (orphan->fork_line != 0 || orphan->parent == 0 ||
 		    find_process(replay, orphan->parent) == NULL)
 			continue;
+		snprintf(got, sizeof(got), "the child that acts is %u", orphan->pid);
 		for (uint32_t j = 0; j < replay->fork_count; j++) {
-			struct recorded_call *fork = &replay->forks[j];
-			struct bound_process *child = find_process(replay, (uint32_t)fork->result);
-			if (fork->pid != orphan->parent || (child != NULL && child->acted))
+			const struct fork_line *line = &replay->forks[j];
+			if (line->call.pid != orphan->parent || !names_no_child(replay, line))
 				continue;
-			char a[DIFFERENCE_TEXT_MAX], b[DIFFERENCE_TEXT_MAX];
-			result_text(a, sizeof(a), fork->result);
-			snprintf(b, sizeof(b), "the child that acts is %u", orphan->pid);
-			fork->source = &replay->fork_sources[j];
-			replay->call->rule = (struct rule){0};
-			differ(replay, fork, "result", -1, a, b);
-			replay->counts.equal--;
-			replay->counts.differ++;
+			if (!line->differs)
+				fork_differs(replay, line->call.pid, (uint32_t)line->call.result,
+					     got);
 			break;
 		}
 	}

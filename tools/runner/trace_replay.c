@@ -37,6 +37,13 @@ static int decode(const char *file, const struct trace_line *line, struct trace_
 	item->is_call = line->kind == TRACE_LINE_CALL;
 	if (line->kind == TRACE_LINE_BLANK)
 		return 0;
+	if (line->number > 1 && line->kind == TRACE_LINE_COMMENT &&
+	    strncmp(line->text, " hwq-capture ", 13) == 0) {
+		trace_diag_set(diag, file, (struct trace_pos){line->number, 1},
+			       "second header, another recording begins here, expected one "
+			       "recording a file");
+		return -1;
+	}
 	if (item->is_call)
 		return recorded_call_decode(file, line, arena, &item->call, diag) != 0 ? -1 : 1;
 	struct recorded_process process;

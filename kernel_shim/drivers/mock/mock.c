@@ -356,6 +356,7 @@ static int invalidate_device(struct iommufd_viommu *viommu,
 	if (device == NULL)
 		return refuse(machine, EINVAL, "iommufd 7.5 VIOMMU", "no vDEVICE has this vdev_id");
 	struct mock_dev *dev = mock_device(device);
+	assert(dev != NULL);
 	if (entry->flags & IOMMU_TEST_INVALIDATE_FLAG_ALL)
 		memset(dev->cache, 0, sizeof(dev->cache));
 	else

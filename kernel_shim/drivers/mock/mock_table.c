@@ -101,22 +101,33 @@ static int in_the_way(struct mock_domain *mock)
 		      "the domain has a mapping there");
 }
 
-static int map_one(struct mock_domain *mock, uint64_t iova, uint64_t pa, uint64_t size)
+/*
+ * Writes COUNT leaves of SIZE from IOVA on that lie in one table; *DONE counts those written.
+ */
+static int map_run(struct mock_domain *mock, uint64_t iova, uint64_t pa, uint64_t size,
+		   uint64_t count, uint64_t *done)
 {
 	unsigned level = level_of_size(size);
 	struct mock_table *table = get_table(mock, iova, level);
+	*done = 0;
 	if (table == NULL)
 		return in_the_way(mock);
-	unsigned first = index_at(iova, level);
 	uint64_t repeats = size >> level_shift(level);
-	for (uint64_t i = 0; i < repeats; i++)
-		if (table->entries[first + i] != 0)
-			return in_the_way(mock);
-	uint64_t entry = pa | ENTRY_PRESENT | (uint64_t)__builtin_ctzll(size) << ENTRY_SIZE_SHIFT;
-	for (uint64_t i = 0; i < repeats; i++)
-		table->entries[first + i] = entry;
-	table->used += (uint32_t)repeats;
-	return 0;
+	uint64_t *entry = &table->entries[index_at(iova, level)];
+	uint64_t value = pa | ENTRY_PRESENT | (uint64_t)__builtin_ctzll(size) << ENTRY_SIZE_SHIFT;
+	uint64_t room = (uint64_t)(&table->entries[ENTRIES] - entry) / repeats;
+	uint64_t wanted = count < room ? count : room;
+	count = wanted;
+	if (table->used != 0)
+		for (uint64_t i = 0; i < count * repeats; i++)
+			if (entry[i] != 0)
+				count = i / repeats; /* what stands before it fits */
+	for (uint64_t i = 0; i < count; i++, value += size)
+		for (uint64_t j = 0; j < repeats; j++)
+			*entry++ = value;
+	table->used += (uint32_t)(count * repeats);
+	*done = count;
+	return count < wanted ? in_the_way(mock) : 0;
 }
 
 /* The largest page size that alignment, rest and CHUNK allow; 0: none fits (7.4). */
@@ -135,6 +146,24 @@ static uint64_t pick_size(const struct mock_domain *mock, uint64_t iova, uint64_
 	return sizes == 0 ? 0 : 1ULL << (63 - __builtin_clzll(sizes));
 }
 
+/*
+ * How many IOPTEs of SIZE the greedy choice makes in a row: until a larger size fits, or until
+ * less than SIZE is left.
+ */
+static uint64_t same_size_run(const struct mock_domain *mock, uint64_t iova, uint64_t pa,
+			      uint64_t size, uint64_t end, uint64_t chunk)
+{
+	uint64_t larger = mock->domain.pgsize_bitmap & ~(2 * size - 1);
+	uint64_t count = (end - iova) / size;
+	if (larger == 0 || (chunk != 0 && chunk < 2 * size))
+		return count;
+	uint64_t next = larger & -larger; /* fits where both are aligned to it, if ever */
+	if (((iova ^ pa) & (next - 1)) != 0)
+		return count;
+	uint64_t until = (next - (iova & (next - 1))) / size;
+	return until < count ? until : count;
+}
+
 int mock_table_map(struct mock_domain *mock, uint64_t iova, uint64_t pa, uint64_t length,
 		   uint64_t chunk)
 {
@@ -143,22 +172,27 @@ int mock_table_map(struct mock_domain *mock, uint64_t iova, uint64_t pa, uint64_
 	if ((end - 1) >> MOCK_TABLE_BITS != 0 || (pa + length - 1) >> PA_BITS != 0)
 		return refuse(machine, ERANGE, "iommufd 3.3", "an address does not fit the table");
 	while (iova < end) {
-		uint64_t size = pick_size(mock, iova, pa, end - iova, chunk);
-		int error = size == 0 ? refuse(machine, ENXIO, "iommufd 3.3", "no page size fits")
-				      : map_one(mock, iova, pa, size);
+		uint64_t size = pick_size(mock, iova, pa, end - iova, chunk), done = 0;
+		int error =
+			size == 0 ? refuse(machine, ENXIO, "iommufd 3.3", "no page size fits")
+				  : map_run(mock, iova, pa, size,
+					    same_size_run(mock, iova, pa, size, end, chunk), &done);
+		iova += done * size;
+		pa += done * size;
 		if (error != 0) {
 			if (iova > start)
 				mock_table_unmap(mock, start, iova - start);
 			return error;
 		}
-		iova += size;
-		pa += size;
 	}
 	return 0;
 }
 
-/* Clears the leaf at IOVA and tables that became empty; returns the leaf's size, or 0. */
-static uint64_t unmap_one(struct mock_domain *mock, uint64_t iova)
+/*
+ * Clears the leaves of one table from IOVA up to END, and tables that became empty; returns where
+ * it stopped. IOVA must be mapped.
+ */
+static uint64_t unmap_run(struct mock_domain *mock, uint64_t iova, uint64_t end)
 {
 	struct mock_table *path[LEVELS];
 	struct mock_table *at = mock->root;
@@ -168,34 +202,38 @@ static uint64_t unmap_one(struct mock_domain *mock, uint64_t iova)
 		uint64_t entry = at->entries[index_at(iova, level)];
 		if (is_leaf(entry))
 			break;
-		if (level == 0)
-			return 0;
+		assert(level > 0);
 		at = table_of(entry);
 	}
-	if (at == NULL)
-		return 0;
-	uint64_t size = leaf_size(at->entries[index_at(iova, level)]);
-	uint64_t repeats = size >> level_shift(level);
-	unsigned first = index_at(align_down(iova, size), level);
-	for (uint64_t i = 0; i < repeats; i++)
-		at->entries[first + i] = 0;
-	at->used -= (uint32_t)repeats;
+	assert(at != NULL);
+	unsigned index = index_at(iova, level);
+	uint64_t span = 1ULL << level_shift(level + 1);
+	if (level == 0 && index == 0 && end - iova >= span && at->used == ENTRIES) {
+		at->used = 0; /* the whole table goes: no need to clear it */
+		iova += span;
+	}
+	while (at->used != 0 && iova < end && index < ENTRIES && is_leaf(at->entries[index])) {
+		uint64_t size = leaf_size(at->entries[index]);
+		uint32_t repeats = (uint32_t)(size >> level_shift(level));
+		for (uint32_t i = 0; i < repeats; i++)
+			at->entries[index + i] = 0;
+		at->used -= repeats;
+		index += repeats;
+		iova += size;
+	}
 	for (; level < LEVELS - 1 && path[level]->used == 0; level++) {
 		arena_delete(mock->domain.machine->arena, path[level]);
-		path[level + 1]->entries[index_at(iova, level + 1)] = 0;
+		path[level + 1]->entries[index_at(iova - 1, level + 1)] = 0;
 		path[level + 1]->used--;
 	}
-	return size;
+	return iova;
 }
 
 void mock_table_unmap(struct mock_domain *mock, uint64_t iova, uint64_t length)
 {
 	uint64_t end = iova + length;
-	while (iova < end) {
-		uint64_t size = unmap_one(mock, iova);
-		assert(size != 0);
-		iova = align_down(iova, size) + size;
-	}
+	while (iova < end)
+		iova = unmap_run(mock, iova, end);
 }
 
 bool mock_table_translate(struct mock_domain *mock, uint64_t iova, uint64_t *pa)
