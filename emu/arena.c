@@ -46,6 +46,9 @@ struct arena {
 	uint32_t stack_live[ARENA_STACKS]; /* live bytes at the slot's top; 0: slot free or empty */
 	bool stack_taken[ARENA_STACKS];
 	uint32_t stack_top; /* slots at or above this one were never taken */
+	/* The largest brk and stack_top before the last restore, which may have lowered them. */
+	size_t old_brk;
+	uint32_t old_stack_top;
 };
 
 struct arena_snapshot {
@@ -58,6 +61,16 @@ struct arena_snapshot {
 static unsigned char *stack_slot(const struct arena *arena, uint32_t slot)
 {
 	return (unsigned char *)(uintptr_t)arena + arena->limit + (size_t)slot * ARENA_STACK_SIZE;
+}
+
+static size_t brk_reached(const struct arena *arena)
+{
+	return arena->brk > arena->old_brk ? arena->brk : arena->old_brk;
+}
+
+static uint32_t stacks_reached(const struct arena *arena)
+{
+	return arena->stack_top > arena->old_stack_top ? arena->stack_top : arena->old_stack_top;
 }
 
 static unsigned class_of(size_t size, size_t *rounded)
@@ -91,7 +104,9 @@ struct arena *arena_create(size_t limit, arena_exhausted_fn *exhausted, void *co
 void arena_destroy(struct arena *arena)
 {
 	size_t size = arena->limit + STACKS_SIZE;
-	unpoison(arena, size);
+	/* Only what was used can be poisoned; the whole is too large to go through. */
+	unpoison(stack_slot(arena, 0), (size_t)stacks_reached(arena) * ARENA_STACK_SIZE);
+	unpoison(arena, brk_reached(arena));
 	munmap(arena, size);
 }
 
@@ -244,11 +259,10 @@ struct arena_snapshot *arena_save(const struct arena *arena, struct arena_snapsh
 }
 
 /* The shadow is no part of a snapshot: make it agree with the restored free lists. */
-static void repair_shadow(struct arena *arena, size_t old_brk)
+static void repair_shadow(struct arena *arena)
 {
 #ifdef ARENA_ASAN
-	if (old_brk > arena->brk)
-		poison((unsigned char *)arena + arena->brk, old_brk - arena->brk);
+	poison((unsigned char *)arena + arena->brk, brk_reached(arena) - arena->brk);
 	unpoison(arena, arena->brk);
 	for (unsigned class = 0; class < CLASSES; class ++) {
 		size_t size = class < SMALL_CLASSES ? (class + 1) * GRAIN
@@ -263,22 +277,24 @@ static void repair_shadow(struct arena *arena, size_t old_brk)
 	unpoison(stack_slot(arena, 0), (size_t)arena->stack_top * ARENA_STACK_SIZE);
 #else
 	(void)arena;
-	(void)old_brk;
 #endif
 }
 
 void arena_restore(struct arena *arena, const struct arena_snapshot *snapshot)
 {
-	size_t old_brk = arena->brk;
+	size_t old_brk = brk_reached(arena);
+	uint32_t old_stack_top = stacks_reached(arena);
 	unpoison(arena, sizeof(*arena));
 	copy_raw(arena, snapshot->data, snapshot->heap);
+	arena->old_brk = old_brk;
+	arena->old_stack_top = old_stack_top;
 	const unsigned char *from = snapshot->data + snapshot->heap;
 	for (uint32_t slot = 0; slot < arena->stack_top; slot++) {
 		size_t live = arena->stack_live[slot];
 		copy_raw(stack_slot(arena, slot) + ARENA_STACK_SIZE - live, from, live);
 		from += live;
 	}
-	repair_shadow(arena, old_brk);
+	repair_shadow(arena);
 }
 
 void arena_snapshot_free(struct arena_snapshot *snapshot)

@@ -287,8 +287,14 @@ static uint64_t take_freed(struct memory *memory, uint64_t count, uint64_t min, 
 		if (n < min)
 			continue;
 		uint64_t start = align_down(run->pfn + run->count - n, align);
-		if (start < run->pfn)
-			continue;
+		if (start < run->pfn) {
+			/* From the first aligned frame to the end, if that is enough. */
+			uint64_t end = run->pfn + run->count;
+			start = align_up(run->pfn, align);
+			if (start >= end || end - start < min)
+				continue;
+			n = end - start;
+		}
 		if (!take_from_run(memory, run, start, n))
 			continue;
 		*pfn = start;

@@ -73,6 +73,8 @@ static int object_fill(struct object *object, uint64_t index, uint64_t count)
 	uint64_t pfn;
 	uint64_t got =
 		memory_alloc(&machine->memory, object->owner, count, min, align, flags, &pfn);
+	if (got == 0 && min == 1 && align > 1)
+		got = memory_alloc(&machine->memory, object->owner, count, 1, 1, flags, &pfn);
 	if (got == 0)
 		return -ENOMEM;
 	if (object->kind == OBJECT_HUGETLB) {
@@ -415,11 +417,24 @@ static int fault_private(struct mm *mm, struct vma *vma, uint64_t index, uint64_
 	}
 	uint64_t align = index % HPAGE_FRAMES == 0 && hole >= HPAGE_FRAMES ? HPAGE_FRAMES : 1;
 	uint64_t got = memory_alloc(memory, mm->owner, hole, 1, align, 0, pfn);
+	if (got == 0 && align > 1)
+		got = memory_alloc(memory, mm->owner, hole, 1, 1, 0, pfn);
 	if (got == 0)
 		return -ENOMEM;
 	spans_set(&mm->anon, index, index + got - 1, *pfn, 0);
 	*run = got;
 	return 0;
+}
+
+/* Pages from INDEX up to the end of the file behind VMA; beyond it is SIGBUS. */
+static uint64_t pages_inside(const struct vma *vma, uint64_t index)
+{
+	const struct object *object = vma->object;
+	if (object == NULL || (object->kind != OBJECT_SHMEM && object->kind != OBJECT_FILE))
+		return UINT64_MAX;
+	uint64_t end = object->size / PAGE_SIZE + (page_offset(object->size) != 0);
+	uint64_t at = vma->page_index + index - vma->first / PAGE_SIZE;
+	return at < end ? end - at : 0;
 }
 
 int mm_fault(struct mm *mm, struct va va, uint64_t count, uint32_t flags, uint64_t *pfn,
@@ -431,6 +446,11 @@ int mm_fault(struct mm *mm, struct va va, uint64_t count, uint32_t flags, uint64
 		return -EFAULT;
 	uint64_t index = va.value / PAGE_SIZE;
 	uint64_t pages = vma->last / PAGE_SIZE - index + 1;
+	if (pages < count)
+		count = pages;
+	pages = pages_inside(vma, index);
+	if (pages == 0)
+		return -EFAULT;
 	if (pages < count)
 		count = pages;
 	if (!(vma->flags & MAP_SHARED_BIT))

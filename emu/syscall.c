@@ -237,6 +237,7 @@ static int64_t sys_waitpid(struct thread *thread, struct syscall *call)
 		wait_queue_sleep(&process->machine->scheduler, &process->child_exit, "waitpid");
 	}
 	child->reaped = true;
+	process->machine->process_count--;
 	call->out = child->exit_status;
 	return child->pid;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "emu/trace/trace.h"
+#include "tests/kit/run.h"
 
 static struct trace_arena arena;
 static struct trace_text out;
@@ -206,10 +207,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	srunner_set_fork_status(runner, CK_NOFORK);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

@@ -9,6 +9,7 @@
 #include <zstd.h>
 
 #include "emu/trace/trace.h"
+#include "tests/kit/run.h"
 
 static struct trace_diag diag;
 static struct trace_line line;
@@ -565,10 +566,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	srunner_set_fork_status(runner, CK_NOFORK);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }
