@@ -52,7 +52,13 @@ struct iommufd_access *iommufd_access_create_internal(struct iommufd_ctx *ictx, 
 
 void iommufd_access_destroy(struct iommufd_access *access)
 {
+	/* An external access's own reference may be the last; at the close there is none any more. */
+	struct file *file = access->ops != NULL ? access->ictx->file : NULL;
+	if (file != NULL)
+		file_get(file);
 	iommufd_object_destroy_wait(access->ictx, &access->object, false);
+	if (file != NULL)
+		file_put(file);
 }
 
 /* Changes from the current IOAS (or none) to NEW (or none); the caller holds ioas_lock. */

@@ -107,7 +107,8 @@ void iommufd_device_pre_destroy(struct iommufd_object *object)
 {
 	struct iommufd_device *idev = (struct iommufd_device *)object;
 	struct iommufd_vdevice *vdevice = idev->vdevice;
-	if (vdevice == NULL)
+	/* One that is not (or no more) in the table lets go of the device by itself. */
+	if (vdevice == NULL || idev->ictx->slots[vdevice->object.id].object != &vdevice->object)
 		return;
 	vdevice->object.users++;
 	iommufd_object_destroy_wait(idev->ictx, &vdevice->object, true);
@@ -290,9 +291,12 @@ static int change_auto(struct iommufd_device *idev, uint32_t pasid, struct iommu
 	struct iommufd_hwpt *hwpt;
 	int error;
 	LIST_FOREACH (hwpt, &ioas->hwpts, ioas_link) {
-		if (!hwpt->auto_domain)
+		if (!hwpt->auto_domain || hwpt->object.users == 0)
 			continue;
+		hwpt->object.users++; /* it may lose its last attachment meanwhile */
+		hwpt->object.wait_count++;
 		error = group_change(idev, pasid, hwpt, replace, old);
+		iommufd_put_object(idev->ictx, &hwpt->object);
 		if (error == -EINVAL)
 			continue;
 		*used = hwpt;

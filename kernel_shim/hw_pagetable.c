@@ -332,7 +332,7 @@ static void clear_all_dirty(struct io_pagetable *iopt, struct iommu_domain *doma
 	down_read(sched, &iopt->iova_rwsem, "iova_rwsem");
 	struct iopt_area *area = iopt_area_from(iopt, 0);
 	for (; area != NULL; area = iopt_area_next(area))
-		if (area->pages != NULL)
+		if (!area->busy)
 			domain->ops->read_dirty(domain, area->iova, area->last, true, record_dirty,
 						&none);
 	up_read(sched, &iopt->iova_rwsem);

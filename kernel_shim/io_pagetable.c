@@ -68,7 +68,7 @@ struct iopt_area *iopt_area_next(struct iopt_area *area)
 struct iopt_area *iopt_find_area(struct io_pagetable *iopt, uint64_t iova)
 {
 	struct iopt_area *area = iopt_area_from(iopt, iova);
-	return area != NULL && area->iova <= iova && area->pages != NULL ? area : NULL;
+	return area != NULL && area->iova <= iova && !area->busy ? area : NULL;
 }
 
 static bool area_intersects(struct io_pagetable *iopt, uint64_t first, uint64_t last)
@@ -212,7 +212,7 @@ static void delete_area(struct io_pagetable *iopt, struct iopt_area *area)
 	arena_delete(iopt->machine->arena, area);
 }
 
-/* The area is in the tree, and so taken, but in construction until its pages are set. */
+/* The area is in the tree, and so taken, but in construction. */
 static int insert_area(struct io_pagetable *iopt, const struct pages_piece *piece, uint64_t iova,
 		       uint32_t prot, struct iopt_area **out)
 {
@@ -228,6 +228,8 @@ static int insert_area(struct io_pagetable *iopt, const struct pages_piece *piec
 		return refuse(machine, EOVERFLOW, "iommufd 2.4 10", "iova + length overflows");
 	struct iopt_area *area = arena_new(machine->arena, struct iopt_area);
 	area->iopt = iopt;
+	area->pages = piece->pages;
+	area->busy = true;
 	area->iova = iova;
 	area->last = last;
 	area->first_index = piece->start_byte / PAGE_SIZE;
@@ -269,25 +271,19 @@ static int choose_and_insert(struct io_pagetable *iopt, struct map_list *list, u
 }
 
 /* 3.3, for each piece; on an error all pieces are undone. */
-static int fill_pieces(struct io_pagetable *iopt, struct map_list *list, struct iopt_area **areas)
+static int fill_pieces(struct io_pagetable *iopt, struct iopt_area **areas, uint32_t count)
 {
 	int error = 0;
 	uint32_t filled;
-	for (filled = 0; error == 0 && filled < list->count; filled++) {
-		areas[filled]->pages = list->pieces[filled].pages;
+	for (filled = 0; error == 0 && filled < count; filled++)
 		error = iopt_area_fill_domains(areas[filled]);
-		areas[filled]->pages = NULL;
-	}
 	if (error == 0)
 		return 0;
 	filled--; /* the one that failed undid itself */
 	while (filled-- > 0) {
-		struct iopt_area *area = areas[filled];
-		area->pages = list->pieces[filled].pages;
 		for (uint32_t i = 0; i < iopt->domain_count; i++)
-			iopt_area_unfill_domain(area, iopt->domains[i]);
-		iopt_area_unpin(area);
-		area->pages = NULL;
+			iopt_area_unfill_domain(areas[filled], iopt->domains[i]);
+		iopt_area_unpin(areas[filled]);
 	}
 	return error;
 }
@@ -307,14 +303,14 @@ int iopt_map_pages(struct io_pagetable *iopt, struct map_list *list, uint64_t *i
 	if (error == 0) {
 		/* Domains can't change meanwhile; other mappings can. */
 		down_read(sched, &iopt->domains_rwsem, "domains_rwsem");
-		error = fill_pieces(iopt, list, areas);
+		error = fill_pieces(iopt, areas, list->count);
 		down_write(sched, &iopt->iova_rwsem, "iova_rwsem");
 		for (uint32_t i = 0; i < list->count; i++) {
 			if (error != 0) {
 				delete_area(iopt, areas[i]);
 				continue;
 			}
-			areas[i]->pages = list->pieces[i].pages;
+			areas[i]->busy = false;
 			iopt_pages_get(areas[i]->pages);
 			if (areas[i]->pages->source == IOPT_PAGES_DMABUF)
 				LIST_INSERT_HEAD(&areas[i]->pages->areas, areas[i], pages_link);
@@ -369,16 +365,15 @@ int iopt_get_pages(struct io_pagetable *iopt, uint64_t iova, uint64_t length, st
 
 /* --- unmapping (2.8 step 4) --- */
 
-/* Takes AREA, whose pages pointer is NULL already, out of domains, pins and tree. */
-static void tear_down_area(struct io_pagetable *iopt, struct iopt_area *area,
-			   struct iopt_pages *pages)
+/* Takes AREA, which is marked busy, out of domains, pins and tree. */
+static void tear_down_area(struct io_pagetable *iopt, struct iopt_area *area)
 {
 	struct scheduler *sched = sched_of(iopt->machine);
-	area->pages = pages;
+	struct iopt_pages *pages = area->pages;
 	for (uint32_t i = 0; i < iopt->domain_count; i++)
 		iopt_area_unfill_domain(area, iopt->domains[i]);
+	area->revoked = true; /* a revocation meanwhile finds nothing to do */
 	iopt_area_unpin(area);
-	area->pages = NULL;
 	down_write(sched, &iopt->iova_rwsem, "iova_rwsem");
 	if (pages->source == IOPT_PAGES_DMABUF)
 		LIST_REMOVE(area, pages_link);
@@ -397,7 +392,7 @@ static int unmap_range(struct io_pagetable *iopt, uint64_t first, uint64_t last,
 	down_read(sched, &iopt->domains_rwsem, "domains_rwsem");
 	down_write(sched, &iopt->iova_rwsem, "iova_rwsem");
 	while ((area = iopt_area_from(iopt, start)) != NULL && area->iova <= last) {
-		if (area->pages == NULL) {
+		if (area->busy) {
 			error = refuse(machine, EBUSY, "iommufd 2.8 4a",
 				       "an area is being made or torn down");
 			break;
@@ -430,11 +425,10 @@ static int unmap_range(struct io_pagetable *iopt, uint64_t first, uint64_t last,
 			}
 			continue;
 		}
-		struct iopt_pages *pages = area->pages;
-		area->pages = NULL;
+		area->busy = true;
 		up_write(sched, &iopt->iova_rwsem);
 		uint64_t area_last = area->last;
-		tear_down_area(iopt, area, pages);
+		tear_down_area(iopt, area);
 		*unmapped += length;
 		if (area_last >= last)
 			break;
@@ -469,7 +463,7 @@ static int split_area(struct io_pagetable *iopt, struct iopt_area *area, uint64_
 	uint64_t next = at + 1;
 	if (at == area->iova || at == area->last)
 		return 0;
-	if (area->pages == NULL || area->prevent_access)
+	if (area->busy || area->prevent_access)
 		return refuse(machine, EBUSY, "iommufd app. C cut", "the area is busy");
 	if (area->pages->source == IOPT_PAGES_DMABUF)
 		return refuse(machine, EOPNOTSUPP, "iommufd app. C cut",
@@ -623,7 +617,7 @@ static int fill_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
 	struct iopt_area *area, *failed = NULL;
 	int error = 0;
 	RB_FOREACH (area, area_tree, &iopt->areas) {
-		if (area->pages == NULL)
+		if (area->busy)
 			continue;
 		error = iopt_area_fill_domain(area, domain);
 		if (error != 0) {
@@ -636,7 +630,7 @@ static int fill_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
 	RB_FOREACH (area, area_tree, &iopt->areas) {
 		if (area == failed)
 			break;
-		if (area->pages == NULL)
+		if (area->busy)
 			continue;
 		iopt_area_unfill_domain(area, domain);
 		if (iopt->domain_count == 0)
@@ -707,7 +701,7 @@ void iopt_table_remove_domain(struct io_pagetable *iopt, struct iommu_domain *do
 	assert(i < iopt->domain_count);
 	iopt->domains[i] = iopt->domains[--iopt->domain_count];
 	RB_FOREACH (area, area_tree, &iopt->areas) {
-		if (area->pages == NULL)
+		if (area->busy)
 			continue;
 		iopt_area_unfill_domain(area, domain);
 		if (iopt->domain_count == 0)

@@ -70,9 +70,10 @@ struct iopt_area {
 	struct io_pagetable *iopt;
 	uint64_t iova;
 	uint64_t last;
-	struct iopt_pages *pages; /* NULL: in construction or teardown */
-	uint64_t first_index;     /* in pages, of the first byte */
-	uint32_t page_offset;     /* of the first byte */
+	struct iopt_pages *pages;
+	bool busy;            /* in construction or teardown: counts as missing */
+	uint64_t first_index; /* in pages, of the first byte */
+	uint32_t page_offset; /* of the first byte */
 	uint32_t prot;
 	uint32_t num_accesses;
 	uint32_t num_locks;

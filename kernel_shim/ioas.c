@@ -380,7 +380,7 @@ static int for_each_area(struct iommufd_ucmd *ucmd, area_fn *fn)
 
 static int check_movable(struct iommufd_ucmd *ucmd, struct iopt_area *area)
 {
-	if (area->pages == NULL)
+	if (area->busy)
 		return refuse(ucmd->machine, EBUSY, "iommufd 2.9 3", "an area is being made");
 	if (area->pages->source != IOPT_PAGES_FILE)
 		return refuse(ucmd->machine, EINVAL, "iommufd 2.9 3",
@@ -395,7 +395,7 @@ static int charge_caller(struct iommufd_ucmd *ucmd, struct iopt_area *area)
 
 static int cancel_charge(struct iommufd_ucmd *ucmd, struct iopt_area *area)
 {
-	if (area->pages != NULL)
+	if (!area->busy)
 		iopt_pages_cancel_charge(area->pages, ucmd->thread);
 	return 0;
 }

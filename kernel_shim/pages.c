@@ -194,9 +194,10 @@ void iopt_pages_uncover(struct iopt_pages *pages, uint64_t first, uint64_t last)
 int iopt_pages_cover(struct iopt_pages *pages, uint64_t first, uint64_t last)
 {
 	struct spans *pinned = &pages->pinned;
-	spans_split(pinned, first);
-	spans_split(pinned, last + 1);
 	for (uint64_t at = first; at <= last;) {
+		/* Here, not once before: a page that is new joins the span next to it. */
+		spans_split(pinned, at);
+		spans_split(pinned, last + 1);
 		struct span *span = spans_from(pinned, at);
 		if (span != NULL && span->first <= at) {
 			span->tag++;

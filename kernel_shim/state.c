@@ -16,8 +16,8 @@ static void hash_ioas(struct iommufd_ioas *ioas, struct hash *hash)
 		hash_u64(hash, (uint64_t)area->num_locks << 4 |
 				       (uint64_t)area->prevent_access << 3 |
 				       (uint64_t)area->filled << 2 | (uint64_t)area->revoked << 1 |
-				       (area->pages != NULL));
-		if (area->pages != NULL) {
+				       !area->busy);
+		if (!area->busy) {
 			hash_u64(hash, area->pages->npinned);
 			hash_u64(hash, area->pages->charged);
 		}

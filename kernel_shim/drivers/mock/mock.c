@@ -407,7 +407,9 @@ static int mock_hw_queue_init_phys(struct iommufd_hw_queue *queue, uint32_t inde
 		return refuse(machine, EINVAL, "iommufd 7.6 init", "index above 1");
 	if (mock->hw_queues[index] != NULL)
 		return refuse(machine, EEXIST, "iommufd 7.6 init", "the index is in use");
-	if (index > 0 && mock->hw_queues[index - 1] == NULL)
+	/* The kernel does not look whether the previous one is on its way out, and only warns. */
+	if (index > 0 &&
+	    (mock->hw_queues[index - 1] == NULL || mock->hw_queues[index - 1]->object.users == 0))
 		return refuse(machine, EIO, "iommufd 7.6 init", "the previous index is missing");
 	if (!mock_translate(mock->parent, iova_of(queue->base_iova), &translated) ||
 	    translated.value != base.value)

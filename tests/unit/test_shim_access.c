@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* In-kernel accesses: pin, unpin, rw, and what unmap does to them (iommufd 3.4, 6, 7.3). */
+#include <string.h>
+
+#include "tests/kit/test.h"
+
+static uint32_t ioas;
+static uint64_t buffer;
+
+#define BUFFER (16 * PAGE_SIZE)
+#define IOVA   0x10000ULL
+
+static void setup(void)
+{
+	buffer = world_mmap_aligned(world, BUFFER);
+	ioas = made(world_ioas(world));
+}
+
+static int setup_access(uint32_t flags)
+{
+	setup();
+	return (int)made(world_access(world, ioas, flags));
+}
+
+START_TEST(creation_checks_flags_and_ioas)
+{
+	setup();
+	ck_assert_refused(world_access(world, ioas, 2), EOPNOTSUPP);
+	ck_assert_refused(world_access(world, 99, 0), ENOENT);
+	/* Descriptor 4 and id 2, both free again after the failures. */
+	ck_assert_int_eq(world_access(world, ioas, 0), 4);
+	ck_assert_refused(world_destroy(world, 2), EBUSY);
+	ck_assert_int_eq(world_ioas(world), 3);
+	ck_assert_ok(world_close(world, 4));
+	ck_assert_int_eq(world_ioas(world), 2);
+}
+END_TEST
+
+START_TEST(another_descriptor_is_ebadfd)
+{
+	setup();
+	for (int fd = -1; fd <= 4; fd++) {
+		ck_assert_refused(world_pin(world, fd, IOVA, 1, 0, 0), EBADFD);
+		ck_assert_refused(world_unpin(world, fd, 0), EBADFD);
+		ck_assert_refused(world_rw(world, fd, IOVA, world->data, 1, 0), EBADFD);
+		ck_assert_refused(world_access_replace(world, fd, ioas), EBADFD);
+	}
+}
+END_TEST
+
+START_TEST(pin_checks_its_arguments_in_order)
+{
+	int access = setup_access(1);
+	uint64_t iova;
+	ck_assert_refused(world_pin(world, 99, 0, (16 << 20) + 1, 2, 0), ENOMEM);
+	ck_assert_refused(world_pin(world, 99, 0, 1, 2, 0), EOPNOTSUPP);
+	ck_assert_refused(world_pin(world, access, 0, 0, 0, 0), EINVAL);
+	ck_assert_refused(world_pin(world, access, UINT64_MAX, 2, 0, 0), EOVERFLOW);
+	ck_assert_refused(world_pin(world, access, IOVA, 1, 0, 0), ENOENT);
+	iova = IOVA;
+	ck_assert_ok(world_map(world, ioas, buffer, PAGE_SIZE, MAP_RO | MAP_FIXED_, &iova));
+	iova = IOVA + PAGE_SIZE;
+	ck_assert_ok(
+		world_map(world, ioas, buffer + PAGE_SIZE, PAGE_SIZE, MAP_WO | MAP_FIXED_, &iova));
+	ck_assert_refused(world_pin(world, access, IOVA + 1, 1, 1, 0), EINVAL);
+	ck_assert_refused(world_pin(world, access, IOVA, 1, 1, 0), EPERM);
+	ck_assert_refused(world_pin(world, access, IOVA + PAGE_SIZE, 1, 0, 0), EPERM);
+	ck_assert_int_eq(world_pin(world, access, IOVA + PAGE_SIZE, 1, 1, 0), 0);
+	ck_assert_int_eq(world_pin(world, access, IOVA, 1, 0, 0), 1);
+	/* Over both areas a permission is missing somewhere: the first piece is let go. */
+	ck_assert_ok(world_unpin(world, access, 0));
+	ck_assert_ok(world_unpin(world, access, 1));
+	ck_assert_refused(world_pin(world, access, IOVA, 2 * PAGE_SIZE, 0, 0), EPERM);
+	ck_assert_ok(world_refs(world, buffer, 2 * PAGE_SIZE, 0));
+	ck_assert_refused(world_unpin(world, access, 2), ENOENT);
+}
+END_TEST
+
+START_TEST(only_a_pin_capable_access_pins)
+{
+	int access = setup_access(0);
+	ck_assert_ok(world_map_at(world, ioas, buffer, PAGE_SIZE, IOVA));
+	ck_assert_refused(world_pin(world, access, IOVA, 1, 0, 0), EOPNOTSUPP);
+	ck_assert_ok(world_rw(world, access, IOVA, world->data, 8, 0));
+}
+END_TEST
+
+START_TEST(a_gap_unpins_the_pieces_before_it)
+{
+	int access = setup_access(1);
+	ck_assert_ok(world_map_at(world, ioas, buffer, PAGE_SIZE, IOVA));
+	ck_assert_ok(world_map_at(world, ioas, buffer + PAGE_SIZE, PAGE_SIZE, IOVA + PAGE_SIZE));
+	ck_assert_refused(world_pin(world, access, IOVA, 3 * PAGE_SIZE, 0, 0), ENOENT);
+	ck_assert_ok(world_refs(world, buffer, BUFFER, 0));
+	ck_assert_int_eq(world_pin(world, access, IOVA, PAGE_SIZE + 1, 0, 0), 0);
+	ck_assert_ok(world_refs(world, buffer, 2 * PAGE_SIZE, 1));
+	ck_assert_ok(world_unpin(world, access, 0));
+	ck_assert_ok(world_refs(world, buffer, BUFFER, 0));
+}
+END_TEST
+
+START_TEST(the_pinned_pages_are_compared_with_the_caller_s)
+{
+	int access = setup_access(1);
+	ck_assert_ok(world_map_at(world, ioas, buffer, 4 * PAGE_SIZE, IOVA));
+	ck_assert_int_eq(world_pin(world, access, IOVA, 4 * PAGE_SIZE, 0, buffer), 0);
+	ck_assert_refused(world_pin(world, access, IOVA, 4 * PAGE_SIZE, 0, buffer + PAGE_SIZE),
+			  EBADE);
+	ck_assert_refused(world_pin(world, access, IOVA, PAGE_SIZE, 0, NOWHERE), EFAULT);
+	ck_assert_ok(world_unpin(world, access, 0));
+	ck_assert_ok(world_refs(world, buffer, BUFFER, 0));
+}
+END_TEST
+
+START_TEST(rw_copies_bytes_of_any_alignment)
+{
+	int access = setup_access(0);
+	uint8_t pattern[256], back[256];
+	for (int i = 0; i < 256; i++)
+		pattern[i] = (uint8_t)(i * 7 + 1);
+	/* Areas that meet in the middle of a page, backed by pages far apart. */
+	ck_assert_ok(world_map_at(world, ioas, buffer + 100, 1000, IOVA + 3));
+	ck_assert_ok(world_map_at(world, ioas, buffer + 0x5ffd, 1000, IOVA + 1003));
+	static const uint32_t flags[] = {0, MOCK_ACCESS_RW_SLOW_PATH};
+	for (int path = 0; path < 2; path++) {
+		uint64_t at = IOVA + 903 + (uint64_t)path;
+		world_data(world, pattern, 256);
+		ck_assert_ok(world_rw(world, access, at, world->data, 256,
+				      flags[path] | MOCK_ACCESS_RW_WRITE));
+		memset(back, 0, sizeof(back));
+		world_data(world, back, 256);
+		ck_assert_ok(world_rw(world, access, at, world->data, 256, flags[path]));
+		world_get(world, world->data, back, 256);
+		ck_assert_mem_eq(back, pattern, 256);
+		world_get(world, buffer + 0x5ffd, back, 156);
+		ck_assert_mem_eq(back, pattern + 100 - path, 156);
+	}
+	ck_assert_ok(world_refs(world, buffer, BUFFER, 0));
+}
+END_TEST
+
+START_TEST(rw_checks_its_arguments_in_order)
+{
+	int access = setup_access(0);
+	uint64_t iova = IOVA, data = world->data;
+	ck_assert_refused(world_rw(world, 99, 0, 0, (16 << 20) + 1, 8), ENOMEM);
+	ck_assert_refused(world_rw(world, 99, 0, 0, 1, 8), EOPNOTSUPP);
+	ck_assert_refused(world_rw(world, access, IOVA, NOWHERE, 8, 1), EFAULT);
+	ck_assert_refused(world_rw(world, access, IOVA, data, 0, 0), EINVAL);
+	ck_assert_refused(world_rw(world, access, UINT64_MAX, data, 2, 0), EOVERFLOW);
+	ck_assert_refused(world_rw(world, access, IOVA, data, 2, 0), ENOENT);
+	ck_assert_ok(world_map(world, ioas, buffer, PAGE_SIZE, MAP_RO | MAP_FIXED_, &iova));
+	iova = IOVA + PAGE_SIZE;
+	ck_assert_ok(world_map(world, ioas, buffer, PAGE_SIZE, MAP_WO | MAP_FIXED_, &iova));
+	ck_assert_refused(world_rw(world, access, IOVA, data, 1, 1), EPERM);
+	ck_assert_refused(world_rw(world, access, IOVA + PAGE_SIZE, data, 1, 0), EPERM);
+	ck_assert_ok(world_rw(world, access, IOVA, data, 1, 0));
+	ck_assert_ok(world_rw(world, access, IOVA + PAGE_SIZE, data, 1, 1));
+	ck_assert_refused(world_rw(world, access, IOVA, NOWHERE, 1, 0), EFAULT);
+	/* Memory that is not there. */
+	iova = IOVA + 2 * PAGE_SIZE;
+	ck_assert_ok(world_map(world, ioas, NOWHERE, PAGE_SIZE, MAP_RW | MAP_FIXED_, &iova));
+	ck_assert_refused(world_rw(world, access, iova, data, 1, 0), EFAULT);
+}
+END_TEST
+
+START_TEST(rw_keeps_what_it_transferred_before_a_gap)
+{
+	int access = setup_access(0);
+	char text[9] = "";
+	ck_assert_ok(world_map_at(world, ioas, buffer, 4, IOVA));
+	world_data(world, "abcdefgh", 8);
+	ck_assert_refused(world_rw(world, access, IOVA, world->data, 8, 1), ENOENT);
+	world_get(world, buffer, text, 8);
+	ck_assert_str_eq(text, "abcd");
+}
+END_TEST
+
+START_TEST(unmap_removes_the_items_it_meets)
+{
+	int access = setup_access(1);
+	ck_assert_ok(world_map_at(world, ioas, buffer, PAGE_SIZE, IOVA));
+	ck_assert_ok(world_map_at(world, ioas, buffer + PAGE_SIZE, PAGE_SIZE, IOVA + PAGE_SIZE));
+	ck_assert_int_eq(world_pin(world, access, IOVA, PAGE_SIZE, 0, 0), 0);
+	ck_assert_int_eq(world_pin(world, access, IOVA, 2 * PAGE_SIZE, 0, 0), 1);
+	ck_assert_int_eq(world_pin(world, access, IOVA + PAGE_SIZE, PAGE_SIZE, 0, 0), 2);
+	ck_assert_int_eq(world_unmap(world, ioas, IOVA, PAGE_SIZE), PAGE_SIZE);
+	ck_assert_refused(world_unpin(world, access, 0), ENOENT);
+	ck_assert_refused(world_unpin(world, access, 1), ENOENT);
+	ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 0));
+	ck_assert_ok(world_refs(world, buffer + PAGE_SIZE, PAGE_SIZE, 1));
+	ck_assert_ok(world_unpin(world, access, 2));
+	/* Item numbers are never used again. */
+	ck_assert_int_eq(world_pin(world, access, IOVA + PAGE_SIZE, PAGE_SIZE, 0, 0), 3);
+}
+END_TEST
+
+START_TEST(closing_the_descriptor_unpins)
+{
+	int access = setup_access(1);
+	ck_assert_ok(world_map_at(world, ioas, buffer, BUFFER, IOVA));
+	made(world_pin(world, access, IOVA, 4 * PAGE_SIZE, 0, 0));
+	made(world_pin(world, access, IOVA, 5 * PAGE_SIZE, 0, 0));
+	ck_assert_ok(world_refs(world, buffer, 5 * PAGE_SIZE, 1));
+	ck_assert_ok(world_close(world, access));
+	ck_assert_ok(world_refs(world, buffer, BUFFER, 0));
+	ck_assert_int_eq(world_unmap_all(world, ioas), BUFFER);
+	ck_assert_ok(world_destroy(world, ioas));
+}
+END_TEST
+
+START_TEST(identical_intervals_of_two_accesses_share_a_pin)
+{
+	int first = setup_access(1), second = (int)made(world_access(world, ioas, 1));
+	ck_assert_ok(world_map_at(world, ioas, buffer, BUFFER, IOVA));
+	made(world_pin(world, first, IOVA, PAGE_SIZE, 0, 0));
+	made(world_pin(world, second, IOVA, PAGE_SIZE, 0, 0));
+	ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 1));
+	ck_assert_ok(world_unpin(world, first, 0));
+	ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 1));
+	ck_assert_ok(world_unpin(world, second, 0));
+	ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 0));
+}
+END_TEST
+
+START_TEST(replace_moves_the_access_and_drops_its_items)
+{
+	int access = setup_access(1);
+	uint32_t other = made(world_ioas(world));
+	uint64_t iova = IOVA;
+	ck_assert_ok(world_map_at(world, ioas, buffer, PAGE_SIZE, IOVA));
+	ck_assert_ok(world_copy(world, ioas, IOVA, PAGE_SIZE, other, MAP_RW | MAP_FIXED_, &iova));
+	made(world_pin(world, access, IOVA, PAGE_SIZE, 0, 0));
+	ck_assert_refused(world_access_replace(world, access, 99), ENOENT);
+	ck_assert_ok(world_access_replace(world, access, ioas));
+	ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 1));
+	ck_assert_refused(world_destroy(world, ioas), EBUSY);
+	ck_assert_ok(world_access_replace(world, access, other));
+	ck_assert_refused(world_unpin(world, access, 0), ENOENT);
+	ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 0));
+	ck_assert_ok(world_destroy(world, ioas));
+	ck_assert_refused(world_destroy(world, other), EBUSY);
+	ck_assert_int_eq(world_pin(world, access, IOVA, PAGE_SIZE, 0, buffer), 1);
+	/* An IOAS that can't be aligned to pages is refused; the old one stays. */
+	uint32_t odd = made(world_ioas(world));
+	ck_assert_ok(world_map_at(world, odd, buffer, 100, IOVA));
+	ck_assert_refused(world_access_replace(world, access, odd), EADDRINUSE);
+	ck_assert_ok(world_destroy(world, odd));
+	ck_assert_ok(world_unpin(world, access, 1));
+}
+END_TEST
+
+/* An access of a driver that does not do its duty. */
+struct lazy {
+	struct iommufd_access *access;
+	uint32_t calls;
+	uint64_t iova;
+	uint64_t length;
+};
+
+static void count_call(void *context, uint64_t iova, uint64_t length)
+{
+	struct lazy *lazy = context;
+	lazy->calls++;
+	lazy->iova = iova;
+	lazy->length = length;
+}
+
+static const struct iommufd_access_ops lazy_ops = {.needs_pin_pages = true, .unmap = count_call};
+static const struct iommufd_access_ops lazy_rw_ops = {.unmap = count_call};
+
+static void make_lazy(struct lazy *lazy, const struct iommufd_access_ops *ops)
+{
+	struct iommufd_ctx *ictx = iommufd_ctx_from_file(fd_file(world->process, world->fd));
+	int error;
+	lazy->access = iommufd_access_create(ictx, ops, lazy, &error);
+	ck_assert_ptr_nonnull(lazy->access);
+	ck_assert_ok(iommufd_access_attach(lazy->access, ioas));
+}
+
+static int ignore_run(void *context, uint64_t pfn, uint64_t count)
+{
+	(void)context, (void)pfn, (void)count;
+	return 0;
+}
+
+START_TEST(unmap_gives_up_on_an_access_that_never_lets_go)
+{
+	setup();
+	struct lazy lazy = {0}, other = {0};
+	make_lazy(&lazy, &lazy_ops);
+	make_lazy(&other, &lazy_rw_ops);
+	ck_assert_ok(world_map_at(world, ioas, buffer, PAGE_SIZE, IOVA));
+	ck_assert_ok(world_map_at(world, ioas, buffer, 2 * PAGE_SIZE, IOVA + PAGE_SIZE));
+	ck_assert_ok(iommufd_access_pin_pages(lazy.access, IOVA + PAGE_SIZE, PAGE_SIZE, 0,
+					      ignore_run, NULL));
+	ck_assert_refused(world_unmap(world, ioas, IOVA, 3 * PAGE_SIZE), EDEADLOCK);
+	ck_assert_uint_eq(lazy.calls, 101);
+	ck_assert_uint_eq(lazy.iova, IOVA + PAGE_SIZE);
+	ck_assert_uint_eq(lazy.length, 2 * PAGE_SIZE);
+	/* All external accesses of the IOAS are told. */
+	ck_assert_uint_eq(other.calls, 101);
+	/* The area before it is gone; this one takes no more accesses. */
+	ck_assert_refused(world_unmap(world, ioas, IOVA, PAGE_SIZE), ENOENT);
+	ck_assert_refused(iommufd_access_pin_pages(lazy.access, IOVA + PAGE_SIZE, PAGE_SIZE, 0,
+						   ignore_run, NULL),
+			  EINVAL);
+	int access = (int)made(world_access(world, ioas, 0));
+	ck_assert_refused(world_rw(world, access, IOVA + PAGE_SIZE, world->data, 1, 0), EINVAL);
+	iommufd_access_unpin_pages(lazy.access, IOVA + PAGE_SIZE, PAGE_SIZE);
+	ck_assert_refused(world_rw(world, access, IOVA + PAGE_SIZE, world->data, 1, 0), EINVAL);
+	ck_assert_int_eq(world_unmap(world, ioas, IOVA + PAGE_SIZE, 2 * PAGE_SIZE), 2 * PAGE_SIZE);
+	iommufd_access_destroy(lazy.access);
+	iommufd_access_destroy(other.access);
+}
+END_TEST
+
+START_TEST(an_unmap_without_pins_tells_nobody)
+{
+	setup();
+	struct lazy lazy = {0};
+	make_lazy(&lazy, &lazy_ops);
+	ck_assert_ok(world_map_at(world, ioas, buffer, PAGE_SIZE, IOVA));
+	ck_assert_int_eq(world_unmap_all(world, ioas), PAGE_SIZE);
+	ck_assert_uint_eq(lazy.calls, 0);
+	/* Detaching does, over the whole range. */
+	iommufd_access_detach(lazy.access);
+	ck_assert_uint_eq(lazy.calls, 1);
+	ck_assert_uint_eq(lazy.iova, 0);
+	ck_assert_uint_eq(lazy.length, UINT64_MAX);
+	ck_assert_refused(iommufd_access_pin_pages(lazy.access, IOVA, 1, 0, ignore_run, NULL),
+			  ENOENT);
+	ck_assert_refused(iommufd_access_replace(lazy.access, ioas), ENOENT);
+	ck_assert_ok(iommufd_access_attach(lazy.access, ioas));
+	ck_assert_refused(iommufd_access_attach(lazy.access, ioas), EINVAL);
+	iommufd_access_destroy(lazy.access);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		creation_checks_flags_and_ioas,
+		another_descriptor_is_ebadfd,
+		pin_checks_its_arguments_in_order,
+		only_a_pin_capable_access_pins,
+		a_gap_unpins_the_pieces_before_it,
+		the_pinned_pages_are_compared_with_the_caller_s,
+		rw_copies_bytes_of_any_alignment,
+		rw_checks_its_arguments_in_order,
+		rw_keeps_what_it_transferred_before_a_gap,
+		unmap_removes_the_items_it_meets,
+		closing_the_descriptor_unpins,
+		identical_intervals_of_two_accesses_share_a_pin,
+		replace_moves_the_access_and_drops_its_items,
+		unmap_gives_up_on_an_access_that_never_lets_go,
+		an_unmap_without_pins_tells_nobody,
+	};
+	return RUN_TESTS("shim_access", tests);
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Event queues of vIOMMUs (iommufd 5.6, trace G.4). */
+#include <string.h>
+
+#include "tests/kit/test.h"
+
+static struct viommu_world v;
+static int fd;
+static uint32_t queue;
+
+static int64_t trigger(void)
+{
+	struct iommu_test_cmd cmd = {.trigger_vevent = {v.mock.idev}};
+	return world_test(world, IOMMU_TEST_OP_TRIGGER_VEVENT, &cmd);
+}
+
+/* A device whose virt_id is 0x88, attached to the nested domain, and a queue. */
+static void setup(uint32_t depth)
+{
+	v = world_make_viommu(world);
+	uint32_t pt = v.nested;
+	made(world_vdevice(world, v.viommu, v.mock.idev, 0x88));
+	ck_assert_ok(world_replace(world, v.mock.stdev, &pt));
+	queue = made(world_veventq(world, v.viommu, depth, &fd));
+}
+
+/* Reads COUNT bytes and compares them with words. */
+static void expect_words(uint64_t count, const uint32_t *words, uint64_t size)
+{
+	uint32_t got[64] = {0};
+	ck_assert_int_eq(world_read(world, fd, got, count), (int64_t)size);
+	ck_assert_mem_eq(got, words, size);
+}
+
+#define EXPECT(count, ...) \
+	expect_words((count), (const uint32_t[]){__VA_ARGS__}, sizeof((uint32_t[]){__VA_ARGS__}))
+
+static int64_t read_bytes(uint64_t count)
+{
+	uint8_t bytes[256];
+	return world_read(world, fd, bytes, count);
+}
+
+START_TEST(the_worked_trace_of_the_sheet)
+{
+	setup(2);
+	ck_assert_ok(trigger());
+	EXPECT(12, 0, 0, 0x88);
+	for (int i = 0; i < 3; i++)
+		ck_assert_ok(trigger());
+	EXPECT(36, 0, 1, 0x88, 0, 2, 0x88, 1, 3);
+	ck_assert_int_eq(read_bytes(36), 0);
+	ck_assert_ok(trigger());
+	EXPECT(36, 0, 4, 0x88);
+}
+END_TEST
+
+START_TEST(a_normal_event_takes_the_marker_s_place)
+{
+	setup(2);
+	for (int i = 0; i < 4; i++)
+		ck_assert_ok(trigger());
+	EXPECT(12, 0, 0, 0x88);
+	ck_assert_ok(trigger());
+	EXPECT(100, 0, 1, 0x88, 0, 4, 0x88);
+	ck_assert_int_eq(read_bytes(100), 0);
+}
+END_TEST
+
+START_TEST(there_is_one_marker_with_the_latest_number)
+{
+	setup(1);
+	for (int i = 0; i < 5; i++)
+		ck_assert_ok(trigger());
+	EXPECT(100, 0, 0, 0x88, 1, 4);
+	for (int i = 0; i < 2; i++)
+		ck_assert_ok(trigger());
+	EXPECT(100, 0, 5, 0x88, 1, 6);
+}
+END_TEST
+
+START_TEST(a_read_must_have_room_for_a_record)
+{
+	setup(2);
+	ck_assert_refused(read_bytes(0), EINVAL);
+	ck_assert_refused(read_bytes(7), EINVAL);
+	ck_assert_int_eq(read_bytes(8), 0);
+	for (int i = 0; i < 3; i++)
+		ck_assert_ok(trigger());
+	ck_assert_refused(read_bytes(8), EINVAL);
+	ck_assert_refused(read_bytes(11), EINVAL);
+	/* The second record does not fit any more: it waits. */
+	EXPECT(23, 0, 0, 0x88);
+	EXPECT(19, 0, 1, 0x88);
+	EXPECT(8, 1, 2);
+	ck_assert_int_eq(read_bytes(8), 0);
+}
+END_TEST
+
+START_TEST(an_unwritable_buffer_loses_no_record)
+{
+	setup(4);
+	ck_assert_ok(trigger());
+	ck_assert_ok(trigger());
+	ck_assert_refused(world_sys(world, SYS_READ, (uint64_t)fd, NOWHERE, 64), EFAULT);
+	/* The second record runs off the page. */
+	uint64_t va = world_mmap(world, 2 * PAGE_SIZE, PROT_RW, SHARED);
+	ck_assert_ok(world_sys(world, SYS_MUNMAP, va + PAGE_SIZE, PAGE_SIZE));
+	ck_assert_int_eq(world_sys(world, SYS_READ, (uint64_t)fd, va + PAGE_SIZE - 16, 64), 12);
+	EXPECT(64, 0, 1, 0x88);
+	/* Its place in the queue is free again. */
+	for (int i = 0; i < 4; i++)
+		ck_assert_ok(trigger());
+	EXPECT(64, 0, 2, 0x88, 0, 3, 0x88, 0, 4, 0x88, 0, 5, 0x88);
+}
+END_TEST
+
+START_TEST(alloc_checks_its_arguments_in_order)
+{
+	v = world_make_viommu(world);
+	struct iommu_veventq_alloc cmd = {.flags = 1, .type = 5};
+	ck_assert_refused(world_ioctl(world, IOMMUFD_NR_VEVENTQ_ALLOC, &cmd), EOPNOTSUPP);
+	cmd = (struct iommu_veventq_alloc){.type = 5, .__reserved = 1};
+	ck_assert_refused(world_ioctl(world, IOMMUFD_NR_VEVENTQ_ALLOC, &cmd), EOPNOTSUPP);
+	cmd = (struct iommu_veventq_alloc){.veventq_depth = 0};
+	ck_assert_refused(world_ioctl(world, IOMMUFD_NR_VEVENTQ_ALLOC, &cmd), EOPNOTSUPP);
+	ck_assert_refused(world_veventq(world, 99, 0, &fd), EINVAL);
+	ck_assert_refused(world_veventq(world, 99, (1 << 19) + 1, &fd), EINVAL);
+	ck_assert_refused(world_veventq(world, 99, 1 << 19, &fd), ENOENT);
+	ck_assert_int_eq(world_veventq(world, v.viommu, 1 << 19, &fd), 8);
+	ck_assert_int_eq(fd, 4);
+	ck_assert_refused(world_veventq(world, v.viommu, 1, &fd), EEXIST);
+	/* Any other type is accepted, one queue each. */
+	cmd = (struct iommu_veventq_alloc){.viommu_id = v.viommu, .type = 5, .veventq_depth = 1};
+	ck_assert_ok(world_ioctl(world, IOMMUFD_NR_VEVENTQ_ALLOC, &cmd));
+	ck_assert_uint_eq(cmd.out_veventq_id, 9);
+	cmd.size = 0;
+	ck_assert_refused(world_ioctl(world, IOMMUFD_NR_VEVENTQ_ALLOC, &cmd), EEXIST);
+}
+END_TEST
+
+START_TEST(an_event_needs_a_device_on_a_viommu_and_a_queue)
+{
+	v = world_make_viommu(world);
+	struct iommu_test_cmd cmd = {.trigger_vevent = {99}};
+	uint32_t pt = v.nested;
+	ck_assert_refused(world_test(world, IOMMU_TEST_OP_TRIGGER_VEVENT, &cmd), ENOENT);
+	ck_assert_refused(trigger(), ENOENT);
+	made(world_vdevice(world, v.viommu, v.mock.idev, 0x88));
+	ck_assert_refused(trigger(), ENOENT);
+	ck_assert_ok(world_replace(world, v.mock.stdev, &pt));
+	ck_assert_refused(trigger(), EOPNOTSUPP);
+	made(world_veventq(world, v.viommu, 2, &fd));
+	ck_assert_ok(trigger());
+	/* Attached to anything else the device forgets its virt_id. */
+	pt = v.ioas;
+	ck_assert_ok(world_replace(world, v.mock.stdev, &pt));
+	ck_assert_refused(trigger(), ENOENT);
+}
+END_TEST
+
+START_TEST(a_queue_lives_until_descriptor_and_id_are_gone)
+{
+	setup(4);
+	ck_assert_refused(world_destroy(world, queue), EBUSY);
+	ck_assert_ok(trigger());
+	ck_assert_ok(world_close(world, fd));
+	/* Without a descriptor events still queue. */
+	ck_assert_ok(trigger());
+	ck_assert_refused(world_destroy(world, v.viommu), EBUSY);
+	ck_assert_ok(world_destroy(world, queue));
+	ck_assert_refused(trigger(), EOPNOTSUPP);
+	ck_assert_int_gt(world_veventq(world, v.viommu, 4, &fd), 0);
+	ck_assert_ok(trigger());
+	EXPECT(64, 0, 0, 0x88);
+}
+END_TEST
+
+START_TEST(poll_tells_whether_there_is_a_record)
+{
+	setup(1);
+	uint64_t events = 0x145;
+	ck_assert_int_eq(world_sys(world, SYS_POLL, (uint64_t)fd, events, 0), 0);
+	ck_assert_ok(trigger());
+	ck_assert_int_eq(world_sys(world, SYS_POLL, (uint64_t)fd, events, 0), 1);
+	ck_assert_uint_eq(world->call->out, 0x41);
+	ck_assert_int_eq(read_bytes(12), 12);
+	ck_assert_int_eq(world_sys(world, SYS_POLL, (uint64_t)fd, events, 0), 0);
+	ck_assert_refused(world_sys(world, SYS_WRITE, (uint64_t)fd, world->data, 8), EINVAL);
+	ck_assert_refused(
+		world_sys(world, SYS_MMAP, 0, 4096, PROT_READ_BIT, MAP_SHARED_BIT, (uint64_t)fd, 0),
+		ENODEV);
+}
+END_TEST
+
+START_TEST(the_payload_is_the_low_half_of_virt_id)
+{
+	v = world_make_viommu(world);
+	uint32_t pt = v.nested;
+	made(world_vdevice(world, v.viommu, v.mock.idev, 0x1234567889abcdef));
+	ck_assert_ok(world_replace(world, v.mock.stdev, &pt));
+	made(world_veventq(world, v.viommu, 1, &fd));
+	ck_assert_ok(trigger());
+	EXPECT(12, 0, 0, 0x89abcdef);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		the_worked_trace_of_the_sheet,
+		a_normal_event_takes_the_marker_s_place,
+		there_is_one_marker_with_the_latest_number,
+		a_read_must_have_room_for_a_record,
+		an_unwritable_buffer_loses_no_record,
+		alloc_checks_its_arguments_in_order,
+		an_event_needs_a_device_on_a_viommu_and_a_queue,
+		a_queue_lives_until_descriptor_and_id_are_gone,
+		poll_tells_whether_there_is_a_record,
+		the_payload_is_the_low_half_of_virt_id,
+	};
+	return RUN_TESTS("shim_veventq", tests);
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The VFIO ioctls on an iommufd descriptor (iommufd 2.12, app. C). */
+#include <string.h>
+
+#include "kernel_shim/uapi/vfio.h"
+#include "tests/kit/test.h"
+
+static uint32_t ioas;
+static uint64_t buffer;
+
+#define BUFFER (16 * PAGE_SIZE)
+
+static int64_t compat(uint16_t op, uint32_t *id)
+{
+	struct iommu_vfio_ioas cmd = {.ioas_id = *id, .op = op};
+	int64_t error = world_ioctl(world, IOMMUFD_NR_VFIO_IOAS, &cmd);
+	*id = cmd.ioas_id;
+	return error;
+}
+
+static void setup(uint32_t type)
+{
+	buffer = world_mmap_aligned(world, BUFFER);
+	ioas = made(world_ioas(world));
+	ck_assert_ok(compat(IOMMU_VFIO_IOAS_SET, &ioas));
+	if (type != 0)
+		ck_assert_ok(world_ioctl_raw(world, VFIO_SET_IOMMU, type));
+}
+
+static int64_t map_dma(uint64_t va, uint64_t iova, uint64_t size, uint32_t flags)
+{
+	struct vfio_iommu_type1_dma_map map = {sizeof(map), flags, va, iova, size};
+	return world_ioctl_raw(world, VFIO_IOMMU_MAP_DMA, world_data(world, &map, sizeof(map)));
+}
+
+static uint64_t unmapped; /* the size field after the call */
+
+static int64_t unmap_dma(uint64_t iova, uint64_t size, uint32_t flags)
+{
+	struct vfio_iommu_type1_dma_unmap unmap = {sizeof(unmap), flags, iova, size};
+	uint64_t va = world_data(world, &unmap, sizeof(unmap));
+	int64_t error = world_ioctl_raw(world, VFIO_IOMMU_UNMAP_DMA, va);
+	world_get(world, va, &unmap, sizeof(unmap));
+	unmapped = unmap.size;
+	return error;
+}
+
+START_TEST(the_compat_ioas_is_set_read_and_forgotten)
+{
+	uint32_t id = 5;
+	struct iommu_vfio_ioas cmd = {.op = 0, .__reserved = 1};
+	ck_assert_refused(world_ioctl(world, IOMMUFD_NR_VFIO_IOAS, &cmd), EOPNOTSUPP);
+	ck_assert_refused(compat(IOMMU_VFIO_IOAS_GET, &id), ENODEV);
+	ck_assert_refused(compat(IOMMU_VFIO_IOAS_SET, &id), ENOENT);
+	ck_assert_refused(compat(3, &id), EOPNOTSUPP);
+	setup(0);
+	id = 0;
+	ck_assert_ok(compat(IOMMU_VFIO_IOAS_GET, &id));
+	ck_assert_uint_eq(id, ioas);
+	ck_assert_ok(compat(IOMMU_VFIO_IOAS_CLEAR, &id));
+	ck_assert_refused(compat(IOMMU_VFIO_IOAS_GET, &id), ENODEV);
+	/* No reference is taken: the IOAS may go, and is forgotten then. */
+	ck_assert_ok(compat(IOMMU_VFIO_IOAS_SET, &ioas));
+	ck_assert_ok(world_destroy(world, ioas));
+	ck_assert_refused(compat(IOMMU_VFIO_IOAS_GET, &id), ENODEV);
+}
+END_TEST
+
+START_TEST(version_and_extensions)
+{
+	ck_assert_ok(world_ioctl_raw(world, VFIO_GET_API_VERSION, 0));
+	ck_assert_int_eq(world_ioctl_raw(world, VFIO_CHECK_EXTENSION, 1), 1);
+	ck_assert_int_eq(world_ioctl_raw(world, VFIO_CHECK_EXTENSION, 3), 1);
+	ck_assert_int_eq(world_ioctl_raw(world, VFIO_CHECK_EXTENSION, 9), 1);
+	ck_assert_int_eq(world_ioctl_raw(world, VFIO_CHECK_EXTENSION, 2), 0);
+	ck_assert_int_eq(world_ioctl_raw(world, VFIO_CHECK_EXTENSION, 8), 0);
+	ck_assert_refused(world_ioctl_raw(world, VFIO_CHECK_EXTENSION, 4), ENODEV);
+	setup(0);
+	ck_assert_int_eq(world_ioctl_raw(world, VFIO_CHECK_EXTENSION, 4), 1);
+	ck_assert_ok(world_mock(world, ioas, 0, NULL));
+	ck_assert_int_eq(world_ioctl_raw(world, VFIO_CHECK_EXTENSION, 4), 0);
+}
+END_TEST
+
+START_TEST(without_a_compat_ioas_all_is_enodev)
+{
+	struct vfio_iommu_type1_info info = {.argsz = sizeof(info)};
+	ck_assert_refused(world_ioctl_raw(world, VFIO_SET_IOMMU, 2), EINVAL);
+	ck_assert_refused(world_ioctl_raw(world, VFIO_SET_IOMMU, 1), ENODEV);
+	ck_assert_refused(world_ioctl_raw(world, VFIO_SET_IOMMU, 3), ENODEV);
+	ck_assert_refused(
+		world_ioctl_raw(world, VFIO_IOMMU_GET_INFO, world_data(world, &info, sizeof(info))),
+		ENODEV);
+	ck_assert_refused(map_dma(buffer, 0, 4096, 3), ENODEV);
+	ck_assert_refused(map_dma(buffer, 0, 4096, 4), EINVAL);
+	ck_assert_refused(unmap_dma(0, 4096, 0), ENODEV);
+	ck_assert_refused(unmap_dma(0, 4096, 1), EINVAL);
+	ck_assert_refused(world_ioctl_raw(world, VFIO_IOMMU_MAP_DMA, NOWHERE), EFAULT);
+	ck_assert_refused(world_ioctl_raw(world, VFIO_IOMMU_UNMAP_DMA, NOWHERE), EFAULT);
+	ck_assert_refused(world_ioctl_raw(world, VFIO_IOMMU_GET_INFO, NOWHERE), EFAULT);
+}
+END_TEST
+
+START_TEST(argsz_below_the_struct_is_einval)
+{
+	setup(3);
+	for (uint32_t argsz = 0; argsz < 32; argsz++) {
+		struct vfio_iommu_type1_dma_map map = {argsz, 3, buffer, 0, 4096};
+		ck_assert_refused(world_ioctl_raw(world, VFIO_IOMMU_MAP_DMA,
+						  world_data(world, &map, sizeof(map))),
+				  EINVAL);
+		struct vfio_iommu_type1_dma_unmap unmap = {argsz, 0, 0, 4096};
+		int64_t expected = argsz < 24 ? -EINVAL : 0;
+		ck_assert_int_eq(world_ioctl_raw(world, VFIO_IOMMU_UNMAP_DMA,
+						 world_data(world, &unmap, sizeof(unmap))),
+				 expected);
+	}
+}
+END_TEST
+
+START_TEST(map_dma_is_a_fixed_map)
+{
+	setup(3);
+	struct mock mock;
+	ck_assert_ok(map_dma(buffer, 0x10001, 3, 3));
+	ck_assert_refused(map_dma(buffer, 0x10002, 1, 3), EEXIST);
+	ck_assert_refused(map_dma(buffer, 0x20000, 0, 3), EINVAL);
+	ck_assert_refused(map_dma(UINT64_MAX, 0x20000, 1, 3), EOVERFLOW);
+	/* Neither READ nor WRITE: fine until there is a domain. */
+	ck_assert_ok(map_dma(buffer, 0x20000, 4096, 0));
+	ck_assert_ok(unmap_dma(0, 0, 2));
+	ck_assert_uint_eq(unmapped, 4099);
+	ck_assert_ok(world_mock(world, ioas, 0, &mock));
+	ck_assert_refused(map_dma(buffer, APERTURE, 4096, 0), EINVAL);
+	ck_assert_ok(world_refs(world, buffer, 4096, 0));
+	ck_assert_ok(map_dma(buffer, APERTURE, 4096, 1));
+	ck_assert_ok(world_check_map(world, mock.hwpt, APERTURE, buffer, 4096));
+}
+END_TEST
+
+START_TEST(unmap_dma_counts_and_writes_back_even_on_errors)
+{
+	setup(3);
+	ck_assert_ok(map_dma(buffer, 0x10000, 0x2000, 3));
+	ck_assert_ok(map_dma(buffer, 0x12000, 0x2000, 3));
+	/* Nothing there is success here. */
+	ck_assert_ok(unmap_dma(0x50000, 4096, 0));
+	ck_assert_uint_eq(unmapped, 0);
+	ck_assert_refused(unmap_dma(0x10000, 0, 0), EINVAL);
+	ck_assert_uint_eq(unmapped, 0);
+	ck_assert_refused(unmap_dma(2, UINT64_MAX, 0), EOVERFLOW);
+	ck_assert_uint_eq(unmapped, 0);
+	/* The first area is gone and counted although the second is cut short. */
+	ck_assert_refused(unmap_dma(0x10000, 0x3000, 0), ENOENT);
+	ck_assert_uint_eq(unmapped, 0x2000);
+	/* ALL takes no range, and says nothing then. */
+	ck_assert_refused(unmap_dma(0, 4096, 2), EINVAL);
+	ck_assert_uint_eq(unmapped, 4096);
+	ck_assert_refused(unmap_dma(4096, 0, 2), EINVAL);
+	ck_assert_ok(unmap_dma(0, 0, 2));
+	ck_assert_uint_eq(unmapped, 0x2000);
+	ck_assert_ok(unmap_dma(0, 0, 2));
+	ck_assert_uint_eq(unmapped, 0);
+}
+END_TEST
+
+START_TEST(type_1_cuts_areas_where_it_unmaps)
+{
+	setup(1);
+	struct mock mock;
+	uint64_t value = 9;
+	ck_assert_ok(
+		world_option(world, IOMMU_OPTION_HUGE_PAGES, IOMMU_OPTION_OP_GET, ioas, &value));
+	ck_assert_uint_eq(value, 0);
+	ck_assert_ok(world_mock(world, ioas, 0, &mock));
+	ck_assert_ok(map_dma(buffer, APERTURE, BUFFER, 3));
+	ck_assert_ok(unmap_dma(APERTURE + 4 * PAGE_SIZE, 2 * PAGE_SIZE, 0));
+	ck_assert_uint_eq(unmapped, 2 * PAGE_SIZE);
+	ck_assert_ok(world_refs(world, buffer, 4 * PAGE_SIZE, 1));
+	ck_assert_ok(world_refs(world, buffer + 4 * PAGE_SIZE, 2 * PAGE_SIZE, 0));
+	ck_assert_ok(world_refs(world, buffer + 6 * PAGE_SIZE, 10 * PAGE_SIZE, 1));
+	ck_assert_ok(world_check_map(world, mock.hwpt, APERTURE + 6 * PAGE_SIZE,
+				     buffer + 6 * PAGE_SIZE, 10 * PAGE_SIZE));
+	ck_assert_ok(unmap_dma(APERTURE, PAGE_SIZE, 0));
+	ck_assert_ok(unmap_dma(APERTURE + 15 * PAGE_SIZE, PAGE_SIZE, 0));
+	ck_assert_int_eq(world_unmap_all(world, ioas), 12 * PAGE_SIZE);
+	ck_assert_ok(world_refs(world, buffer, BUFFER, 0));
+}
+END_TEST
+
+START_TEST(a_cut_is_refused_where_it_is_not_aligned_or_the_area_pinned)
+{
+	setup(1);
+	int access = (int)made(world_access(world, ioas, 1));
+	ck_assert_ok(map_dma(buffer, 0x10000, 4 * PAGE_SIZE, 3));
+	unmapped = 0;
+	ck_assert_refused(unmap_dma(0x10000, PAGE_SIZE + 8, 0), EINVAL);
+	ck_assert_uint_eq(unmapped, PAGE_SIZE + 8);
+	/* A cut right behind the first byte is none: then the area is partial. */
+	ck_assert_refused(unmap_dma(0x10000, 1, 0), ENOENT);
+	ck_assert_uint_eq(unmapped, 0);
+	/* With no length the cut at iova is made all the same. */
+	ck_assert_refused(unmap_dma(0x13000, 0, 0), EINVAL);
+	ck_assert_int_eq(world_unmap(world, ioas, 0x13000, PAGE_SIZE), PAGE_SIZE);
+	made(world_pin(world, access, 0x10000, PAGE_SIZE, 0, 0));
+	ck_assert_refused(unmap_dma(0x11000, PAGE_SIZE, 0), EINVAL);
+	ck_assert_uint_eq(unmapped, PAGE_SIZE);
+	ck_assert_ok(unmap_dma(0x10000, 3 * PAGE_SIZE, 0));
+	ck_assert_uint_eq(unmapped, 3 * PAGE_SIZE);
+}
+END_TEST
+
+START_TEST(v2_never_cuts)
+{
+	setup(3);
+	ck_assert_ok(map_dma(buffer, 0x10000, 4 * PAGE_SIZE, 3));
+	ck_assert_refused(unmap_dma(0x11000, PAGE_SIZE, 0), ENOENT);
+	ck_assert_refused(unmap_dma(0x10000, PAGE_SIZE, 0), ENOENT);
+	ck_assert_int_eq(world_unmap_all(world, ioas), 4 * PAGE_SIZE);
+}
+END_TEST
+
+START_TEST(a_hw_queue_blocks_unmap_dma)
+{
+	struct viommu_world v = world_make_viommu(world);
+	buffer = world_mmap_aligned(world, BUFFER);
+	ck_assert_ok(compat(IOMMU_VFIO_IOAS_SET, &v.ioas));
+	ck_assert_ok(map_dma(buffer, APERTURE, 4096, 3));
+	made(world_hw_queue(world, v.viommu, 0, APERTURE, 4096));
+	ck_assert_refused(unmap_dma(APERTURE, 4096, 0), EBUSY);
+	ck_assert_uint_eq(unmapped, 0);
+}
+END_TEST
+
+/* The bytes that GET_INFO leaves after ARGSZ are the caller's. */
+static void info_bytes(uint32_t argsz, uint8_t bytes[128])
+{
+	memset(bytes, 0xa5, 128);
+	memcpy(bytes, &argsz, sizeof(argsz));
+	uint64_t va = world_data(world, bytes, 128);
+	ck_assert_ok(world_ioctl_raw(world, VFIO_IOMMU_GET_INFO, va));
+	world_get(world, va, bytes, 128);
+}
+
+static uint32_t u32(const uint8_t *bytes, uint32_t at)
+{
+	uint32_t value;
+	memcpy(&value, bytes + at, sizeof(value));
+	return value;
+}
+
+static uint64_t u64(const uint8_t *bytes, uint32_t at)
+{
+	uint64_t value;
+	memcpy(&value, bytes + at, sizeof(value));
+	return value;
+}
+
+START_TEST(get_info_never_writes_beyond_argsz)
+{
+	setup(3);
+	uint8_t bytes[128];
+	ck_assert_ok(world_mock(world, ioas, 0, NULL));
+	for (uint32_t argsz = 0; argsz < 16; argsz++) {
+		struct vfio_iommu_type1_info info = {.argsz = argsz};
+		ck_assert_refused(world_ioctl_raw(world, VFIO_IOMMU_GET_INFO,
+						  world_data(world, &info, sizeof(info))),
+				  EINVAL);
+	}
+	for (uint32_t argsz = 16; argsz <= 128; argsz++) {
+		info_bytes(argsz, bytes);
+		for (uint32_t i = argsz; i < 128; i++)
+			ck_assert_uint_eq(bytes[i], 0xa5);
+		ck_assert_uint_eq(u32(bytes, 0), 72);
+		ck_assert_uint_eq(u32(bytes, 4), 3);
+		ck_assert_uint_eq(u64(bytes, 8), 0x1ffffff000);
+		if (argsz >= 20)
+			ck_assert_uint_eq(u32(bytes, 16), argsz >= 72 ? 24 : 0);
+		if (argsz >= 24)
+			ck_assert_uint_eq(u32(bytes, 20), 0);
+		/* DMA_AVAIL: id 3, version 1, then the next one's place. */
+		if (argsz >= 36) {
+			ck_assert_uint_eq(u32(bytes, 24), 1 << 16 | 3);
+			ck_assert_uint_eq(u32(bytes, 28), argsz >= 40 ? 40 : 0);
+			ck_assert_uint_eq(u32(bytes, 32), UINT32_MAX);
+		} else if (argsz >= 28) {
+			ck_assert_uint_eq(u32(bytes, 24), 0xa5a5a5a5);
+		}
+		if (argsz < 72 && argsz > 44) {
+			ck_assert_uint_eq(u32(bytes, 40), 0xa5a5a5a5);
+		} else if (argsz >= 72) {
+			ck_assert_uint_eq(u32(bytes, 40), 1 << 16 | 1);
+			ck_assert_uint_eq(u32(bytes, 44), 0);
+			ck_assert_uint_eq(u32(bytes, 48), 1);
+			ck_assert_uint_eq(u64(bytes, 56), 0x1000000);
+			ck_assert_uint_eq(u64(bytes, 64), 0x7fffffff);
+		}
+	}
+}
+END_TEST
+
+START_TEST(get_info_without_a_domain)
+{
+	setup(3);
+	uint8_t bytes[128];
+	info_bytes(128, bytes);
+	ck_assert_uint_eq(u64(bytes, 8), -4096ULL);
+	ck_assert_uint_eq(u64(bytes, 56), 0);
+	ck_assert_uint_eq(u64(bytes, 64), UINT64_MAX);
+	/* Ranges that do not all fit: those that do are written, their header is not. */
+	ck_assert_ok(world_reserve(world, ioas, 0x1000, 0x1000));
+	ck_assert_ok(world_reserve(world, ioas, 0x3000, 0x1000));
+	info_bytes(90, bytes);
+	ck_assert_uint_eq(u32(bytes, 0), 24 + 16 + 16 + 48);
+	ck_assert_uint_eq(u32(bytes, 16), 0);
+	ck_assert_uint_eq(u32(bytes, 40), 0xa5a5a5a5);
+	ck_assert_uint_eq(u64(bytes, 56), 0);
+	ck_assert_uint_eq(u64(bytes, 64), 0xfff);
+	ck_assert_uint_eq(u64(bytes, 72), 0x2000);
+	ck_assert_uint_eq(bytes[88], 0xa5);
+	info_bytes(104, bytes);
+	ck_assert_uint_eq(u32(bytes, 48), 3);
+	ck_assert_uint_eq(u64(bytes, 88), 0x4000);
+}
+END_TEST
+
+START_TEST(type_1_is_refused_where_huge_pages_can_not_go)
+{
+	setup(0);
+	ck_assert_ok(map_dma(buffer, 0x10000, 100, 3));
+	ck_assert_refused(world_ioctl_raw(world, VFIO_SET_IOMMU, 1), EADDRINUSE);
+	ck_assert_ok(world_ioctl_raw(world, VFIO_SET_IOMMU, 3));
+	ck_assert_ok(unmap_dma(0, 0, 2));
+	ck_assert_ok(world_ioctl_raw(world, VFIO_SET_IOMMU, 1));
+	ck_assert_ok(world_ioctl_raw(world, VFIO_SET_IOMMU, 1));
+	ck_assert_refused(map_dma(buffer, 0x10000, 100, 3), EINVAL);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		the_compat_ioas_is_set_read_and_forgotten,
+		version_and_extensions,
+		without_a_compat_ioas_all_is_enodev,
+		argsz_below_the_struct_is_einval,
+		map_dma_is_a_fixed_map,
+		unmap_dma_counts_and_writes_back_even_on_errors,
+		type_1_cuts_areas_where_it_unmaps,
+		a_cut_is_refused_where_it_is_not_aligned_or_the_area_pinned,
+		v2_never_cuts,
+		a_hw_queue_blocks_unmap_dma,
+		get_info_never_writes_beyond_argsz,
+		get_info_without_a_domain,
+		type_1_is_refused_where_huge_pages_can_not_go,
+	};
+	return RUN_TESTS("shim_vfio", tests);
+}
