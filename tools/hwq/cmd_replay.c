@@ -9,7 +9,8 @@
 #include "tools/hwq/hwq.h"
 #include "tools/runner/trace_replay.h"
 
-#define SHOWN_MAX 20U /* differences in full; the rest is counted */
+#define MEMORY_MIB_MAX (1 << 24)
+#define SHOWN_MAX      20U /* differences in full; the rest is counted */
 
 struct session {
 	struct replay_options options;
@@ -32,7 +33,7 @@ static void rule_text(const struct difference *difference, char *text, size_t si
 			 call->layout->name, call->test_op != NULL ? " " : "",
 			 call->test_op != NULL ? call->test_op->name : "");
 	else
-		snprintf(text, size, "none of iommufd's: the emulated process answered");
+		snprintf(text, size, "none of iommufd's: the emulated system call answered");
 }
 
 static void json_member(JsonBuilder *json, const char *name, const char *value)
@@ -107,9 +108,10 @@ static void print_file(const struct session *session, const struct replay_counts
 static void print_counts(const struct session *session, guint files)
 {
 	const struct replay_counts *counts = &session->counts;
-	printf("compared in %u files: %" PRIu64 " results (%" PRIu64 " errnos), %" PRIu64
+	printf("compared in %u file%s: %" PRIu64 " results (%" PRIu64 " errnos), %" PRIu64
 	       " structs after the call, %" PRIu64 " bytes of memory\n",
-	       files, counts->results, counts->errnos, counts->fields, counts->bytes);
+	       files, files == 1 ? "" : "s", counts->results, counts->errnos, counts->fields,
+	       counts->bytes);
 	if (session->shown > SHOWN_MAX)
 		printf("%" PRIu64 " more differences are not shown\n", session->shown - SHOWN_MAX);
 	printf("%" PRIu64 " calls: %" PRIu64 " equal, %" PRIu64 " differ, %" PRIu64
@@ -224,8 +226,9 @@ int hwq_replay(int argc, char **argv)
 		hwq_usage_error("replay", "no PATH is given");
 	} else if (target != NULL && strcmp(target, "shim") != 0) {
 		hwq_usage_error("replay", "unknown target '%s', expected 'shim'", target);
-	} else if (memory_mib < 1) {
-		hwq_usage_error("replay", "--memory-limit must be at least 1");
+	} else if (memory_mib < 1 || memory_mib > MEMORY_MIB_MAX) {
+		hwq_usage_error("replay", "--memory-limit must be between 1 and %d",
+				MEMORY_MIB_MAX);
 	} else {
 		GPtrArray *files = g_ptr_array_new_with_free_func(g_free);
 		session.options.machine.arena_bytes = (uint64_t)memory_mib << 20;

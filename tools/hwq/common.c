@@ -66,8 +66,16 @@ bool hwq_find_traces(char **paths, GPtrArray *files)
 			return false;
 		}
 		if (g_file_test(*paths, G_FILE_TEST_IS_DIR)) {
+			guint before = files->len;
 			if (!add_directory(*paths, files))
 				return false;
+			if (files->len == before) {
+				fprintf(stderr,
+					"%s:1:1: no traces, the directory holds none, expected "
+					"files named *.trace or *.trace.zst\n",
+					*paths);
+				return false;
+			}
 		} else {
 			g_ptr_array_add(files, g_strdup(*paths));
 		}

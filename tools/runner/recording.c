@@ -679,7 +679,7 @@ static bool process_line(const char *text, struct recorded_process *process)
 	    end == 0)
 		return false;
 	for (int fd = 0; fd < 3; fd++) {
-		char prefix[8];
+		char prefix[32];
 		snprintf(prefix, sizeof(prefix), " fd %d ", fd);
 		const char *at = strstr(text + end, prefix);
 		if (at == NULL || !descriptor_kind(at + strlen(prefix), &process->descriptors[fd]))

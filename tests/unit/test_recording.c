@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a recorded line means: the call to issue, the bytes before and after it, the answer. */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel_shim/uapi/iommufd.h"
+#include "kernel_shim/uapi/iommufd_test.h"
+#include "tests/kit/run.h"
+#include "tools/runner/recording.h"
+
+#define LABEL "[12.34] 0.000000001 "
+
+static struct trace_arena arena;
+static struct trace_line line;
+static struct trace_diag diag;
+static struct recorded_call call;
+
+static void setup(void)
+{
+	trace_arena_init(&arena);
+}
+
+static void teardown(void)
+{
+	trace_diag_free(&diag);
+	trace_arena_free(&arena);
+}
+
+static int decode_line(const char *text)
+{
+	ck_assert_msg(trace_parse_text("x.trace", (struct trace_pos){7, 1}, text, strlen(text),
+				       &arena, &line, &diag) == 0,
+		      "%s", trace_diag_text(&diag));
+	return recorded_call_decode("x.trace", &line, &arena, &call, &diag);
+}
+
+static void decode(const char *text)
+{
+	char buffer[1024];
+	snprintf(buffer, sizeof(buffer), LABEL "%s", text);
+	ck_assert_msg(decode_line(buffer) == 0, "%s", trace_diag_text(&diag));
+}
+
+/* Refused at the place of WHERE in TEXT, in these words. */
+static void refused(const char *text, const char *where, const char *message)
+{
+	char buffer[1024], expected[1024];
+	const char *at = strstr(text, where);
+	ck_assert_ptr_nonnull(at);
+	snprintf(buffer, sizeof(buffer), LABEL "%s", text);
+	snprintf(expected, sizeof(expected), "x.trace:7:%u: %s",
+		 (unsigned)(strlen(LABEL) + (size_t)(at - text) + 1), message);
+	ck_assert_int_eq(decode_line(buffer), -1);
+	ck_assert_str_eq(trace_diag_text(&diag), expected);
+}
+
+static uint64_t load(const uint8_t *bytes, size_t offset, size_t width)
+{
+	uint64_t value = 0;
+	memcpy(&value, bytes + offset, width);
+	return value;
+}
+
+/* --- each call --- */
+
+START_TEST(label_says_who_calls)
+{
+	decode("close(3) = 0");
+	ck_assert_uint_eq(call.line, 7);
+	ck_assert_uint_eq(call.pid, 12);
+	ck_assert_uint_eq(call.tid, 34);
+	ck_assert_ptr_eq(call.source, &line.call);
+	ck_assert_int_eq(decode_line("close(3) = 0"), -1);
+	ck_assert_str_eq(trace_diag_text(&diag),
+			 "x.trace:7:1: no label, a recording says who called, "
+			 "expected '[pid.tid] seconds'");
+}
+END_TEST
+
+START_TEST(plain_calls_have_their_arguments)
+{
+	decode("open(\"/dev/iommu\", 0x2) = 3");
+	ck_assert_int_eq(call.number, SYS_OPEN);
+	ck_assert_str_eq(call.path, "/dev/iommu");
+	ck_assert_uint_eq(call.args[1], 2);
+	ck_assert_int_eq(call.result_kind, RESULT_COMPARED);
+	ck_assert_int_eq(call.result, 3);
+	decode("munmap(0x1000, 0x2000) = 0");
+	ck_assert_int_eq(call.number, SYS_MUNMAP);
+	ck_assert_uint_eq(call.args[0], 0x1000);
+	ck_assert_uint_eq(call.args[1], 0x2000);
+	decode("memfd_create(\"buffer\", 0x0) = 4");
+	ck_assert_int_eq(call.number, SYS_MEMFD_CREATE);
+	ck_assert_str_eq(call.path, "buffer");
+	decode("ftruncate(4, 0x10000) = 0");
+	ck_assert_int_eq(call.number, SYS_FTRUNCATE);
+	ck_assert_uint_eq(call.args[1], 0x10000);
+	decode("madvise(0x1000, 0x1000, MADV_DONTNEED) = 0");
+	ck_assert_int_eq(call.number, SYS_MADVISE);
+	ck_assert_uint_eq(call.args[2], MADV_DONTNEED_ADVICE);
+}
+END_TEST
+
+START_TEST(errno_becomes_a_negative_result)
+{
+	decode("close(3) = -1 EBADF");
+	ck_assert_int_eq(call.result, -EBADF);
+	decode("munmap(0, 0) = -1 EINVAL");
+	ck_assert_int_eq(call.result, -EINVAL);
+}
+END_TEST
+
+START_TEST(mapping_has_its_flags_and_returns_a_binding)
+{
+	decode("mmap(0x0, 0x400, PROT_READ|PROT_WRITE, MAP_SHARED|MAP_ANONYMOUS|0x8000, -1, 0x0) = "
+	       "0x7f0000000000");
+	ck_assert_int_eq(call.number, SYS_MMAP);
+	ck_assert_uint_eq(call.args[2], PROT_READ_BIT | PROT_WRITE_BIT);
+	ck_assert_uint_eq(call.args[3], MAP_SHARED_BIT | MAP_ANONYMOUS_BIT | MAP_POPULATE_BIT);
+	ck_assert_uint_eq(call.args[4], (uint64_t)-1);
+	ck_assert_int_eq(call.result_kind, RESULT_ADDRESS);
+	ck_assert_int_eq(call.result, 0x7f0000000000);
+	decode("mmap(0, 1, 3, 0x22, -1, 0) = 0x1000");
+	ck_assert_uint_eq(call.args[2], 3);
+	ck_assert_uint_eq(call.args[3], 0x22);
+	decode("mmap(0, 1, PROT_NONE, MAP_PRIVATE|MAP_FIXED, 5, 0) = 0x1000");
+	ck_assert_uint_eq(call.args[2], 0);
+	ck_assert_uint_eq(call.args[3], MAP_PRIVATE_BIT | MAP_FIXED_BIT);
+}
+END_TEST
+
+START_TEST(processes_are_labels)
+{
+	decode("fork() = 77");
+	ck_assert_int_eq(call.number, SYS_FORK);
+	ck_assert_int_eq(call.result_kind, RESULT_PROCESS);
+	ck_assert_int_eq(call.result, 77);
+	decode("waitpid(77, 0x100, 0) = 77");
+	ck_assert_int_eq(call.number, SYS_WAITPID);
+	ck_assert(call.has_out);
+	ck_assert_uint_eq(call.out, 0x100);
+	decode("exit(3) = ?");
+	ck_assert_int_eq(call.number, SYS_EXIT);
+	ck_assert_int_eq(call.result_kind, RESULT_NONE);
+	ck_assert_uint_eq(call.args[0], 3);
+}
+END_TEST
+
+START_TEST(buffers_are_bytes)
+{
+	decode("read(5, \"00ff10\", 12) = 3");
+	ck_assert_int_eq(call.number, SYS_READ);
+	ck_assert(call.has_buffer);
+	ck_assert_uint_eq(call.buffer.length, 3);
+	ck_assert_mem_eq(call.buffer.before, "\x00\xff\x10", 3);
+	ck_assert_uint_eq(call.args[2], 12);
+	decode("write(5, \"0a\", 1) = 1");
+	ck_assert_int_eq(call.number, SYS_WRITE);
+	ck_assert_uint_eq(call.buffer.length, 1);
+	decode("read(5, \"\", 0) = -1 EINVAL");
+	ck_assert(call.has_buffer);
+	ck_assert_uint_eq(call.buffer.length, 0);
+}
+END_TEST
+
+START_TEST(poll_gives_what_is_ready)
+{
+	decode("poll(5, 0x1 => 0x41, 1000) = 1");
+	ck_assert_int_eq(call.number, SYS_POLL);
+	ck_assert_uint_eq(call.args[1], 1);
+	ck_assert_uint_eq(call.args[2], 1000);
+	ck_assert(call.has_out);
+	ck_assert_uint_eq(call.out, 0x41);
+	decode("poll(5, 0x1, -1) = -1 EINTR");
+	ck_assert(!call.has_out);
+	ck_assert_int_eq((int32_t)call.args[2], -1);
+}
+END_TEST
+
+/* --- ioctls --- */
+
+START_TEST(struct_lies_in_bytes_before_and_after)
+{
+	decode("ioctl(4, IOMMU_IOAS_MAP, {size=40, flags=6, ioas_id=1, user_va=0x7f0000001000, "
+	       "length=0x1000, iova=0 => 0x1000000}) = 0");
+	ck_assert_uint_eq(call.args[0], 4);
+	ck_assert_uint_eq(call.args[1], IOMMUFD_IO(IOMMUFD_NR_IOAS_MAP));
+	ck_assert(call.has_argument);
+	ck_assert_uint_eq(call.argument.length, 40);
+	ck_assert_uint_eq(load(call.argument.before, 0, 4), 40);
+	ck_assert_uint_eq(load(call.argument.before, 4, 4), 6);
+	ck_assert_uint_eq(load(call.argument.before, 16, 8), 0x7f0000001000);
+	ck_assert_uint_eq(load(call.argument.before, 32, 8), 0);
+	ck_assert_uint_eq(load(call.argument.after, 32, 8), 0x1000000);
+	ck_assert_mem_eq(call.argument.before, call.argument.after, 32);
+}
+END_TEST
+
+START_TEST(fields_of_a_test_operation_lie_in_the_union)
+{
+	decode("ioctl(4, IOMMU_TEST_CMD, {size=72, op=MOCK_DOMAIN_REPLACE, id=2, "
+	       "mock_domain_replace.pt_id=1 => 4, last=0}) = 0");
+	ck_assert_uint_eq(load(call.argument.before, 4, 4), IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE);
+	ck_assert_uint_eq(load(call.argument.before, 16, 4), 1);
+	ck_assert_uint_eq(load(call.argument.after, 16, 4), 4);
+	ck_assert_str_eq(call.test_op->name, "MOCK_DOMAIN_REPLACE");
+	decode("ioctl(4, IOMMU_TEST_CMD, {size=72, op=99, id=2, last=0}) = -1 EOPNOTSUPP");
+	ck_assert_ptr_null(call.test_op);
+	ck_assert_uint_eq(load(call.argument.before, 4, 4), 99);
+}
+END_TEST
+
+START_TEST(short_struct_has_room_for_the_whole_one)
+{
+	decode("ioctl(4, IOMMU_DESTROY, {size=7}) = -1 EINVAL");
+	ck_assert_uint_eq(call.argument.length, 7);
+	ck_assert_uint_eq(call.reserve, 8);
+	decode("ioctl(4, IOMMU_DESTROY, {size=2}) = -1 EINVAL");
+	ck_assert_uint_eq(call.argument.length, 4);
+	ck_assert_uint_eq(load(call.argument.before, 0, 4), 2);
+}
+END_TEST
+
+START_TEST(tail_lies_behind_the_known_struct)
+{
+	decode("ioctl(4, IOMMU_DESTROY, {size=10, id=1, tail=\"00ff\" => \"0102\"}) = -1 E2BIG");
+	ck_assert_uint_eq(call.argument.length, 10);
+	ck_assert_mem_eq(call.argument.before + 8, "\x00\xff", 2);
+	ck_assert_mem_eq(call.argument.after + 8, "\x01\x02", 2);
+}
+END_TEST
+
+START_TEST(pointer_shows_what_it_points_to)
+{
+	decode("ioctl(4, IOMMU_HWPT_INVALIDATE, {size=32, hwpt_id=5, data_uptr=0x120000000000->"
+	       "\"0001\" => \"0203\", data_type=0xdeadbeef, entry_len=8, entry_num=2 => 0}) = 0");
+	ck_assert_uint_eq(call.pointee_count, 1);
+	ck_assert_uint_eq(call.pointees[0].va, 0x120000000000);
+	ck_assert_str_eq(call.pointees[0].name, "data_uptr");
+	ck_assert_uint_eq(call.pointees[0].bytes.length, 2);
+	ck_assert_mem_eq(call.pointees[0].bytes.before, "\x00\x01", 2);
+	ck_assert_mem_eq(call.pointees[0].bytes.after, "\x02\x03", 2);
+	/* The pointer itself is the same after the call. */
+	ck_assert_uint_eq(load(call.argument.after, 8, 8), 0x120000000000);
+}
+END_TEST
+
+START_TEST(argument_may_be_a_number_or_bytes)
+{
+	decode("ioctl(4, VFIO_SET_IOMMU, 1) = 0");
+	ck_assert(!call.has_argument);
+	ck_assert_uint_eq(call.args[2], 1);
+	decode("ioctl(4, IOMMU_DESTROY, 0x1000) = -1 EFAULT");
+	ck_assert(!call.has_argument);
+	ck_assert_uint_eq(call.args[2], 0x1000);
+	decode("ioctl(4, 0x5421, 0x1000, \"01000000\") = 0");
+	ck_assert_ptr_null(call.layout);
+	ck_assert_uint_eq(call.args[1], 0x5421);
+	ck_assert_uint_eq(call.pointees[0].va, 0x1000);
+	ck_assert_uint_eq(call.pointees[0].bytes.length, 4);
+	decode("ioctl(4, VFIO_IOMMU_GET_INFO, {}) = -1 EINVAL");
+	ck_assert(call.has_argument);
+}
+END_TEST
+
+START_TEST(negative_number_fits_where_its_bits_do)
+{
+	decode("ioctl(4, IOMMU_DESTROY, {size=8, id=-1}) = -1 ENOENT");
+	ck_assert_uint_eq(load(call.argument.before, 4, 4), 0xffffffff);
+	refused("ioctl(4, IOMMU_DESTROY, {size=8, id=-2147483649}) = 0", "-2147",
+		"bad field, the value needs more than its 4 bytes, expected a smaller number");
+}
+END_TEST
+
+/* --- refusals, with their place --- */
+
+START_TEST(unknown_words_name_the_nearest)
+{
+	refused("clse(3) = 0", "clse",
+		"unknown call 'clse', it is not in the language, expected perhaps 'close'");
+	refused("ioctl(3, IOMMU_IOAS_MAPS, {size=8}) = 0", "IOMMU",
+		"unknown ioctl 'IOMMU_IOAS_MAPS', it is not in the language, expected perhaps "
+		"'IOMMU_IOAS_MAP'");
+	refused("ioctl(3, IOMMU_DESTROY, {size=8, id=1, i=2}) = 0", "i=2",
+		"unknown field 'i', it is not in the language, expected perhaps 'id'");
+	refused("mmap(0, 1, PROT_READ|PROT_WRIT, MAP_PRIVATE, -1, 0) = 0", "PROT_WRIT,",
+		"unknown protection 'PROT_WRIT', it is not in the language, expected perhaps "
+		"'PROT_WRITE'");
+	refused("qwertyuiop() = 0", "qwerty",
+		"unknown call 'qwertyuiop', it is not in the language, expected a known one");
+}
+END_TEST
+
+START_TEST(wrong_shapes_are_refused_where_they_stand)
+{
+	refused("close(3, 4) = 0", "close", "bad call, close() has 2 arguments here, expected 1");
+	refused("open(3, 0) = 0", "3",
+		"bad name, it is no string or longer than 255 bytes, expected a short string");
+	refused("read(3, 4, 5) = 0", "4",
+		"bad buffer, it is no string, expected hex digits in '\"'");
+	refused("read(3, \"0g\", 1) = 1", "g",
+		"bad character in a string of bytes, it is no hex digit, expected 0-9 or a-f");
+	refused("mmap(0, 1, \"r\", MAP_PRIVATE, -1, 0) = 0", "\"r\"",
+		"bad protection, it is neither words nor a number, expected e.g. PROT_READ");
+	refused("close(3) = ?", "?",
+		"bad result, a recording has the number that the kernel returned, expected a "
+		"number "
+		"or -1 and an errno");
+	refused("exit(1) = 0", "0", "bad result, exit() does not return, expected '?'");
+}
+END_TEST
+
+START_TEST(wrong_structs_are_refused_where_they_are_wrong)
+{
+	refused("ioctl(4, IOMMU_DESTROY, {id=1}) = 0", "{",
+		"field 'size' is missing, the others lie inside that size, expected it first");
+	refused("ioctl(4, IOMMU_IOAS_ALLOC, {size=12, flags=0}) = 0", "{",
+		"field 'out_ioas_id' is missing, it lies inside the struct's size 12, expected it");
+	refused("ioctl(4, IOMMU_DESTROY, {size=7, id=1}) = 0", "id",
+		"field 'id' is out of place, it lies past the struct's size 7, expected no such "
+		"field");
+	refused("ioctl(4, IOMMU_DESTROY, {size=8, id=1, id=2}) = 0", "id=2",
+		"field 'id' is there twice, the first one is in column 54, expected it once");
+	refused("ioctl(4, IOMMU_DESTROY, {size=8 => 0x100000000, id=1}) = 0", "0x1",
+		"bad field, the value needs more than its 4 bytes, expected a smaller number");
+	refused("ioctl(4, IOMMU_DESTROY, {size=8, id=1, tail=\"00\"}) = 0", "\"00",
+		"bad tail, its 1 bytes reach past the struct's size 8, expected at most 0");
+	refused("ioctl(4, IOMMU_DESTROY, {size=8, id=1->\"00\"}) = 0", "1->",
+		"contents of 'id', the field is no pointer whose contents count, expected a plain "
+		"number");
+	refused("ioctl(4, IOMMU_TEST_CMD, {size=72, op=?, id=0, last=0}) = 0", "?",
+		"bad op, it is not a number, expected a number");
+	refused("ioctl(4, VFIO_SET_IOMMU, {size=4}) = 0", "{",
+		"unexpected struct, this ioctl takes a number, expected one");
+}
+END_TEST
+
+/* --- context lines --- */
+
+static int context(const char *text, enum recorded_context *kind, struct recorded_process *process,
+		   struct recorded_memory *memory)
+{
+	line = (struct trace_line){.kind = TRACE_LINE_COMMENT,
+				   .number = 7,
+				   .text = text,
+				   .length = (uint32_t)strlen(text)};
+	return recorded_context_decode("x.trace", &line, kind, process, memory, &diag);
+}
+
+START_TEST(context_lines_are_read)
+{
+	enum recorded_context kind;
+	struct recorded_process process;
+	struct recorded_memory memory;
+	ck_assert_int_eq(context(" process 12 of 3: fd 0 closed, fd 1 pipe, fd 2 regular file",
+				 &kind, &process, &memory),
+			 0);
+	ck_assert_int_eq(kind, CONTEXT_PROCESS);
+	ck_assert_uint_eq(process.pid, 12);
+	ck_assert_uint_eq(process.parent, 3);
+	ck_assert_int_eq(process.descriptors[0], DESCRIPTOR_CLOSED);
+	ck_assert_int_eq(process.descriptors[1], DESCRIPTOR_PIPE);
+	ck_assert_int_eq(process.descriptors[2], DESCRIPTOR_REGULAR);
+	ck_assert_int_eq(context(" memory 0x1000-0x3000 rw-s file", &kind, &process, &memory), 0);
+	ck_assert_int_eq(kind, CONTEXT_MEMORY);
+	ck_assert_uint_eq(memory.first, 0x1000);
+	ck_assert_uint_eq(memory.last, 0x2fff);
+	ck_assert_uint_eq(memory.prot, PROT_READ_BIT | PROT_WRITE_BIT);
+	ck_assert(memory.shared && memory.file);
+	ck_assert_int_eq(context(" kernel: Linux 7.3.4 x86_64", &kind, &process, &memory), 0);
+	ck_assert_int_eq(kind, CONTEXT_KERNEL);
+	ck_assert_int_eq(context(" anything else", &kind, &process, &memory), 0);
+	ck_assert_int_eq(kind, CONTEXT_OTHER);
+}
+END_TEST
+
+START_TEST(broken_context_lines_are_refused)
+{
+	static const char *const texts[] = {
+		" process 12: fd 0 closed",
+		" process 12 of 3: fd 0 closed, fd 1 closed",
+		" process 12 of 3: fd 0 closed, fd 1 socket, fd 2 closed",
+		" memory 0x1000-0x1800 rw-p anonymous",
+		" memory 0x2000-0x1000 rw-p anonymous",
+		" memory 0x1000-0xfffffffffffff000 rw-p anonymous",
+		" kernel: Linux 6.1.0",
+	};
+	enum recorded_context kind;
+	struct recorded_process process;
+	struct recorded_memory memory;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		ck_assert_int_eq(context(texts[i], &kind, &process, &memory), -1);
+		ck_assert_ptr_nonnull(strstr(trace_diag_text(&diag), "x.trace:7:1: bad context"));
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("recording");
+	TCase *tcase = tcase_create("recording");
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, label_says_who_calls);
+	tcase_add_test(tcase, plain_calls_have_their_arguments);
+	tcase_add_test(tcase, errno_becomes_a_negative_result);
+	tcase_add_test(tcase, mapping_has_its_flags_and_returns_a_binding);
+	tcase_add_test(tcase, processes_are_labels);
+	tcase_add_test(tcase, buffers_are_bytes);
+	tcase_add_test(tcase, poll_gives_what_is_ready);
+	tcase_add_test(tcase, struct_lies_in_bytes_before_and_after);
+	tcase_add_test(tcase, fields_of_a_test_operation_lie_in_the_union);
+	tcase_add_test(tcase, short_struct_has_room_for_the_whole_one);
+	tcase_add_test(tcase, tail_lies_behind_the_known_struct);
+	tcase_add_test(tcase, pointer_shows_what_it_points_to);
+	tcase_add_test(tcase, argument_may_be_a_number_or_bytes);
+	tcase_add_test(tcase, negative_number_fits_where_its_bits_do);
+	tcase_add_test(tcase, unknown_words_name_the_nearest);
+	tcase_add_test(tcase, wrong_shapes_are_refused_where_they_stand);
+	tcase_add_test(tcase, wrong_structs_are_refused_where_they_are_wrong);
+	tcase_add_test(tcase, context_lines_are_read);
+	tcase_add_test(tcase, broken_context_lines_are_refused);
+	suite_add_tcase(suite, tcase);
+	return run_suite(suite);
+}
