@@ -8,6 +8,7 @@
  */
 #include <assert.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -358,13 +359,18 @@ static void map_no_context(struct process *process, uint8_t *argument)
 		cmd->fd = -1;
 }
 
-static bool typed_ioctl(struct input *input, struct process *process, uint8_t choice)
+static const struct ioctl_layout *pick_layout(uint8_t choice)
 {
-	static uint32_t count;
-	_Alignas(8) uint8_t argument[256] = {0};
+	uint32_t count = 1; /* there is at least one */
 	while (ioctl_layout_at(count) != NULL)
 		count++;
-	const struct ioctl_layout *layout = ioctl_layout_at(choice % count);
+	return ioctl_layout_at(choice % count);
+}
+
+static bool typed_ioctl(struct input *input, struct process *process, uint8_t choice)
+{
+	_Alignas(8) uint8_t argument[256] = {0};
+	const struct ioctl_layout *layout = pick_layout(choice);
 	int fd = pick_fd(input);
 	if (layout->argument == ARGUMENT_SCALAR)
 		return issue(process, SYS_IOCTL,
@@ -484,7 +490,8 @@ static bool one_call(struct input *input, struct process *process)
 	case 14:
 		return issue(process, SYS_FTRUNCATE, (uint64_t[6]){MEMFD_FD, pick_length(input)});
 	case 15:
-		strcpy(call->path, next(input) & 1 ? "/dev/iommu" : "/etc/motd");
+		snprintf(call->path, sizeof(call->path), "%s",
+			 next(input) & 1 ? "/dev/iommu" : "/etc/motd");
 		return issue(process, SYS_OPEN, (uint64_t[6]){0, O_RDWR_BIT});
 	default:
 		return do_store(input, process);
