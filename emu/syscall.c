@@ -44,8 +44,9 @@ static int64_t sys_open(struct thread *thread, const char *path, uint32_t flags)
 static int64_t sys_ioctl(struct thread *thread, int fd, uint32_t cmd, uint64_t arg)
 {
 	struct file *file = fd_file(thread->process, fd);
+	struct machine *machine = thread->process->machine;
 	if (file == NULL)
-		return -EBADF;
+		return refuse(machine, EBADF, "ioctl", "the descriptor is not open");
 	if (cmd == FIOCLEX_CMD || cmd == FIONCLEX_CMD)
 		return 0;
 	if (cmd == FIONBIO_CMD || cmd == FIOASYNC_CMD) {
@@ -55,7 +56,7 @@ static int64_t sys_ioctl(struct thread *thread, int fd, uint32_t cmd, uint64_t a
 		return cmd == FIOASYNC_CMD && on != 0 ? -ENOTTY : 0;
 	}
 	if (file->ops->ioctl == NULL)
-		return -ENOTTY;
+		return refuse(machine, ENOTTY, "ioctl", "no iommufd is behind the descriptor");
 	file_get(file); /* a close() meanwhile must not free it (fdget) */
 	int64_t result = file->ops->ioctl(thread, file, cmd, va_of(arg));
 	file_put(file);

@@ -118,6 +118,8 @@ trace '# process x'
 refuse 2:1 'bad context line' x.trace
 trace '# memory 0x1-0x2 rw-p file'
 refuse 2:1 'bad context line' x.trace
+trace '# memory 0x1000-0x2000 rw-p file' '# process 1 of 0: fd 0 closed, fd 1 closed, fd 2 closed'
+refuse 2:1 'misplaced context line' x.trace
 trace '# kernel: Linux 6.1.0'
 refuse 2:1 'the shim does not model this kernel' x.trace
 echo "$label close(3) = -1 EBADF" >x.trace
@@ -296,5 +298,14 @@ repeat 70000 "$label mmap(0x\10000000, 0x1000, PROT_READ, MAP_PRIVATE|MAP_FIXED|
 run -q --memory-limit 4 x.trace
 [ "$status" -eq 2 ] || fail "memory limit: exit code $status"
 grep -q 'needs more memory than the limit' err || fail 'memory limit'
+
+# Lost output is no success.
+trace "$label close(9) = -1 EBADF"
+for option in -q --json; do
+	status=0
+	"$HWQ" replay $option x.trace >/dev/full 2>err || status=$?
+	[ "$status" -eq 3 ] || fail "/dev/full: exit code $status, expected 3"
+	grep -q "the output can't be written" err || fail '/dev/full'
+done
 
 echo "$refused inputs refused with their place, $hostile hostile ones survived"

@@ -313,6 +313,25 @@ START_TEST(wrong_shapes_are_refused_where_they_stand)
 }
 END_TEST
 
+/* Whatever a line shows is compared or refused: nothing of it is dropped. */
+START_TEST(what_would_not_be_compared_is_refused)
+{
+	const char *arrow = "misplaced '=>', this argument has none, expected a plain value";
+	refused("close(3 => 4) = 0", "4", arrow);
+	refused("waitpid(-1, 0x0 => 0x100, 0) = -1 ECHILD", "0x100", arrow);
+	refused("ioctl(3 => 9, IOMMU_DESTROY, {size=8, id=1}) = 0", "9", arrow);
+	refused("mmap(0, 1, PROT_READ => PROT_EXEC, MAP_PRIVATE, -1, 0) = 0", "PROT_EXEC", arrow);
+	refused("read(3, \"00\" => \"01\", 1) = 1", "\"01", arrow);
+	refused("close(3->\"00\") = 0", "\"00",
+		"misplaced '->', this argument has none, expected a plain value");
+	refused("ioctl(4, IOMMU_DESTROY, {size=8, id=77}, \"00\") = -1 ENOENT", "\"00",
+		"unexpected argument, only an ioctl that is given by its number has bytes behind "
+		"the address, expected ')'");
+	refused("close(3) = -1", "-1",
+		"bad result, a refusal has an errno, expected -1 and its name");
+}
+END_TEST
+
 START_TEST(wrong_structs_are_refused_where_they_are_wrong)
 {
 	refused("ioctl(4, IOMMU_DESTROY, {id=1}) = 0", "{",
@@ -387,6 +406,8 @@ START_TEST(broken_context_lines_are_refused)
 		" memory 0x2000-0x1000 rw-p anonymous",
 		" memory 0x1000-0xfffffffffffff000 rw-p anonymous",
 		" kernel: Linux 6.1.0",
+		" kernel: Linux 7.30",
+		" kernel: a FreeBSD that runs Linux 7.3 programs",
 	};
 	enum recorded_context kind;
 	struct recorded_process process;
@@ -419,6 +440,7 @@ int main(void)
 	tcase_add_test(tcase, negative_number_fits_where_its_bits_do);
 	tcase_add_test(tcase, unknown_words_name_the_nearest);
 	tcase_add_test(tcase, wrong_shapes_are_refused_where_they_stand);
+	tcase_add_test(tcase, what_would_not_be_compared_is_refused);
 	tcase_add_test(tcase, wrong_structs_are_refused_where_they_are_wrong);
 	tcase_add_test(tcase, context_lines_are_read);
 	tcase_add_test(tcase, broken_context_lines_are_refused);

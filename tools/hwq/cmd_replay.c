@@ -52,7 +52,9 @@ static void difference_json(struct session *session, const struct difference *di
 			    const char *field, const char *rule)
 {
 	json_builder_begin_object(session->json);
-	json_member(session->json, "file", session->file);
+	char *file = g_filename_display_name(session->file); /* JSON is UTF-8 */
+	json_member(session->json, "file", file);
+	g_free(file);
 	json_number(session->json, "line", difference->call->line);
 	json_member(session->json, "field", field);
 	json_member(session->json, "expected", difference->expected);
@@ -226,6 +228,8 @@ int hwq_replay(int argc, char **argv)
 		hwq_usage_error("replay", "no PATH is given");
 	} else if (target != NULL && strcmp(target, "shim") != 0) {
 		hwq_usage_error("replay", "unknown target '%s', expected 'shim'", target);
+	} else if (json && list) {
+		hwq_usage_error("replay", "--list-unverifiable lists in text, not with --json");
 	} else if (memory_mib < 1 || memory_mib > MEMORY_MIB_MAX) {
 		hwq_usage_error("replay", "--memory-limit must be between 1 and %d",
 				MEMORY_MIB_MAX);

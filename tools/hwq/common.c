@@ -45,10 +45,10 @@ static bool add_directory(const char *path, GPtrArray *files)
 	bool ok = true;
 	for (guint i = 0; ok && i < entries->len; i++) {
 		char *entry = entries->pdata[i];
-		if (g_file_test(entry, G_FILE_TEST_IS_DIR) &&
-		    !g_file_test(entry, G_FILE_TEST_IS_SYMLINK))
-			ok = add_directory(entry, files);
-		else if (is_trace(entry))
+		bool link = g_file_test(entry, G_FILE_TEST_IS_SYMLINK); /* could be a cycle */
+		if (g_file_test(entry, G_FILE_TEST_IS_DIR))
+			ok = link || add_directory(entry, files);
+		else if (is_trace(entry) && g_file_test(entry, G_FILE_TEST_IS_REGULAR))
 			g_ptr_array_add(files, g_strdup(entry));
 	}
 	g_ptr_array_free(entries, TRUE);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <stdarg.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,8 +18,9 @@ static const struct command commands[] = {
 
 static void print_help(FILE *out)
 {
-	fprintf(out, "hwq: a software emulator of IOMMU hardware queue engines\n\n"
-		     "usage: hwq COMMAND [OPTIONS] [ARGUMENTS]\n\ncommands:\n");
+	fprintf(out,
+		"hwq: replays recorded iommufd calls against a model of Linux 7.3's iommufd\n\n"
+		"usage: hwq COMMAND [OPTIONS] [ARGUMENTS]\n\ncommands:\n");
 	for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
 		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
 	fprintf(out, "\n'hwq COMMAND --help' tells more; 'hwq --version' prints the version.\n"
@@ -27,7 +28,7 @@ static void print_help(FILE *out)
 		     "3 internal error\n");
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	if (argc < 2) {
 		print_help(stderr);
@@ -49,4 +50,14 @@ int main(int argc, char **argv)
 		fprintf(stderr, " %s", commands[i].name);
 	fputc('\n', stderr);
 	return HWQ_BAD_INPUT;
+}
+
+/* Output that was lost must not look like success. */
+int main(int argc, char **argv)
+{
+	int result = run(argc, argv);
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return result;
+	fprintf(stderr, "hwq: the output can't be written: %s\n", g_strerror(errno));
+	return HWQ_INTERNAL_ERROR;
 }

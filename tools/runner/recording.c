@@ -56,6 +56,18 @@ static int no_memory_left(struct decoder *d, struct trace_pos pos)
 
 /* --- values --- */
 
+/* For what a call does not change and what is no pointer with contents. */
+static int plain(struct decoder *d, const struct trace_value *value)
+{
+	if (value->after == NULL && value->contents == NULL)
+		return 0;
+	trace_diag_set(d->diag, d->file,
+		       value->after != NULL ? value->after->pos : value->contents->pos,
+		       "misplaced '%s', this argument has none, expected a plain value",
+		       value->after != NULL ? "=>" : "->");
+	return -1;
+}
+
 static int number_of(struct decoder *d, const struct trace_value *value, const char *what,
 		     uint64_t *number)
 {
@@ -419,6 +431,8 @@ static int decode_ioctl(struct decoder *d, const struct trace_call *source)
 {
 	struct recorded_call *call = d->call;
 	const struct trace_value *cmd = &source->args[1], *arg = &source->args[2];
+	if (plain(d, cmd) != 0 || plain(d, arg) != 0)
+		return -1;
 	if (cmd->kind == TRACE_SYMBOL) {
 		call->layout = ioctl_layout_by_name(cmd->text, cmd->length);
 		if (call->layout == NULL) {
@@ -431,6 +445,12 @@ static int decode_ioctl(struct decoder *d, const struct trace_call *source)
 		}
 		call->args[1] = call->layout->cmd;
 	} else if (number_of(d, cmd, "ioctl number", &call->args[1]) != 0) {
+		return -1;
+	}
+	if (cmd->kind == TRACE_SYMBOL && source->arg_count > 3) {
+		trace_diag_set(d->diag, d->file, source->args[3].pos,
+			       "unexpected argument, only an ioctl that is given by its number "
+			       "has bytes behind the address, expected ')'");
 		return -1;
 	}
 	if (arg->kind == TRACE_STRUCT) {
@@ -558,6 +578,8 @@ static int decode_argument(struct decoder *d, const struct trace_call *source, u
 {
 	const struct trace_value *value = &source->args[i];
 	uint64_t *arg = &d->call->args[i];
+	if (type != ARG_EVENTS && type != ARG_IOCTL && plain(d, value) != 0)
+		return -1;
 	switch (type) {
 	case ARG_PATH:
 		return decode_path(d, value);
@@ -600,6 +622,11 @@ static int decode_result(struct decoder *d, const struct trace_call *source,
 			       "expected a number or -1 and an errno");
 		return -1;
 	}
+	if (source->error == NULL && source->result.negative) {
+		trace_diag_set(d->diag, d->file, source->result.pos,
+			       "bad result, a refusal has an errno, expected -1 and its name");
+		return -1;
+	}
 	call->result =
 		source->error != NULL ? -source->error_number : (int64_t)source->result.number;
 	return 0;
@@ -627,9 +654,9 @@ int recorded_call_decode(const char *file, const struct trace_line *line, struct
 	call->number = layout->number;
 	if (source->arg_count < layout->arg_count || source->arg_count > layout->arg_max) {
 		trace_diag_set(diag, file, source->pos,
-			       "bad call, %s() has %u arguments here, "
-			       "expected %u",
-			       layout->name, source->arg_count, layout->arg_count);
+			       "bad call, %s() has %u arguments here, expected %u%s", layout->name,
+			       source->arg_count, layout->arg_count,
+			       layout->arg_max > layout->arg_count ? " or one more" : "");
 		return -1;
 	}
 	for (uint32_t i = 0; i < layout->arg_count; i++) {
@@ -726,7 +753,9 @@ int recorded_context_decode(const char *file, const struct trace_line *line,
 					   "# memory 0xLO-0xHI rwxp KIND");
 	} else if (starts_with(text, " kernel:")) {
 		*kind = CONTEXT_KERNEL;
-		if (strstr(text, "Linux 7.3") == NULL)
+		static const char kernel[] = " kernel: Linux 7.3";
+		if (!starts_with(text, kernel) ||
+		    (text[strlen(kernel)] >= '0' && text[strlen(kernel)] <= '9'))
 			return bad_context(file, line, diag, "the shim does not model this kernel",
 					   "# kernel: Linux 7.3...");
 	}

@@ -229,10 +229,12 @@ static struct bound_process *process_of(struct replay *replay, uint32_t pid)
 	return bound != NULL ? bound : root_process(replay, pid, 0, plain);
 }
 
-void replay_memory(struct replay *replay, const struct recorded_memory *memory)
+bool replay_memory(struct replay *replay, const struct recorded_memory *memory)
 {
-	if (replay->process_count == 0 || machine_guard(replay->machine) != 0)
-		return;
+	if (replay->process_count == 0)
+		return false;
+	if (machine_guard(replay->machine) != 0)
+		return true; /* the next call finds the machine broken */
 	struct process *process = replay->processes[0].process;
 	struct map_request request = {
 		.address = memory->first,
@@ -248,6 +250,7 @@ void replay_memory(struct replay *replay, const struct recorded_memory *memory)
 	mm_map(process->mm, &request, &va);
 	if (request.object != NULL)
 		object_put(request.object);
+	return true;
 }
 
 /* A thread of the process that is in no call. */

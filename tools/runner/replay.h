@@ -62,7 +62,8 @@ struct replay *replay_new(const struct replay_options *options, const struct rep
 void replay_free(struct replay *replay);
 
 void replay_process(struct replay *replay, const struct recorded_process *process);
-void replay_memory(struct replay *replay, const struct recorded_memory *memory);
+/* False: no process is there yet. */
+bool replay_memory(struct replay *replay, const struct recorded_memory *memory);
 /* 0, or -1: the machine is at its limit (of memory, or of steps) and the replay can't go on. */
 int replay_call(struct replay *replay, const struct recorded_call *call);
 /* Checks that need the whole recording: forks whose child never came. */

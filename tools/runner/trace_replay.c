@@ -65,8 +65,12 @@ static enum trace_replay_result run(struct replay *replay, const char *file,
 	if (!item->is_call) {
 		if (item->context == CONTEXT_PROCESS)
 			replay_process(replay, &item->process);
-		else
-			replay_memory(replay, &item->memory);
+		else if (!replay_memory(replay, &item->memory)) {
+			trace_diag_set(diag, file, (struct trace_pos){item->line, 1},
+				       "misplaced context line, no process is there yet whose "
+				       "memory it could be, expected it behind '# process'");
+			return TRACE_BAD_INPUT;
+		}
 		return TRACE_REPLAYED;
 	}
 	if (replay_call(replay, &item->call) == 0)
