@@ -282,6 +282,7 @@ struct dirty_bitmap {
 	uint64_t iova; /* of bit 0 */
 	uint64_t last;
 	uint64_t page;    /* bytes a bit */
+	uint64_t end;     /* address: last byte of the user pages that hold the range's bits */
 	struct va bitmap; /* value 0: only clear */
 };
 
@@ -296,6 +297,8 @@ static void record_dirty(void *context, uint64_t iova, uint64_t length)
 	for (uint64_t byte = first / 8; byte <= last / 8; byte++) {
 		uint8_t bits;
 		struct va at = va_of(dirty->bitmap.value + byte);
+		if (byte > dirty->end - dirty->bitmap.value)
+			return; /* only the bitmap's own pages are pinned */
 		uint64_t low = byte * 8 < first ? first - byte * 8 : 0;
 		uint64_t high = byte * 8 + 7 > last ? last - byte * 8 : 7;
 		uint8_t mask = (uint8_t)(((2U << high) - 1) & ~((1U << low) - 1));
@@ -408,11 +411,14 @@ int iommufd_hwpt_get_dirty_bitmap(struct iommufd_ucmd *ucmd)
 	if (error == 0 && no_memory(machine, "dirty bitmap"))
 		error = -ENOMEM;
 	if (error == 0) {
+		uint64_t page = cmd->page_size & -cmd->page_size;
+		uint64_t last_byte = cmd->data + (last - cmd->iova) / page / 8;
 		struct dirty_bitmap dirty = {
 			.thread = ucmd->thread,
 			.iova = cmd->iova,
 			.last = last,
-			.page = cmd->page_size & -cmd->page_size,
+			.page = page,
+			.end = last_byte | (PAGE_SIZE - 1),
 			.bitmap = va_of(cmd->data),
 		};
 		read_and_clear_dirty(iopt, hwpt->domain, &dirty,

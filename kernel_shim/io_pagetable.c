@@ -237,6 +237,7 @@ static int insert_area(struct io_pagetable *iopt, const struct pages_piece *piec
 	area->prot = prot;
 	if (piece->pages->source == IOPT_PAGES_DMABUF)
 		area->prot |= IOMMU_MMIO;
+	area->revoked = piece->pages->revoked;
 	RB_INSERT(area_tree, &iopt->areas, area);
 	iopt->area_count++;
 	*out = area;
@@ -365,8 +366,13 @@ int iopt_get_pages(struct io_pagetable *iopt, uint64_t iova, uint64_t length, st
 
 /* --- unmapping (2.8 step 4) --- */
 
-/* Takes AREA, which is marked busy, out of domains, pins and tree. */
-static void tear_down_area(struct io_pagetable *iopt, struct iopt_area *area)
+/*
+ * Takes AREA, which is marked busy, out of domains, pins and tree. A page array of a file goes to
+ * FILES: the file's release may need the locks that are held here (fput() waits for the end of
+ * the call).
+ */
+static void tear_down_area(struct io_pagetable *iopt, struct iopt_area *area,
+			   struct map_list *files)
 {
 	struct scheduler *sched = sched_of(iopt->machine);
 	struct iopt_pages *pages = area->pages;
@@ -378,7 +384,10 @@ static void tear_down_area(struct io_pagetable *iopt, struct iopt_area *area)
 	if (pages->source == IOPT_PAGES_DMABUF)
 		LIST_REMOVE(area, pages_link);
 	delete_area(iopt, area);
-	iopt_pages_put(pages);
+	if (pages->file != NULL)
+		map_list_add(iopt->machine, files, pages, 0, 0);
+	else
+		iopt_pages_put(pages);
 }
 
 static int unmap_range(struct io_pagetable *iopt, uint64_t first, uint64_t last, uint64_t *unmapped)
@@ -386,6 +395,7 @@ static int unmap_range(struct io_pagetable *iopt, uint64_t first, uint64_t last,
 	struct machine *machine = iopt->machine;
 	struct scheduler *sched = sched_of(machine);
 	struct iopt_area *area;
+	struct map_list files = {0};
 	uint64_t start = first;
 	int tries = 0, error = 0;
 	*unmapped = 0;
@@ -428,7 +438,7 @@ static int unmap_range(struct io_pagetable *iopt, uint64_t first, uint64_t last,
 		area->busy = true;
 		up_write(sched, &iopt->iova_rwsem);
 		uint64_t area_last = area->last;
-		tear_down_area(iopt, area);
+		tear_down_area(iopt, area, &files);
 		*unmapped += length;
 		if (area_last >= last)
 			break;
@@ -437,6 +447,7 @@ static int unmap_range(struct io_pagetable *iopt, uint64_t first, uint64_t last,
 	}
 	up_write(sched, &iopt->iova_rwsem);
 	up_read(sched, &iopt->domains_rwsem);
+	iopt_free_pages_list(machine, &files);
 	return error;
 }
 

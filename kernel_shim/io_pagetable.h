@@ -55,10 +55,11 @@ struct iopt_pages {
 	struct process *process; /* whose RLIMIT_MEMLOCK counts; processes are never freed */
 	struct user *user;
 	uint64_t user_va;    /* USER: page-aligned start */
-	struct file *file;   /* FILE: held open */
-	uint64_t file_index; /* FILE: page index of the start */
+	struct file *file;   /* FILE, DMABUF: held open */
+	uint64_t file_index; /* FILE, DMABUF: page index of the start */
 	uint64_t file_end;   /* FILE: bytes; pins must lie inside the file's size */
 	struct dmabuf *dmabuf;
+	bool revoked;        /* DMABUF: for good, and for copies too */
 	struct spans pinned; /* index -> pfn; tag: cover */
 	struct pages_access_tree accesses;
 	LIST_ENTRY(iopt_pages) dmabuf_link;
@@ -201,7 +202,7 @@ struct iopt_pages *iopt_alloc_file_pages(struct iommufd_ctx *ictx, struct thread
 					 struct file *file, uint64_t start, uint64_t length,
 					 bool writable, int *error);
 struct iopt_pages *iopt_alloc_dmabuf_pages(struct iommufd_ctx *ictx, struct thread *thread,
-					   struct dmabuf *dmabuf, uint64_t start, uint64_t length,
+					   struct file *file, uint64_t start, uint64_t length,
 					   bool writable, int *error);
 void iopt_pages_get(struct iopt_pages *pages);
 void iopt_pages_put(struct iopt_pages *pages);

@@ -225,7 +225,7 @@ static struct iopt_pages *file_pages(struct iommufd_ucmd *ucmd, int *error)
 	struct file *file = fd_file(ucmd->thread->process, cmd->fd);
 	bool writable = cmd->flags & IOMMU_IOAS_MAP_WRITEABLE;
 	if (file != NULL && file->ops == &dmabuf_file_ops)
-		return iopt_alloc_dmabuf_pages(ucmd->ictx, ucmd->thread, file->priv, cmd->start,
+		return iopt_alloc_dmabuf_pages(ucmd->ictx, ucmd->thread, file, cmd->start,
 					       cmd->length, writable, error);
 	if (file == NULL) {
 		*error = refuse(ucmd->machine, EBADF, "iommufd 2.6 7", "fd is not open");

@@ -78,9 +78,10 @@ struct iopt_pages *iopt_alloc_file_pages(struct iommufd_ctx *ictx, struct thread
 }
 
 struct iopt_pages *iopt_alloc_dmabuf_pages(struct iommufd_ctx *ictx, struct thread *thread,
-					   struct dmabuf *dmabuf, uint64_t start, uint64_t length,
+					   struct file *file, uint64_t start, uint64_t length,
 					   bool writable, int *error)
 {
+	struct dmabuf *dmabuf = file->priv;
 	if (dmabuf->length <= start + length - 1 || length / PAGE_SIZE >= UINT32_MAX) {
 		*error = refuse(ictx->machine, EINVAL, "iommufd 2.6 7",
 				"the range is not inside the dma-buf");
@@ -99,6 +100,8 @@ struct iopt_pages *iopt_alloc_dmabuf_pages(struct iommufd_ctx *ictx, struct thre
 		return NULL;
 	}
 	pages->dmabuf = dmabuf;
+	pages->file = file;
+	file_get(file);
 	LIST_INSERT_HEAD(&dmabuf->importers, pages, dmabuf_link);
 	return pages;
 }
@@ -114,10 +117,10 @@ void iopt_pages_put(struct iopt_pages *pages)
 	if (--pages->references > 0)
 		return;
 	assert(RB_EMPTY(&pages->pinned.tree) && RB_EMPTY(&pages->accesses) && pages->npinned == 0);
-	if (pages->file != NULL)
-		file_put(pages->file);
 	if (pages->dmabuf != NULL)
 		LIST_REMOVE(pages, dmabuf_link);
+	if (pages->file != NULL)
+		file_put(pages->file);
 	mm_put(pages->mm);
 	arena_delete(pages->machine->arena, pages);
 }
@@ -640,12 +643,7 @@ static void dmabuf_release(struct file *file)
 {
 	struct dmabuf *dmabuf = file->priv;
 	uint64_t frames = dmabuf->length / PAGE_SIZE;
-	iopt_dmabuf_revoke(dmabuf);
-	struct iopt_pages *pages;
-	while ((pages = LIST_FIRST(&dmabuf->importers)) != NULL) {
-		LIST_REMOVE(pages, dmabuf_link);
-		pages->dmabuf = NULL;
-	}
+	assert(LIST_EMPTY(&dmabuf->importers)); /* each holds the file */
 	memory_put(&dmabuf->machine->memory, dmabuf->pfn, frames);
 	arena_delete(dmabuf->machine->arena, dmabuf);
 }
@@ -660,6 +658,7 @@ void iopt_dmabuf_revoke(struct dmabuf *dmabuf)
 	struct iopt_pages *pages;
 	struct iopt_area *area;
 	LIST_FOREACH (pages, &dmabuf->importers, dmabuf_link) {
+		pages->revoked = true;
 		LIST_FOREACH (area, &pages->areas, pages_link) {
 			struct io_pagetable *iopt = area->iopt;
 			for (uint32_t i = 0; !area->revoked && i < iopt->domain_count; i++)

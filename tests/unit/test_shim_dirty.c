@@ -235,6 +235,22 @@ START_TEST(an_unwritable_bitmap_loses_the_bits)
 }
 END_TEST
 
+START_TEST(bits_past_the_range_stay_in_the_bitmap_s_pages)
+{
+	setup_with(true, 512);
+	uint8_t bytes[16] = {0};
+	ck_assert_ok(track(hwpt, 1));
+	ck_assert_int_eq(dirty(APERTURE, 2048, 2048, 1), 1);
+	/* 2 MiB of IOPTE, 32 bytes a bit: two pages of bits for a range that needs 8 bytes. */
+	world_put(world, world->data + PAGE_SIZE, bytes, sizeof(bytes));
+	ck_assert_ok(GET(.hwpt_id = hwpt, .flags = 1, .iova = APERTURE, .length = 2048,
+			 .page_size = 32, .data = world->data));
+	world_get(world, world->data + PAGE_SIZE - 8, bytes, sizeof(bytes));
+	for (int i = 0; i < 16; i++)
+		ck_assert_uint_eq(bytes[i], i < 8 ? 0xff : 0);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -248,6 +264,7 @@ int main(void)
 		a_large_iopte_is_dirty_as_a_whole,
 		holes_end_the_walk_without_an_error,
 		an_unwritable_bitmap_loses_the_bits,
+		bits_past_the_range_stay_in_the_bitmap_s_pages,
 	};
 	return RUN_TESTS("shim_dirty", tests);
 }

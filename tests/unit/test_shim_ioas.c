@@ -503,6 +503,19 @@ START_TEST(map_file_accepts_any_file_until_it_must_pin)
 }
 END_TEST
 
+START_TEST(unmap_may_end_the_last_use_of_an_access_file)
+{
+	uint64_t iova = 0;
+	uint32_t id = made(world_ioas(world));
+	int access = (int)made(world_access(world, id, 1));
+	ck_assert_ok(world_map_file(world, id, access, 0, PAGE_SIZE, MAP_RW, &iova));
+	ck_assert_ok(world_close(world, access));
+	ck_assert_refused(world_destroy(world, id), EBUSY);
+	ck_assert_int_eq(world_unmap_all(world, id), PAGE_SIZE);
+	ck_assert_ok(world_destroy(world, id));
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -529,6 +542,7 @@ int main(void)
 		huge_pages_off_raises_the_alignment_to_a_page,
 		alignment_follows_domains_and_accesses,
 		map_file_accepts_any_file_until_it_must_pin,
+		unmap_may_end_the_last_use_of_an_access_file,
 	};
 	return RUN_TESTS("shim_ioas", tests);
 }

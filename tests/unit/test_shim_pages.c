@@ -367,6 +367,55 @@ START_TEST(a_dma_buf_is_mapped_without_pins_and_revoked_for_good)
 }
 END_TEST
 
+START_TEST(a_mapping_holds_its_dma_buf_and_copies_share_the_revocation)
+{
+	setup();
+	struct mock mock;
+	uint64_t iova = APERTURE, bits = 3;
+	int fd = new_dmabuf(PAGE_SIZE);
+	ck_assert_ok(world_mock(world, ioas, 0, &mock));
+	uint32_t hwpt = made(world_hwpt(world, mock.idev, ioas, IOMMU_HWPT_ALLOC_DIRTY_TRACKING));
+	ck_assert_ok(world_map_file(world, ioas, fd, 0, PAGE_SIZE, MAP_RW | MAP_FIXED_, &iova));
+	ck_assert_ok(revoke(fd, 1));
+	iova = APERTURE + PAGE_SIZE;
+	ck_assert_ok(
+		world_copy(world, ioas, APERTURE, PAGE_SIZE, ioas, MAP_RW | MAP_FIXED_, &iova));
+	ck_assert_ok(revoke(fd, 0));
+	iova = APERTURE + 2 * PAGE_SIZE;
+	ck_assert_ok(
+		world_copy(world, ioas, APERTURE, PAGE_SIZE, ioas, MAP_RW | MAP_FIXED_, &iova));
+	iova = APERTURE + 3 * PAGE_SIZE;
+	ck_assert_ok(world_map_file(world, ioas, fd, 0, PAGE_SIZE, MAP_RW | MAP_FIXED_, &iova));
+	/* The descriptor goes; the new mapping stays, and can be copied. */
+	ck_assert_ok(world_close(world, fd));
+	iova = APERTURE + 4 * PAGE_SIZE;
+	ck_assert_ok(world_copy(world, ioas, APERTURE + 3 * PAGE_SIZE, PAGE_SIZE, ioas,
+				MAP_RW | MAP_FIXED_, &iova));
+	struct iommu_hwpt_set_dirty_tracking track = {.flags = 1, .hwpt_id = hwpt};
+	ck_assert_ok(world_ioctl(world, IOMMUFD_NR_HWPT_SET_DIRTY_TRACKING, &track));
+	for (uint32_t page = 0; page < 5; page++) {
+		struct iommu_test_cmd cmd = {.id = hwpt};
+		cmd.dirty.iova = APERTURE + page * PAGE_SIZE;
+		cmd.dirty.length = PAGE_SIZE;
+		cmd.dirty.page_size = PAGE_SIZE;
+		cmd.dirty.uptr = world_data(world, &bits, sizeof(bits));
+		ck_assert_ok(world_test(world, IOMMU_TEST_OP_DIRTY, &cmd));
+		struct iommu_hwpt_get_dirty_bitmap get = {
+			.hwpt_id = hwpt,
+			.iova = cmd.dirty.iova,
+			.length = PAGE_SIZE,
+			.page_size = PAGE_SIZE,
+		};
+		uint64_t read = 0;
+		get.data = world_data(world, &read, sizeof(read));
+		ck_assert_ok(world_ioctl(world, IOMMUFD_NR_HWPT_GET_DIRTY_BITMAP, &get));
+		world_get(world, world->data, &read, sizeof(read));
+		ck_assert_uint_eq(read, page >= 3);
+	}
+	ck_assert_int_eq(world_unmap_all(world, ioas), 5 * PAGE_SIZE);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -387,6 +436,7 @@ int main(void)
 		pinned_frames_are_not_free_before_the_last_unpin,
 		huge_pages_are_exempt_from_the_reference_check,
 		a_dma_buf_is_mapped_without_pins_and_revoked_for_good,
+		a_mapping_holds_its_dma_buf_and_copies_share_the_revocation,
 	};
 	return RUN_TESTS("shim_pages", tests);
 }
