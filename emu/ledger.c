@@ -71,6 +71,37 @@ void ledger_holder_gone(struct ledger *ledger, uint32_t holder)
 	ledger->holders[holder]->gone = true;
 }
 
+const struct ledger_binding *ledger_binding(const struct ledger *ledger, const char *engine,
+					    uint32_t context)
+{
+	for (uint32_t i = 0; i < ledger->binding_count; i++) {
+		const struct ledger_binding *binding = &ledger->bindings[i];
+		if (binding->context == context && strcmp(binding->engine, engine) == 0)
+			return binding;
+	}
+	return NULL;
+}
+
+void ledger_bind(struct ledger *ledger, const char *engine, uint32_t context, uint32_t holder,
+		 uint32_t vmid)
+{
+	struct ledger_binding binding = {engine, context, holder, vmid};
+	for (uint32_t i = 0; i < ledger->binding_count; i++) {
+		if (ledger->bindings[i].context == context &&
+		    strcmp(ledger->bindings[i].engine, engine) == 0) {
+			ledger->bindings[i] = binding;
+			return;
+		}
+	}
+	if (ledger->binding_count == ledger->binding_capacity) {
+		uint32_t old = ledger->binding_capacity, capacity = old == 0 ? 8 : old * 2;
+		ledger->bindings = arena_grow(ledger->machine->arena, ledger->bindings,
+					      old * sizeof(binding), capacity * sizeof(binding));
+		ledger->binding_capacity = capacity;
+	}
+	ledger->bindings[ledger->binding_count++] = binding;
+}
+
 /* The first promise at or after AT, split so that it starts at AT and ends by LAST. */
 static struct span *take(struct spans *promises, uint64_t at, uint64_t last)
 {

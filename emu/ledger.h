@@ -52,6 +52,14 @@ struct ledger_holder {
 	struct spans promises; /* pfn -> promise */
 };
 
+/* Whose promises an engine's accesses are judged by: what the shim says of a queue or stream. */
+struct ledger_binding {
+	const char *engine; /* literal */
+	uint32_t context;
+	uint32_t holder;
+	uint32_t vmid; /* or DomainID: what its commands may reach */
+};
+
 struct ledger {
 	struct machine *machine;
 	struct ledger_holder **holders;
@@ -60,6 +68,9 @@ struct ledger {
 	struct revocation *revocations;
 	uint32_t revocation_count;
 	uint32_t revocation_capacity;
+	struct ledger_binding *bindings;
+	uint32_t binding_count;
+	uint32_t binding_capacity;
 	uint64_t call; /* number of the system call that started last */
 };
 
@@ -67,6 +78,13 @@ void ledger_init(struct ledger *ledger, struct machine *machine);
 uint32_t ledger_holder_new(struct ledger *ledger, const char *name);
 /* Everything the holder still has is revoked; its number may be used again. */
 void ledger_holder_gone(struct ledger *ledger, uint32_t holder);
+
+/* Says, or says anew, on whose behalf CONTEXT of ENGINE acts. It is never taken back. */
+void ledger_bind(struct ledger *ledger, const char *engine, uint32_t context, uint32_t holder,
+		 uint32_t vmid);
+/* NULL: nobody's, the host's own. */
+const struct ledger_binding *ledger_binding(const struct ledger *ledger, const char *engine,
+					    uint32_t context);
 
 void ledger_grant(struct ledger *ledger, uint32_t holder, uint64_t pfn, uint64_t count);
 /* The current call's revocation, started if it has none by this name yet. */

@@ -107,6 +107,12 @@ uint32_t machine_owner(struct machine *machine, const char *name)
 	return machine->owner_count++;
 }
 
+void machine_owner_rename(struct machine *machine, uint32_t owner, const char *name)
+{
+	memset(machine->owners[owner].name, 0, OWNER_NAME_MAX);
+	strncpy(machine->owners[owner].name, name, OWNER_NAME_MAX - 1);
+}
+
 const char *machine_owner_name(const struct machine *machine, uint32_t owner)
 {
 	return owner < machine->owner_count ? machine->owners[owner].name : "unknown";

@@ -17,10 +17,13 @@
 #include <stdint.h>
 
 #include "emu/arena.h"
+#include "emu/bus.h"
 #include "emu/clock.h"
 #include "emu/hash.h"
 #include "emu/ledger.h"
 #include "emu/memory.h"
+#include "emu/port.h"
+#include "emu/probe.h"
 #include "emu/process.h"
 #include "emu/task.h"
 
@@ -92,6 +95,12 @@ struct machine {
 	struct rule rule; /* of the last refusal */
 	struct failure_injector failures;
 	void *kernel; /* the kernel shim's own state */
+	struct bus bus;
+	struct port_faults faults;
+	/* Told of every access of an engine, and of what engines do; they change nothing. */
+	void (*watch)(struct machine *machine, const struct access *access);
+	void (*probe)(struct machine *machine, const struct probe *probe);
+	void *observer; /* theirs */
 };
 
 /* NULL when the address space can't be reserved. */
@@ -109,6 +118,7 @@ void machine_register_device(struct machine *machine, const char *path, device_o
 			     void *context);
 /* A new owner number; NAME is copied, cut to OWNER_NAME_MAX - 1 bytes. */
 uint32_t machine_owner(struct machine *machine, const char *name);
+void machine_owner_rename(struct machine *machine, uint32_t owner, const char *name);
 const char *machine_owner_name(const struct machine *machine, uint32_t owner);
 
 /* Remembers why a call is refused, and returns -ERROR. */

@@ -462,6 +462,29 @@ int mm_fault(struct mm *mm, struct va va, uint64_t count, uint32_t flags, uint64
 	return object_frames(vma->object, object_index, count, pfn, run);
 }
 
+int mm_migrate(struct mm *mm, struct va va)
+{
+	struct memory *memory = &mm->machine->memory;
+	struct vma *vma = mm_find_vma(mm, va.value);
+	uint64_t index = va.value / PAGE_SIZE, old, fresh, run;
+	if (vma == NULL || mm_fault(mm, va, 1, 0, &old, &run) != 0)
+		return -EFAULT;
+	struct frame_state state = memory_frame(memory, old, NULL);
+	if (state.pins > 0)
+		return -EBUSY;
+	if (memory_alloc(memory, state.owner, 1, 1, 1, state.flags, &fresh) == 0)
+		return -ENOMEM;
+	memory_copy_page(memory, fresh, old);
+	if (vma->flags & MAP_SHARED_BIT) {
+		index = vma->page_index + index - vma->first / PAGE_SIZE;
+		spans_set(&vma->object->pages, index, index, fresh, 0);
+	} else {
+		spans_set(&mm->anon, index, index, fresh, 0);
+	}
+	memory_put(memory, old, 1);
+	return 0;
+}
+
 static uint64_t copy(struct mm *mm, struct va va, void *to, const void *from, uint64_t size,
 		     uint32_t flags)
 {

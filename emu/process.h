@@ -186,6 +186,12 @@ int mm_unmap(struct mm *mm, uint64_t va, uint64_t length);
 /* MADV_DONTNEED. */
 int mm_dontneed(struct mm *mm, uint64_t va, uint64_t length);
 
+/*
+ * The host moves the page at VA to another frame (migration, compaction); its old frame is free.
+ * -EBUSY: it is pinned; -EFAULT: nothing is there.
+ */
+int mm_migrate(struct mm *mm, struct va va);
+
 #define FAULT_WRITE 1U
 #define FAULT_FORCE 4U /* whatever the protection is */
 #define FAULT_PIN   2U /* for a long-term pin: breaks copy-on-write sharing even for reads */

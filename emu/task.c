@@ -210,6 +210,8 @@ void task_preempt(struct scheduler *scheduler, uint64_t cost_ps, const char *whe
 	struct clock *clock = scheduler->clock;
 	if (task == NULL)
 		return;
+	if (scheduler->delay_at != NULL && strcmp(scheduler->delay_at, where) == 0)
+		cost_ps += scheduler->delay_ps;
 	uint64_t resume_ps = clock->now_ps + cost_ps;
 	if (!scheduler->stepwise && (clock->pending == 0 || clock_next(clock) > resume_ps)) {
 		clock->now_ps = resume_ps;

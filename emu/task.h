@@ -54,6 +54,8 @@ struct scheduler {
 	bool stepwise;
 	bool broken; /* a task was abandoned: the machine is fit only to be thrown away */
 	uint64_t switches;
+	const char *delay_at; /* an experiment holds tasks up at this point */
+	uint64_t delay_ps;
 };
 
 void scheduler_init(struct scheduler *scheduler, struct arena *arena, struct clock *clock);

@@ -94,9 +94,27 @@ struct iommufd_ctx {
 	struct iommufd_ioas *vfio_ioas;
 };
 
+/* What Linux decides and an experiment may change; the first value is that of 7.3.4. */
+enum hw_queue_pin {
+	HW_QUEUE_PIN_DRIVER, /* as the driver wants: types that read physical addresses pin */
+	HW_QUEUE_PIN_OFF,
+};
+
+enum hw_queue_destroy_order {
+	HW_QUEUE_STOP_THEN_UNPIN,
+	HW_QUEUE_UNPIN_THEN_STOP,
+};
+
+struct kernel_options {
+	enum hw_queue_pin hw_queue_pin;
+	enum hw_queue_destroy_order hw_queue_destroy;
+	bool cmdqv_cons_dram; /* CMDQV copies CONS to memory; Linux never enables it */
+};
+
 /* State of the module as a whole, one a machine (machine->kernel). */
 struct iommufd_module {
-	uint32_t groups;            /* IOMMU groups made so far */
+	uint32_t groups; /* IOMMU groups made so far */
+	struct kernel_options options;
 	uint64_t temp_memory_limit; /* bytes; only changes batching, so nothing here */
 };
 
@@ -314,14 +332,17 @@ struct iommufd_vdevice {
 	struct iommufd_viommu *viommu;
 	struct iommufd_device *idev;
 	uint64_t virt_id;
-	bool has_slot; /* published under virt_id */
+	uint32_t driver_slot; /* the driver's */
+	bool has_slot;        /* published under virt_id */
 	TAILQ_ENTRY(iommufd_vdevice) link;
 };
 
 struct iommufd_hw_queue {
 	struct iommufd_object object;
 	struct iommufd_viommu *viommu;
-	struct iommufd_access *access;
+	struct iommufd_access *access; /* the internal one that pins; NULL: not pinned */
+	uint64_t first_pfn;            /* of the pinned pages */
+	uint64_t page_count;
 	uint64_t base_iova;
 	uint64_t length;
 	uint32_t type;

@@ -4,6 +4,7 @@
 
 #include "kernel_shim/iommufd.h"
 
+#define UNPIN_COST_PS     300000ULL /* of CPU time; assumed */
 #define MMAP_FIRST_OFFSET 0x1000ULL
 #define PAGE_POINTERS_MAX (1ULL << 28) /* 2 GiB of pointers: the temporary array of 5.4 step 7 */
 
@@ -211,19 +212,44 @@ int iommufd_vdevice_alloc(struct iommufd_ucmd *ucmd)
 
 /* --- HW queue (5.4) --- */
 
+/* The pin is a promise too: the frames stay the guest's while it holds (ledger.h). */
+static void promise_pages(struct iommufd_hw_queue *queue, bool grant)
+{
+	struct ledger *ledger = &queue->viommu->ictx->machine->ledger;
+	uint32_t holder = queue->viommu->hwpt->domain->holder;
+	uint64_t pfn = queue->first_pfn, count = queue->page_count;
+	if (grant) {
+		ledger_grant(ledger, holder, pfn, count);
+		return;
+	}
+	ledger_revoke(ledger, holder, pfn, count, ledger_revocation_new(ledger, "unpin"));
+	ledger_revoked(ledger, holder, pfn, count);
+}
+
+static void unpin_queue(struct iommufd_hw_queue *queue)
+{
+	uint64_t first = align_down(queue->base_iova, PAGE_SIZE);
+	uint64_t end = align_up(queue->base_iova + queue->length, PAGE_SIZE);
+	if (queue->access == NULL)
+		return;
+	iommufd_access_unpin_pages(queue->access, first, end - first);
+	promise_pages(queue, false);
+	iommufd_access_detach(queue->access);
+	iommufd_access_destroy(queue->access);
+	queue->access = NULL;
+	task_preempt(sched_of(queue->viommu->ictx->machine), UNPIN_COST_PS, "queue pages unpinned");
+}
+
 void iommufd_hw_queue_destroy(struct iommufd_object *object)
 {
 	struct iommufd_hw_queue *queue = (struct iommufd_hw_queue *)object;
 	struct iommufd_viommu *viommu = queue->viommu;
+	const struct iommufd_module *module = viommu->ictx->machine->kernel;
+	if (module->options.hw_queue_destroy == HW_QUEUE_UNPIN_THEN_STOP)
+		unpin_queue(queue);
 	if (queue->initialised && viommu->ops->hw_queue_destroy != NULL)
 		viommu->ops->hw_queue_destroy(queue);
-	if (queue->access != NULL) {
-		uint64_t first = align_down(queue->base_iova, PAGE_SIZE);
-		uint64_t end = align_up(queue->base_iova + queue->length, PAGE_SIZE);
-		iommufd_access_unpin_pages(queue->access, first, end - first);
-		iommufd_access_detach(queue->access);
-		iommufd_access_destroy(queue->access);
-	}
+	unpin_queue(queue);
 	viommu->object.users--;
 }
 
@@ -289,6 +315,9 @@ static int pin_queue(struct iommufd_ucmd *ucmd, struct iommufd_hw_queue *queue, 
 		return error;
 	}
 	queue->access = access;
+	queue->first_pfn = frames.first_pfn;
+	queue->page_count = frames.count;
+	promise_pages(queue, true);
 	*base = pa_of(frames.first_pfn * PAGE_SIZE + offset);
 	return 0;
 }
@@ -318,6 +347,9 @@ static int make_hw_queue(struct iommufd_ucmd *ucmd, struct iommufd_viommu *viomm
 	if (error != 0)
 		return error;
 	queue->initialised = true;
+	const struct iommufd_module *module = ucmd->machine->kernel;
+	if (module->options.hw_queue_pin == HW_QUEUE_PIN_OFF)
+		unpin_queue(queue);
 	cmd->out_hw_queue_id = queue->object.id;
 	return iommufd_respond(ucmd);
 }

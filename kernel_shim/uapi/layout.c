@@ -263,6 +263,28 @@ static const struct field_layout vfio_iommu_type1_dma_unmap_fields[] = {
 	END,
 };
 
+static const struct field_layout vfio_device_bind_iommufd_fields[] = {
+	FIELD(vfio_device_bind_iommufd, argsz, NUMBER),
+	FIELD(vfio_device_bind_iommufd, flags, NUMBER),
+	FIELD(vfio_device_bind_iommufd, iommufd, FD),
+	FIELD(vfio_device_bind_iommufd, out_devid, NUMBER),
+	FIELD(vfio_device_bind_iommufd, token_uuid_ptr, VA),
+	END,
+};
+
+static const struct field_layout vfio_device_attach_iommufd_pt_fields[] = {
+	FIELD(vfio_device_attach_iommufd_pt, argsz, NUMBER),
+	FIELD(vfio_device_attach_iommufd_pt, flags, NUMBER),
+	FIELD(vfio_device_attach_iommufd_pt, pt_id, NUMBER),
+	END,
+};
+
+static const struct field_layout vfio_device_detach_iommufd_pt_fields[] = {
+	FIELD(vfio_device_detach_iommufd_pt, argsz, NUMBER),
+	FIELD(vfio_device_detach_iommufd_pt, flags, NUMBER),
+	END,
+};
+
 static const struct field_layout test_add_reserved_fields[] = {
 	TEST_FIELD(add_reserved.start, NUMBER),
 	TEST_FIELD(add_reserved.length, NUMBER),
@@ -468,6 +490,15 @@ static const struct ioctl_layout ioctls[] = {
 	{"VFIO_IOMMU_UNMAP_DMA", "app. C", VFIO_IOMMU_UNMAP_DMA,
 	 sizeof(struct vfio_iommu_type1_dma_unmap), 0, ARGUMENT_STRUCT,
 	 vfio_iommu_type1_dma_unmap_fields},
+	{"VFIO_DEVICE_BIND_IOMMUFD", "4.7", VFIO_DEVICE_BIND_IOMMUFD,
+	 sizeof(struct vfio_device_bind_iommufd), 0, ARGUMENT_STRUCT,
+	 vfio_device_bind_iommufd_fields},
+	{"VFIO_DEVICE_ATTACH_IOMMUFD_PT", "4.7", VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+	 sizeof(struct vfio_device_attach_iommufd_pt), 0, ARGUMENT_STRUCT,
+	 vfio_device_attach_iommufd_pt_fields},
+	{"VFIO_DEVICE_DETACH_IOMMUFD_PT", "4.7", VFIO_DEVICE_DETACH_IOMMUFD_PT,
+	 sizeof(struct vfio_device_detach_iommufd_pt), 0, ARGUMENT_STRUCT,
+	 vfio_device_detach_iommufd_pt_fields},
 	{"VFIO_GET_API_VERSION", "app. C", VFIO_GET_API_VERSION, 0, 0, ARGUMENT_SCALAR, NULL},
 	{"VFIO_CHECK_EXTENSION", "app. C", VFIO_CHECK_EXTENSION, 0, 0, ARGUMENT_SCALAR, NULL},
 	{"VFIO_SET_IOMMU", "app. C", VFIO_SET_IOMMU, 0, 0, ARGUMENT_SCALAR, NULL},

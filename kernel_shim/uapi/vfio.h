@@ -47,6 +47,30 @@ struct vfio_iommu_type1_dma_unmap {
 	uint64_t size;
 };
 
+/* Device files (iommufd 4.7). */
+#define VFIO_DEVICE_BIND_IOMMUFD      0x3b76U
+#define VFIO_DEVICE_ATTACH_IOMMUFD_PT 0x3b77U
+#define VFIO_DEVICE_DETACH_IOMMUFD_PT 0x3b78U
+
+struct vfio_device_bind_iommufd {
+	uint32_t argsz;
+	uint32_t flags;
+	int32_t iommufd;
+	uint32_t out_devid;
+	uint64_t token_uuid_ptr;
+};
+
+struct vfio_device_attach_iommufd_pt {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t pt_id;
+};
+
+struct vfio_device_detach_iommufd_pt {
+	uint32_t argsz;
+	uint32_t flags;
+};
+
 struct vfio_info_cap_header {
 	uint16_t id;
 	uint16_t version;

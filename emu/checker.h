@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The checker: judges every access of an engine by the ledger, at its instant.
+ *
+ * Concepts
+ *   violation  an access after revocation, or another promise broken
+ *   fetch      a read of commands. What it turns out to be is settled when the command runs or
+ *              stops the queue: foreign bytes that ran are a foreign command
+ *
+ * It knows engines' accesses and the ledger; no kernel option and no scenario.
+ */
+#ifndef HWQ_EMU_CHECKER_H
+#define HWQ_EMU_CHECKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "emu/machine.h"
+
+enum violation_kind {
+	VIOLATION_USE_AFTER_UNMAP,
+	VIOLATION_USE_AFTER_FREE,
+	VIOLATION_FOREIGN_FETCH,
+	VIOLATION_FOREIGN_WRITE,
+	VIOLATION_FOREIGN_COMMAND,
+	VIOLATION_STALE_IOTLB,
+	VIOLATION_WRONG_ADDRESS,
+	VIOLATION_ESCAPED_COMMAND,
+	VIOLATION_KINDS,
+};
+
+struct violation {
+	enum violation_kind kind;
+	struct access access;
+	struct promise promise;
+	struct frame_state frame; /* at the instant of the access */
+	uint32_t writer;          /* whose bytes they were */
+	bool has_command;
+	struct probe command; /* what ran, or where the queue stopped */
+	uint32_t vmid;        /* the owner's, by its binding */
+};
+
+#define VIOLATIONS_MAX 64U
+#define PENDING_MAX    16U
+
+struct checker {
+	struct machine *machine;
+	struct violation violations[VIOLATIONS_MAX]; /* the first; more are counted */
+	uint32_t count;
+	struct violation pending[PENDING_MAX]; /* fetches of foreign bytes, not settled */
+	uint32_t pending_count;
+};
+
+/* Starts to watch; lies in the machine's arena. */
+struct checker *checker_new(struct machine *machine);
+/* Settles what is still pending: fetched, never run. */
+void checker_finish(struct checker *checker);
+const char *violation_name(enum violation_kind kind);
+/* -1: no such kind. */
+int violation_by_name(const char *name, size_t length);
+
+#endif

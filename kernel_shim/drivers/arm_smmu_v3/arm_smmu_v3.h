@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The Linux side of an SMMUv3 with CMDQV: what arm-smmu-v3 and tegra241-cmdqv do.
+ *
+ * Concepts
+ *   instance  one SMMU and its CMDQV, reached by MMIO and memory only
+ *   domain    stage 2: tables in memory, a VMID, invalidation by the main command queue
+ *   master    a device's stream id in the stream table
+ *   vintf     what a guest's vIOMMU owns: a VMID, stream-id pairs, logical queues
+ */
+#ifndef HWQ_KERNEL_SHIM_DRIVERS_ARM_SMMU_V3_H
+#define HWQ_KERNEL_SHIM_DRIVERS_ARM_SMMU_V3_H
+
+#include "kernel_shim/iommufd.h"
+#include "models/nvidia_vcmdq/cmdqv_spec.h"
+#include "models/nvidia_vcmdq/smmu_spec.h"
+
+/* User API numbers (iommufd sheet 4, 5; tegra241-cmdqv 9.5). */
+#define IOMMU_HW_INFO_TYPE_ARM_SMMUV3      2U
+#define IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV  3U
+#define IOMMU_VIOMMU_TYPE_ARM_SMMUV3       1U
+#define IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV   2U
+#define IOMMU_HW_QUEUE_TYPE_TEGRA241_CMDQV 1U
+#define IOMMU_VEVENTQ_TYPE_TEGRA241_CMDQV  2U
+
+struct iommu_viommu_tegra241_cmdqv {
+	uint64_t out_vintf_mmap_offset;
+	uint64_t out_vintf_mmap_length;
+};
+
+struct iommu_hw_info_arm_smmuv3 {
+	uint32_t flags;
+	uint32_t __reserved;
+	uint32_t idr[6];
+	uint32_t iidr;
+	uint32_t aidr;
+};
+
+struct iommu_hw_info_tegra241_cmdqv {
+	uint32_t flags;
+	uint8_t version;
+	uint8_t log2vcmdqs;
+	uint8_t log2vsids;
+	uint8_t __reserved;
+};
+
+struct arm_smmu {
+	struct machine *machine;
+	struct pa base;
+	struct pa cmdqv;
+	uint32_t idr[6];
+	struct mutex cmdq_lock;
+	uint64_t cmdq_pfn;
+	uint32_t cmdq_log2size;
+	uint32_t cmdq_prod;
+	uint64_t eventq_pfn;
+	uint32_t eventq_log2size;
+	uint64_t strtab_pfn;
+	uint32_t strtab_log2size;
+	uint64_t vmids[1024]; /* bit map; 0 is the host's */
+	/* CMDQV */
+	uint32_t vintf_count;
+	uint32_t lvcmdqs; /* a VINTF */
+	uint64_t vintfs;  /* bit map; 0 is the host's */
+};
+
+struct arm_smmu_master {
+	struct device device;
+	struct arm_smmu *smmu;
+	uint32_t sid;
+};
+
+struct arm_smmu_domain {
+	struct iommu_domain domain;
+	struct arm_smmu *smmu;
+	uint16_t vmid;
+	bool nest_parent;
+	uint64_t root_pfn;
+	struct spans tables; /* frames of table pages, to be given back */
+};
+
+/* driver.c: finds the hardware, sets it up, enables it. */
+struct arm_smmu *arm_smmu_probe(struct machine *machine, struct pa base, struct pa cmdqv);
+struct arm_smmu_master *arm_smmu_master_new(struct arm_smmu *smmu, uint32_t sid);
+extern const struct iommu_ops arm_smmu_ops;
+/* Points the device's stream table entry at DOMAIN. */
+int arm_smmu_attach(struct iommu_domain *domain, struct device *device);
+uint64_t arm_smmu_read(struct arm_smmu *smmu, uint32_t offset, unsigned width);
+void arm_smmu_write(struct arm_smmu *smmu, uint32_t offset, unsigned width, uint64_t value);
+/* Lets time pass: in a system call as a preemption point, else by running the machine. */
+void arm_smmu_delay(struct machine *machine, uint64_t delay_ps, const char *where);
+
+/* cmdq.c: puts commands on the main queue, then a CMD_SYNC, and waits for it. */
+void arm_smmu_cmdq_issue(struct arm_smmu *smmu, const struct smmu_command *commands,
+			 uint32_t count);
+
+/* stage2.c */
+extern const struct iommu_domain_ops arm_smmu_domain_ops;
+int arm_smmu_domain_alloc(struct arm_smmu *smmu, bool nest_parent, struct iommu_domain **out);
+struct arm_smmu_domain *to_arm_smmu_domain(struct iommu_domain *domain);
+
+/* tegra241_cmdqv.c */
+void tegra241_cmdqv_reset(struct arm_smmu *smmu);
+bool tegra241_cmdqv_present(const struct arm_smmu *smmu);
+int tegra241_cmdqv_viommu_init(struct iommufd_viommu *viommu, struct arm_smmu *smmu,
+			       struct arm_smmu_domain *parent, const struct user_data *data);
+uint64_t tegra241_cmdqv_mmio(struct arm_smmu *smmu, uint64_t offset);
+
+#endif

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Probe and reset, stream table, what the iommufd core asks (smmuv3 1.6, 3.6, 4; iommufd app. D). */
+#include <assert.h>
+#include <string.h>
+
+#include "kernel_shim/drivers/arm_smmu_v3/arm_smmu_v3.h"
+
+#define STRTAB_LOG2SIZE    9U
+#define QUEUE_LOG2SIZE_MAX 10U /* what an experiment needs; Linux takes what fits a page order */
+
+uint64_t arm_smmu_read(struct arm_smmu *smmu, uint32_t offset, unsigned width)
+{
+	return bus_read(&smmu->machine->bus, pa_of(smmu->base.value + offset), width);
+}
+
+void arm_smmu_write(struct arm_smmu *smmu, uint32_t offset, unsigned width, uint64_t value)
+{
+	bus_write(&smmu->machine->bus, pa_of(smmu->base.value + offset), width, value);
+}
+
+void arm_smmu_delay(struct machine *machine, uint64_t delay_ps, const char *where)
+{
+	uint64_t until_ps = machine->clock.now_ps + delay_ps;
+	if (machine->scheduler.current != NULL) {
+		task_preempt(&machine->scheduler, delay_ps, where);
+		return;
+	}
+	while (clock_next(&machine->clock) <= until_ps)
+		clock_step(&machine->clock);
+	machine->clock.now_ps = until_ps > machine->clock.now_ps ? until_ps : machine->clock.now_ps;
+}
+
+static uint64_t alloc_frames(struct machine *machine, uint64_t bytes)
+{
+	uint64_t frames = align_up(bytes, PAGE_SIZE) / PAGE_SIZE, pfn = 0;
+	uint64_t align = 1;
+	while (align < frames)
+		align *= 2;
+	uint64_t got = memory_alloc(&machine->memory, OWNER_KERNEL, frames, frames, align, 0, &pfn);
+	assert(got == frames && "a machine has memory for its own queues");
+	return pfn;
+}
+
+static void update_cr0(struct arm_smmu *smmu, uint64_t value)
+{
+	arm_smmu_write(smmu, SMMU_CR0, 4, value);
+	while (arm_smmu_read(smmu, SMMU_CR0ACK, 4) != value)
+		arm_smmu_delay(smmu->machine, 1000000, "CR0ACK");
+}
+
+static void set_up_queues(struct arm_smmu *smmu)
+{
+	uint32_t cmdqs = (uint32_t)field_get(smmu->idr[1], IDR1_CMDQS);
+	smmu->cmdq_log2size = cmdqs < QUEUE_LOG2SIZE_MAX ? cmdqs : QUEUE_LOG2SIZE_MAX;
+	smmu->eventq_log2size = smmu->cmdq_log2size;
+	smmu->cmdq_pfn = alloc_frames(smmu->machine, (uint64_t)COMMAND_SIZE << smmu->cmdq_log2size);
+	smmu->eventq_pfn =
+		alloc_frames(smmu->machine, (uint64_t)EVENT_SIZE << smmu->eventq_log2size);
+	arm_smmu_write(smmu, SMMU_CMDQ_BASE, 8,
+		       smmu->cmdq_pfn * PAGE_SIZE | BITS(62, 62) | smmu->cmdq_log2size);
+	arm_smmu_write(smmu, SMMU_CMDQ_PROD, 4, 0);
+	arm_smmu_write(smmu, SMMU_CMDQ_CONS, 4, 0);
+	arm_smmu_write(smmu, SMMU_EVENTQ_BASE, 8,
+		       smmu->eventq_pfn * PAGE_SIZE | BITS(62, 62) | smmu->eventq_log2size);
+	arm_smmu_write(smmu, SMMU_EVENTQ_PROD, 4, 0);
+	arm_smmu_write(smmu, SMMU_EVENTQ_CONS, 4, 0);
+}
+
+/* 64-bit stores, as the table is shared with hardware. */
+static void write_ste_word(struct arm_smmu *smmu, uint32_t sid, uint32_t word, uint64_t value)
+{
+	uint8_t bytes[8];
+	store_le64(bytes, value);
+	memory_write(&smmu->machine->memory,
+		     pa_of(smmu->strtab_pfn * PAGE_SIZE + (uint64_t)STE_SIZE * sid + 8ULL * word),
+		     bytes, sizeof(bytes), OWNER_KERNEL);
+}
+
+/* Body, SYNC, then the word with V and Config, SYNC: as the driver's update does it (3.6). */
+static void write_ste(struct arm_smmu *smmu, uint32_t sid, const uint64_t ste[STE_WORDS])
+{
+	struct smmu_command cfgi = command_cfgi_ste(sid, 1);
+	for (uint32_t word = 1; word < STE_WORDS; word++)
+		write_ste_word(smmu, sid, word, ste[word]);
+	arm_smmu_cmdq_issue(smmu, &cfgi, 1);
+	write_ste_word(smmu, sid, 0, ste[0]);
+	arm_smmu_cmdq_issue(smmu, &cfgi, 1);
+}
+
+static void write_abort_ste(struct arm_smmu *smmu, uint32_t sid)
+{
+	const uint64_t ste[STE_WORDS] = {STE_V | field_put(STE_CONFIG, STE_CONFIG_ABORT)};
+	struct smmu_command cfgi = command_cfgi_ste(sid, 1);
+	write_ste_word(smmu, sid, 0, ste[0]);
+	arm_smmu_cmdq_issue(smmu, &cfgi, 1);
+	for (uint32_t word = 1; word < STE_WORDS; word++)
+		write_ste_word(smmu, sid, word, 0);
+	arm_smmu_cmdq_issue(smmu, &cfgi, 1);
+}
+
+static void set_up_stream_table(struct arm_smmu *smmu)
+{
+	smmu->strtab_log2size = STRTAB_LOG2SIZE;
+	smmu->strtab_pfn = alloc_frames(smmu->machine, (uint64_t)STE_SIZE << STRTAB_LOG2SIZE);
+	for (uint32_t sid = 0; sid < 1U << STRTAB_LOG2SIZE; sid++)
+		write_ste_word(smmu, sid, 0, STE_V);
+	arm_smmu_write(smmu, SMMU_STRTAB_BASE, 8, smmu->strtab_pfn * PAGE_SIZE | BITS(62, 62));
+	arm_smmu_write(smmu, SMMU_STRTAB_BASE_CFG, 4, STRTAB_LOG2SIZE);
+}
+
+struct arm_smmu *arm_smmu_probe(struct machine *machine, struct pa base, struct pa cmdqv)
+{
+	struct arm_smmu *smmu = arena_new(machine->arena, struct arm_smmu);
+	smmu->machine = machine;
+	smmu->base = base;
+	smmu->cmdqv = cmdqv;
+	smmu->vmids[0] = 1;
+	smmu->vintfs = 1;
+	mutex_init(&smmu->cmdq_lock);
+	for (uint32_t i = 0; i < 6; i++)
+		smmu->idr[i] = (uint32_t)arm_smmu_read(smmu, SMMU_IDR0 + 4 * i, 4);
+	update_cr0(smmu, 0);
+	arm_smmu_write(smmu, SMMU_CR1, 4,
+		       0xd75); /* tables and queues: inner shareable, write-back */
+	arm_smmu_write(smmu, SMMU_CR2, 4, CR2_RECINVSID | BITS(2, 2));
+	set_up_stream_table(smmu);
+	set_up_queues(smmu);
+	update_cr0(smmu, CR0_CMDQEN);
+	struct smmu_command cfgi_all = command_cfgi_all(), tlbi_all = command_tlbi_nsnh_all();
+	arm_smmu_cmdq_issue(smmu, &cfgi_all, 1);
+	arm_smmu_cmdq_issue(smmu, &tlbi_all, 1);
+	update_cr0(smmu, CR0_CMDQEN | CR0_EVENTQEN);
+	arm_smmu_write(smmu, SMMU_IRQ_CTRL, 4, 5);
+	update_cr0(smmu, CR0_CMDQEN | CR0_EVENTQEN | CR0_SMMUEN);
+	if (tegra241_cmdqv_present(smmu))
+		tegra241_cmdqv_reset(smmu);
+	return smmu;
+}
+
+/* --- devices --- */
+
+struct arm_smmu_master *arm_smmu_master_new(struct arm_smmu *smmu, uint32_t sid)
+{
+	struct iommufd_module *module = smmu->machine->kernel;
+	struct arm_smmu_master *master = arena_new(smmu->machine->arena, struct arm_smmu_master);
+	master->smmu = smmu;
+	master->sid = sid;
+	master->device.machine = smmu->machine;
+	master->device.driver = &arm_smmu_ops;
+	master->device.iommu = smmu;
+	master->device.group = ++module->groups;
+	master->device.max_pasids = 1;
+	return master;
+}
+
+static bool capable(struct device *device, enum iommu_cap cap)
+{
+	(void)device;
+	return cap == IOMMU_CAP_CACHE_COHERENCY || cap == IOMMU_CAP_ATS;
+}
+
+static int hw_info(struct device *device, uint32_t *type, void *data, uint32_t max,
+		   uint32_t *length)
+{
+	struct arm_smmu *smmu = device->iommu;
+	if (*type == 0 || *type == IOMMU_HW_INFO_TYPE_ARM_SMMUV3) {
+		struct iommu_hw_info_arm_smmuv3 info = {0};
+		memcpy(info.idr, smmu->idr, sizeof(info.idr));
+		info.iidr = (uint32_t)arm_smmu_read(smmu, SMMU_IIDR, 4);
+		info.aidr = (uint32_t)arm_smmu_read(smmu, SMMU_AIDR, 4);
+		assert(max >= sizeof(info));
+		memcpy(data, &info, sizeof(info));
+		*length = sizeof(info);
+		*type = IOMMU_HW_INFO_TYPE_ARM_SMMUV3;
+		return 0;
+	}
+	if (*type != IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV || !tegra241_cmdqv_present(smmu))
+		return refuse(device->machine, EOPNOTSUPP, "iommufd app. D hw_info",
+			      "unknown type");
+	struct iommu_hw_info_tegra241_cmdqv info = {
+		.version = 1,
+		.log2vcmdqs = (uint8_t)__builtin_ctz(smmu->lvcmdqs),
+		.log2vsids = 4,
+	};
+	memcpy(data, &info, sizeof(info));
+	*length = sizeof(info);
+	return 0;
+}
+
+static int domain_alloc_paging(struct device *device, uint32_t flags, const struct user_data *data,
+			       struct iommu_domain **domain)
+{
+	if (data != NULL || (flags & ~IOMMU_HWPT_ALLOC_NEST_PARENT))
+		return refuse(device->machine, EOPNOTSUPP, "iommufd app. D paging alloc",
+			      "user data, or flags that are not modelled");
+	return arm_smmu_domain_alloc(device->iommu, flags & IOMMU_HWPT_ALLOC_NEST_PARENT, domain);
+}
+
+static void block(struct device *device)
+{
+	struct arm_smmu_master *master = (struct arm_smmu_master *)device;
+	write_abort_ste(master->smmu, master->sid);
+}
+
+static void block_pasid(struct device *device, uint32_t pasid)
+{
+	(void)device;
+	(void)pasid;
+}
+
+static bool viommu_supported(struct device *device, uint32_t type)
+{
+	return type == IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV && tegra241_cmdqv_present(device->iommu);
+}
+
+static int viommu_init(struct iommufd_viommu *viommu, struct iommu_domain *parent,
+		       const struct user_data *data)
+{
+	struct arm_smmu_domain *domain = to_arm_smmu_domain(parent);
+	if (domain == NULL || domain->smmu != viommu->iommu)
+		return refuse(viommu->ictx->machine, EINVAL, "iommufd app. D vIOMMU",
+			      "the parent belongs to another SMMU");
+	return tegra241_cmdqv_viommu_init(viommu, domain->smmu, domain, data);
+}
+
+/* Stage-2 STE as Linux writes it (4.3, Linux values). */
+int arm_smmu_attach(struct iommu_domain *iommu_domain, struct device *device)
+{
+	struct arm_smmu_domain *domain = to_arm_smmu_domain(iommu_domain);
+	struct arm_smmu_master *master = (struct arm_smmu_master *)device;
+	if (domain->smmu != master->smmu)
+		return refuse(device->machine, EINVAL, "iommufd app. D attach", "another SMMU");
+	unsigned oas = (unsigned)field_get(domain->smmu->idr[5], IDR5_OAS);
+	uint64_t ste[STE_WORDS] = {0};
+	ste[0] = STE_V | field_put(STE_CONFIG, STE_CONFIG_S2);
+	ste[1] = field_put(STE_SHCFG, 1) | field_put(STE_EATS, 1);
+	ste[2] = field_put(STE_S2VMID, domain->vmid) |
+		 field_put(STE_S2T0SZ, 64 - smmu_address_bits(oas)) | field_put(STE_S2SL0, 2) |
+		 field_put(STE_S2IR0, 1) | field_put(STE_S2OR0, 1) | field_put(STE_S2SH0, 3) |
+		 field_put(STE_S2PS, oas) | STE_S2AA64 | STE_S2PTW | STE_S2R;
+	ste[3] = domain->root_pfn * PAGE_SIZE & STE_S2TTB;
+	write_ste(master->smmu, master->sid, ste);
+	return 0;
+}
+
+const struct iommu_ops arm_smmu_ops = {
+	.name = "arm-smmu-v3",
+	.capable = capable,
+	.hw_info = hw_info,
+	.domain_alloc_paging = domain_alloc_paging,
+	.block = block,
+	.block_pasid = block_pasid,
+	.viommu_supported = viommu_supported,
+	.viommu_init = viommu_init,
+};

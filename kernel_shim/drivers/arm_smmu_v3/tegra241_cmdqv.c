@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+/* CMDQV: reset, VINTFs for guests, hardware queues (tegra241-cmdqv 9). */
+#include <assert.h>
+
+#include "kernel_shim/drivers/arm_smmu_v3/arm_smmu_v3.h"
+
+#define POLL_PS   1000000ULL /* 1 us, up to 1 s */
+#define POLLS_MAX 1000000U
+
+struct tegra241_vintf {
+	struct arm_smmu *smmu;
+	struct arm_smmu_domain *parent;
+	uint32_t index;
+	uint16_t vmid;
+	uint64_t mmap_offset;
+	struct iommufd_hw_queue *queues[CMDQV_QUEUES_MAX];
+	uint64_t sids; /* slots in use */
+};
+
+uint64_t tegra241_cmdqv_mmio(struct arm_smmu *smmu, uint64_t offset)
+{
+	return smmu->cmdqv.value + offset;
+}
+
+static uint32_t read_reg(struct arm_smmu *smmu, uint64_t offset)
+{
+	return (uint32_t)bus_read(&smmu->machine->bus, pa_of(tegra241_cmdqv_mmio(smmu, offset)), 4);
+}
+
+static void write_reg(struct arm_smmu *smmu, uint64_t offset, unsigned width, uint64_t value)
+{
+	bus_write(&smmu->machine->bus, pa_of(tegra241_cmdqv_mmio(smmu, offset)), width, value);
+}
+
+bool tegra241_cmdqv_present(const struct arm_smmu *smmu)
+{
+	return smmu->cmdqv.value != 0;
+}
+
+static void poll_bit(struct arm_smmu *smmu, uint64_t offset, uint32_t bit, bool want)
+{
+	for (uint32_t i = 0; i < POLLS_MAX; i++) {
+		if (((read_reg(smmu, offset) & bit) != 0) == want)
+			return;
+		arm_smmu_delay(smmu->machine, POLL_PS, "CMDQV acknowledge");
+	}
+}
+
+static uint64_t vintf_reg(uint32_t v, uint32_t offset)
+{
+	return CMDQV_VINTF_BLOCKS + (uint64_t)CMDQV_VINTF_BLOCK_STRIDE * v + offset;
+}
+
+static uint64_t page0_reg(const struct tegra241_vintf *vintf, uint32_t lvcmdq, uint32_t offset)
+{
+	return cmdqv_vintf_page0(vintf->index) + (uint64_t)CMDQV_QUEUE_STRIDE * lvcmdq + offset;
+}
+
+static uint64_t page1_reg(const struct tegra241_vintf *vintf, uint32_t lvcmdq, uint32_t offset)
+{
+	return cmdqv_vintf_page1(vintf->index) + (uint64_t)CMDQV_QUEUE_STRIDE * lvcmdq + offset;
+}
+
+/* Fixed split: q = v * N + l (6). */
+static uint32_t global_number(const struct tegra241_vintf *vintf, uint32_t lvcmdq)
+{
+	return vintf->index * vintf->smmu->lvcmdqs + lvcmdq;
+}
+
+static void set_alloc(struct arm_smmu *smmu, uint32_t vintf, uint32_t lvcmdq, bool alloc)
+{
+	uint32_t q = vintf * smmu->lvcmdqs + lvcmdq;
+	write_reg(smmu, CMDQV_ALLOC_MAP + 4 * q, 4,
+		  field_put(ALLOC_ALLOC, alloc) | field_put(ALLOC_LVCMDQ, lvcmdq) |
+			  field_put(ALLOC_VINTF, vintf));
+}
+
+/* CMDQV_EN off and on, then every queue pre-assigned, unallocated (9.2). */
+void tegra241_cmdqv_reset(struct arm_smmu *smmu)
+{
+	uint32_t param = read_reg(smmu, CMDQV_PARAM);
+	uint32_t config = read_reg(smmu, CMDQV_CONFIG);
+	smmu->vintf_count = 1U << field_get(param, PARAM_NUM_VINTF_LOG2);
+	smmu->lvcmdqs = (1U << field_get(param, PARAM_NUM_VCMDQ_LOG2)) / smmu->vintf_count;
+	write_reg(smmu, CMDQV_CONFIG, 4, config & ~(uint32_t)CONFIG_CMDQV_EN);
+	poll_bit(smmu, CMDQV_STATUS, STATUS_CMDQV_ENABLED, false);
+	write_reg(smmu, CMDQV_CONFIG, 4, config | CONFIG_CMDQV_EN);
+	poll_bit(smmu, CMDQV_STATUS, STATUS_CMDQV_ENABLED, true);
+	for (uint32_t v = 0; v < smmu->vintf_count; v++)
+		for (uint32_t l = 0; l < smmu->lvcmdqs; l++)
+			set_alloc(smmu, v, l, false);
+}
+
+/* --- hardware queues (9.5) --- */
+
+/* Stops the queue and empties its registers; the SYNC flushes what it still had under way (9.3). */
+static void queue_deinit(struct tegra241_vintf *vintf, uint32_t lvcmdq)
+{
+	struct arm_smmu *smmu = vintf->smmu;
+	struct smmu_command flush = {{field_put(CMD_OPCODE, CMD_SYNC), 0}};
+	write_reg(smmu, page0_reg(vintf, lvcmdq, VCMDQ_CONFIG), 4, 0);
+	poll_bit(smmu, page0_reg(vintf, lvcmdq, VCMDQ_STATUS), VCMDQ_EN, false);
+	arm_smmu_cmdq_issue(smmu, &flush, 1);
+	write_reg(smmu, page0_reg(vintf, lvcmdq, VCMDQ_PROD), 4, 0);
+	write_reg(smmu, page0_reg(vintf, lvcmdq, VCMDQ_CONS), 4, 0);
+	write_reg(smmu, page1_reg(vintf, lvcmdq, VCMDQ_BASE), 8, 0);
+	write_reg(smmu, page1_reg(vintf, lvcmdq, VCMDQ_CONS_BASE), 8, 0);
+	uint32_t gerror = read_reg(smmu, page0_reg(vintf, lvcmdq, VCMDQ_GERROR));
+	if (gerror != read_reg(smmu, page0_reg(vintf, lvcmdq, VCMDQ_GERRORN)))
+		write_reg(smmu, page0_reg(vintf, lvcmdq, VCMDQ_GERRORN), 4, gerror);
+}
+
+static int check_queue(struct iommufd_hw_queue *queue, struct tegra241_vintf *vintf, uint32_t index,
+		       struct pa base)
+{
+	struct machine *machine = vintf->smmu->machine;
+	uint64_t max = (uint64_t)COMMAND_SIZE << field_get(vintf->smmu->idr[1], IDR1_CMDQS);
+	uint64_t length = queue->length;
+	if (index >= vintf->smmu->lvcmdqs)
+		return refuse(machine, EINVAL, "cmdqv 9.5", "index above the VINTF's queues");
+	if (vintf->queues[index] != NULL)
+		return refuse(machine, EEXIST, "cmdqv 9.5", "the index has a queue");
+	if (index > 0 && vintf->queues[index - 1] == NULL)
+		return refuse(machine, EIO, "cmdqv 9.5", "the previous index has no queue");
+	if ((length & (length - 1)) != 0 || length < 32 || length > max)
+		return refuse(machine, EINVAL, "cmdqv 9.5",
+			      "length is no power of two from 32 to 16 << CMDQS");
+	if ((base.value & (length - 1)) != 0 || (base.value & ~VCMDQ_BASE_ADDR) != 0)
+		return refuse(machine, EINVAL, "cmdqv 9.5",
+			      "the physical base is not aligned to length, or beyond 48 bits");
+	return 0;
+}
+
+static uint32_t index_of(const struct tegra241_vintf *vintf, const struct iommufd_hw_queue *queue)
+{
+	uint32_t index = 0;
+	while (vintf->queues[index] != queue)
+		index++;
+	return index;
+}
+
+static int hw_queue_init_phys(struct iommufd_hw_queue *queue, uint32_t index, struct pa base)
+{
+	struct tegra241_vintf *vintf = queue->viommu->driver_data;
+	struct arm_smmu *smmu = vintf->smmu;
+	int error = check_queue(queue, vintf, index, base);
+	if (error == 0 && index > 0) {
+		error = iommufd_hw_queue_depend(queue, vintf->queues[index - 1]);
+		queue->previous = vintf->queues[index - 1];
+	}
+	if (error != 0)
+		return error;
+	vintf->queues[index] = queue;
+	set_alloc(smmu, vintf->index, index, true);
+	queue_deinit(vintf, index);
+	uint64_t log2size = (uint64_t)__builtin_ctzll(queue->length / COMMAND_SIZE);
+	write_reg(smmu, page1_reg(vintf, index, VCMDQ_BASE), 8, base.value | log2size);
+	const struct iommufd_module *module = smmu->machine->kernel;
+	if (module->options.cmdqv_cons_dram) {
+		/* A what-if: the last word of the queue's last page. */
+		uint64_t last = (base.value + queue->length - 1) | (PAGE_SIZE - 1);
+		write_reg(smmu, page1_reg(vintf, index, VCMDQ_CONS_BASE), 8, last - 7);
+		write_reg(smmu, CMDQV_CONFIG, 4,
+			  read_reg(smmu, CMDQV_CONFIG) | CONFIG_CONS_DRAM_EN);
+	}
+	ledger_bind(&smmu->machine->ledger, "smmu", global_number(vintf, index),
+		    vintf->parent->domain.holder, vintf->vmid);
+	return 0;
+}
+
+static void hw_queue_destroy(struct iommufd_hw_queue *queue)
+{
+	struct tegra241_vintf *vintf = queue->viommu->driver_data;
+	uint32_t index = index_of(vintf, queue);
+	queue_deinit(vintf, index);
+	set_alloc(vintf->smmu, vintf->index, index, false);
+	vintf->queues[index] = NULL;
+	if (queue->previous != NULL)
+		iommufd_hw_queue_undepend(queue, queue->previous);
+}
+
+static bool hw_queue_supported(struct iommufd_viommu *viommu, uint32_t type)
+{
+	(void)viommu;
+	return type == IOMMU_HW_QUEUE_TYPE_TEGRA241_CMDQV;
+}
+
+/* --- vDEVICE: a stream-id pair, REPLACE before MATCH (7.4) --- */
+
+static int vdevice_init(struct iommufd_vdevice *vdevice)
+{
+	struct tegra241_vintf *vintf = vdevice->viommu->driver_data;
+	struct machine *machine = vintf->smmu->machine;
+	const struct arm_smmu_master *master =
+		(const struct arm_smmu_master *)vdevice->idev->device;
+	if (vdevice->virt_id > SID_REPLACE_PHYS)
+		return refuse(machine, EINVAL, "cmdqv 9.5", "virt_id is wider than 20 bits");
+	uint32_t slot = 0;
+	while (slot < CMDQV_SIDS_MAX && (vintf->sids >> slot & 1))
+		slot++;
+	if (slot == CMDQV_SIDS_MAX)
+		return refuse(machine, ENOSPC, "cmdqv 9.5", "no stream-id pair is free");
+	vintf->sids |= 1ULL << slot;
+	vdevice->driver_slot = slot;
+	write_reg(vintf->smmu, vintf_reg(vintf->index, VINTF_SID_REPLACE + 4 * slot), 4,
+		  master->sid);
+	write_reg(vintf->smmu, vintf_reg(vintf->index, VINTF_SID_MATCH + 4 * slot), 4,
+		  field_put(SID_MATCH_VIRT, vdevice->virt_id) | SID_MATCH_ENABLE);
+	return 0;
+}
+
+static void vdevice_destroy(struct iommufd_vdevice *vdevice)
+{
+	struct tegra241_vintf *vintf = vdevice->viommu->driver_data;
+	uint32_t slot = vdevice->driver_slot;
+	write_reg(vintf->smmu, vintf_reg(vintf->index, VINTF_SID_MATCH + 4 * slot), 4, 0);
+	write_reg(vintf->smmu, vintf_reg(vintf->index, VINTF_SID_REPLACE + 4 * slot), 4, 0);
+	vintf->sids &= ~(1ULL << slot);
+}
+
+/* --- VINTF --- */
+
+static void vintf_init(struct tegra241_vintf *vintf)
+{
+	struct arm_smmu *smmu = vintf->smmu;
+	uint32_t config = (uint32_t)field_put(VINTF_CONFIG_VMID, vintf->vmid);
+	write_reg(smmu, vintf_reg(vintf->index, VINTF_CONFIG), 4, config);
+	write_reg(smmu, vintf_reg(vintf->index, VINTF_CONFIG), 4, config | VINTF_CONFIG_ENABLE);
+	poll_bit(smmu, vintf_reg(vintf->index, VINTF_STATUS), VINTF_STATUS_ENABLE_OK, true);
+}
+
+static void vintf_deinit(struct tegra241_vintf *vintf)
+{
+	struct arm_smmu *smmu = vintf->smmu;
+	write_reg(smmu, vintf_reg(vintf->index, VINTF_CONFIG), 4, 0);
+	poll_bit(smmu, vintf_reg(vintf->index, VINTF_STATUS), VINTF_STATUS_ENABLE_OK, false);
+	for (uint32_t slot = 0; slot < CMDQV_SIDS_MAX; slot++) {
+		write_reg(smmu, vintf_reg(vintf->index, VINTF_SID_MATCH + 4 * slot), 4, 0);
+		write_reg(smmu, vintf_reg(vintf->index, VINTF_SID_REPLACE + 4 * slot), 4, 0);
+	}
+}
+
+static void free_vintf(struct tegra241_vintf *vintf)
+{
+	vintf_deinit(vintf);
+	vintf->smmu->vintfs &= ~(1ULL << vintf->index);
+	arena_delete(vintf->smmu->machine->arena, vintf);
+}
+
+static void viommu_destroy(struct iommufd_viommu *viommu)
+{
+	struct tegra241_vintf *vintf = viommu->driver_data;
+	iommufd_viommu_destroy_mmap(viommu, vintf->mmap_offset);
+	free_vintf(vintf);
+}
+
+static const struct iommufd_viommu_ops viommu_ops = {
+	.destroy = viommu_destroy,
+	.vdevice_init = vdevice_init,
+	.vdevice_destroy = vdevice_destroy,
+	.hw_queue_supported = hw_queue_supported,
+	.hw_queue_init_phys = hw_queue_init_phys,
+	.hw_queue_destroy = hw_queue_destroy,
+};
+
+int tegra241_cmdqv_viommu_init(struct iommufd_viommu *viommu, struct arm_smmu *smmu,
+			       struct arm_smmu_domain *parent, const struct user_data *data)
+{
+	struct machine *machine = smmu->machine;
+	struct iommu_viommu_tegra241_cmdqv info;
+	if (data == NULL)
+		return refuse(machine, EINVAL, "cmdqv 9.5", "the data is mandatory");
+	int error = copy_user_data(data, &info, viommu->type, sizeof(info), sizeof(info));
+	if (error != 0)
+		return error;
+	uint32_t index = 1;
+	while (index < smmu->vintf_count && (smmu->vintfs >> index & 1))
+		index++;
+	if (index >= smmu->vintf_count)
+		return refuse(machine, ENOSPC, "cmdqv 9.5", "no VINTF is free");
+	struct tegra241_vintf *vintf = arena_new(machine->arena, struct tegra241_vintf);
+	smmu->vintfs |= 1ULL << index;
+	vintf->smmu = smmu;
+	vintf->parent = parent;
+	vintf->index = index;
+	vintf->vmid = parent->vmid;
+	vintf_init(vintf);
+	error = iommufd_viommu_alloc_mmap(
+		viommu, pa_of(tegra241_cmdqv_mmio(smmu, cmdqv_vintf_page0(index))), CMDQV_PAGE_SIZE,
+		&vintf->mmap_offset);
+	if (error != 0) {
+		free_vintf(vintf);
+		return error;
+	}
+	info.out_vintf_mmap_offset = vintf->mmap_offset;
+	info.out_vintf_mmap_length = CMDQV_PAGE_SIZE;
+	if (copy_to_user(data->thread, data->va, &info, sizeof(info)) != 0) {
+		iommufd_viommu_destroy_mmap(viommu, vintf->mmap_offset);
+		free_vintf(vintf);
+		return refuse(machine, EFAULT, "cmdqv 9.5", "the data can't be written back");
+	}
+	viommu->driver_data = vintf;
+	viommu->ops = &viommu_ops;
+	return 0;
+}

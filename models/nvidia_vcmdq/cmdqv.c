@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: Apache-2.0
+/* CMDQV registers, VINTFs, substitution, errors (tegra241-cmdqv 2 .. 8). */
+#include <string.h>
+
+#include "models/nvidia_vcmdq/smmu.h"
+
+/* --- who a queue belongs to --- */
+
+static struct vintf *vintf_at(struct smmu *smmu, uint32_t v)
+{
+	if (smmu->vintfs[v] == NULL)
+		smmu->vintfs[v] = arena_new(smmu->machine->arena, struct vintf);
+	return smmu->vintfs[v];
+}
+
+static uint32_t vintf_number(const struct vcmdq *vcmdq)
+{
+	return (uint32_t)field_get(vcmdq->alloc, ALLOC_VINTF);
+}
+
+static uint32_t logical_number(const struct vcmdq *vcmdq)
+{
+	return (uint32_t)field_get(vcmdq->alloc, ALLOC_LVCMDQ);
+}
+
+static bool owner_enabled(struct smmu *smmu, const struct vcmdq *vcmdq)
+{
+	const struct vintf *vintf = smmu->vintfs[vintf_number(vcmdq)];
+	return (smmu->cmdqv_config & CONFIG_CMDQV_EN) && (vcmdq->alloc & ALLOC_ALLOC) &&
+	       vintf != NULL && (vintf->config & VINTF_CONFIG_ENABLE);
+}
+
+/* --- commands (7) --- */
+
+/* The physical stream id for a guest's; false: no enabled pair matches. */
+static bool replace_sid(const struct vintf *vintf, struct smmu_command *command)
+{
+	uint64_t sid = field_get(command->dw[0], CMD_SID);
+	for (uint32_t k = 0; k < CMDQV_SIDS_MAX; k++) {
+		uint32_t match = vintf->sid_match[k];
+		if (!(match & SID_MATCH_ENABLE) || field_get(match, SID_MATCH_VIRT) != sid)
+			continue;
+		command->dw[0] = field_set(command->dw[0], CMD_SID, vintf->sid_replace[k]);
+		return true;
+	}
+	return false;
+}
+
+enum vcmdq_error cmdqv_substitute(struct smmu *smmu, struct vcmdq *vcmdq,
+				  struct smmu_command *command)
+{
+	const struct vintf *vintf = smmu->vintfs[vintf_number(vcmdq)];
+	bool guest = !(vintf->config & VINTF_CONFIG_HYP_OWN);
+	if (!smmu_command_legal(smmu, command))
+		return VCMDQ_ERR_ILL_OPCODE;
+	switch (command_opcode(command)) {
+	case CMD_SYNC: /* only CS = NONE (7.1) */
+		if (field_get(command->dw[0], CMD_SYNC_CS) == SYNC_CS_NONE)
+			return VCMDQ_ERR_NONE;
+		return VCMDQ_ERR_ILL_OPCODE;
+	case CMD_TLBI_NH_ASID:
+	case CMD_TLBI_NH_VA:
+		if (guest)
+			command->dw[0] = field_set(command->dw[0], CMD_VMID,
+						   field_get(vintf->config, VINTF_CONFIG_VMID));
+		return VCMDQ_ERR_NONE;
+	case CMD_ATC_INV:
+		if (guest && !replace_sid(vintf, command))
+			return VCMDQ_ERR_ILL_ACCESS; /* assumed: 7.3 */
+		return VCMDQ_ERR_NONE;
+	default:
+		return guest ? VCMDQ_ERR_ILL_OPCODE : VCMDQ_ERR_NONE;
+	}
+}
+
+/* --- errors (8) --- */
+
+static bool has_error(const struct vcmdq *vcmdq)
+{
+	return ((vcmdq->queue.gerror ^ vcmdq->queue.gerrorn) & VCMDQ_GERROR_KNOWN) != 0;
+}
+
+void cmdqv_error_changed(struct smmu *smmu, struct vcmdq *vcmdq, bool raised)
+{
+	uint32_t v = vintf_number(vcmdq);
+	bool masked = smmu->vi_int_mask[v / 32] >> v % 32 & 1;
+	if (raised && !masked && smmu->cmdqv_irq != NULL)
+		smmu->cmdqv_irq(smmu->cmdqv_irq_context);
+}
+
+/* Bit of each of 32 VCMDQs, VINTFs or logical queues from FIRST on. */
+static uint32_t vcmdq_error_map(struct smmu *smmu, uint32_t first)
+{
+	uint32_t map = 0;
+	for (uint32_t q = first; q < first + 32 && q < smmu->vcmdq_count; q++)
+		map |= (uint32_t)has_error(&smmu->vcmdqs[q]) << (q - first);
+	return map;
+}
+
+static uint32_t logical_error_map(const struct vintf *vintf, uint32_t first)
+{
+	uint32_t map = 0;
+	for (uint32_t l = first; l < first + 32; l++)
+		if (vintf->slots[l] != NULL && has_error(vintf->slots[l]))
+			map |= 1U << (l - first);
+	return map;
+}
+
+static bool vintf_has_error(const struct vintf *vintf)
+{
+	for (uint32_t first = 0; first < CMDQV_QUEUES_MAX; first += 32)
+		if (logical_error_map(vintf, first) != 0)
+			return true;
+	return false;
+}
+
+static uint32_t vintf_error_map(struct smmu *smmu, uint32_t first)
+{
+	uint32_t map = 0;
+	for (uint32_t v = first; v < first + 32 && v < smmu->vintf_count; v++)
+		if (smmu->vintfs[v] != NULL && vintf_has_error(smmu->vintfs[v]))
+			map |= 1U << (v - first);
+	return map;
+}
+
+/* CONFIG.CONS_DRAM_EN: a copy of CONS at CONS_INDX_BASE, a physical address (5, 11). */
+void cmdqv_cons_moved(struct smmu *smmu, struct vcmdq *vcmdq)
+{
+	uint8_t bytes[4];
+	if (!(smmu->cmdqv_config & CONFIG_CONS_DRAM_EN) || vcmdq->cons_base == 0)
+		return;
+	for (unsigned i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(vcmdq->queue.cons >> (8 * i));
+	struct access access = {
+		.context = vcmdq->queue.context,
+		.purpose = ACCESS_POINTER_WRITE,
+		.pa = pa_of(vcmdq->cons_base),
+		.size = sizeof(bytes),
+		.index = vcmdq->queue.cons,
+	};
+	if (port_write(&smmu->port, &access, bytes) == PORT_OK)
+		return;
+	vcmdq->queue.gerror ^= (vcmdq->queue.gerror ^ vcmdq->queue.gerrorn) & VCMDQ_GERROR_CONS_DRAM
+				       ? 0
+				       : (uint32_t)VCMDQ_GERROR_CONS_DRAM;
+	cmdqv_error_changed(smmu, vcmdq, true);
+}
+
+/* --- VCMDQ registers (5) --- */
+
+static uint64_t read_page0(const struct vcmdq *vcmdq, uint32_t offset)
+{
+	const struct command_queue *queue = &vcmdq->queue;
+	switch (offset) {
+	case VCMDQ_CONS:
+		return queue->cons | field_put(VCMDQ_CONS_ERR, queue->error);
+	case VCMDQ_PROD:
+		return queue->prod;
+	case VCMDQ_CONFIG:
+	case VCMDQ_STATUS: /* the acknowledgement comes at once */
+		return queue->enabled;
+	case VCMDQ_GERROR:
+		return queue->gerror;
+	case VCMDQ_GERRORN:
+		return queue->gerrorn;
+	default:
+		return 0;
+	}
+}
+
+static void enable_queue(struct smmu *smmu, struct vcmdq *vcmdq, bool enable)
+{
+	struct command_queue *queue = &vcmdq->queue;
+	if (enable && !owner_enabled(smmu, vcmdq))
+		return; /* EN_OK stays 0 (5.1, assumed) */
+	queue->enabled = enable;
+	if (enable)
+		command_queue_kick(queue, 0);
+	else
+		command_queue_stop(queue);
+}
+
+/* CMDQV, a VINTF or an assignment went: so do the queues that it carried (5.1, 10). */
+static void disable_orphans(struct smmu *smmu)
+{
+	for (uint32_t q = 0; q < smmu->vcmdq_count; q++)
+		if (smmu->vcmdqs[q].queue.enabled && !owner_enabled(smmu, &smmu->vcmdqs[q]))
+			enable_queue(smmu, &smmu->vcmdqs[q], false);
+}
+
+static void write_page0(struct smmu *smmu, struct vcmdq *vcmdq, uint32_t offset, uint32_t value)
+{
+	struct command_queue *queue = &vcmdq->queue;
+	switch (offset) {
+	case VCMDQ_CONS:
+		if (queue->enabled)
+			break;
+		queue->cons = (uint32_t)(value & VCMDQ_POINTER);
+		queue->error = (uint32_t)field_get(value, VCMDQ_CONS_ERR);
+		break;
+	case VCMDQ_PROD:
+		queue->prod = (uint32_t)(value & VCMDQ_POINTER);
+		command_queue_kick(queue, smmu->timing.doorbell_ps);
+		break;
+	case VCMDQ_CONFIG:
+		enable_queue(smmu, vcmdq, value & VCMDQ_EN);
+		break;
+	case VCMDQ_GERRORN:
+		queue->gerrorn = (uint32_t)(value & VCMDQ_GERROR_KNOWN);
+		command_queue_kick(queue, 0);
+		break;
+	default:
+		break;
+	}
+}
+
+static uint64_t read_page1(const struct vcmdq *vcmdq, uint32_t offset)
+{
+	uint64_t value = offset < VCMDQ_CONS_BASE ? vcmdq->base_register : vcmdq->cons_base;
+	return offset < 0x10 ? value >> (offset % 8 * 8) : 0;
+}
+
+static uint64_t merge_half(uint64_t old, uint32_t offset, unsigned width, uint64_t value)
+{
+	if (width == 8)
+		return value;
+	return offset % 8 == 0 ? (old & ~(uint64_t)UINT32_MAX) | value
+			       : (old & UINT32_MAX) | value << 32;
+}
+
+static void write_page1(struct smmu *smmu, struct vcmdq *vcmdq, uint32_t offset, unsigned width,
+			uint64_t value)
+{
+	struct command_queue *queue = &vcmdq->queue;
+	uint32_t cap = (uint32_t)field_get(smmu->idr[1], IDR1_CMDQS);
+	if (queue->enabled || offset >= 0x10)
+		return; /* writable only when disabled (5.1) */
+	if (offset >= VCMDQ_CONS_BASE) {
+		vcmdq->cons_base =
+			merge_half(vcmdq->cons_base, offset, width, value) & VCMDQ_CONS_BASE_ADDR;
+		return;
+	}
+	vcmdq->base_register = merge_half(vcmdq->base_register, offset, width, value) &
+			       (VCMDQ_BASE_ADDR | VCMDQ_BASE_LOG2SIZE);
+	queue->log2size = (uint32_t)field_get(vcmdq->base_register, VCMDQ_BASE_LOG2SIZE);
+	queue->log2size = queue->log2size < cap ? queue->log2size : cap;
+	uint64_t size = (uint64_t)COMMAND_SIZE << queue->log2size;
+	/* As the architected queue: base bits below the size are ignored (11.1, inferred). */
+	queue->base = (vcmdq->base_register & VCMDQ_BASE_ADDR) & ~(size - 1);
+}
+
+/* --- VINTF and CONFIG page registers (3, 4) --- */
+
+static uint32_t mapped_count(const struct vintf *vintf)
+{
+	uint32_t count = 0;
+	for (uint32_t l = 0; l < CMDQV_QUEUES_MAX; l++)
+		count += vintf->slots[l] != NULL;
+	return count;
+}
+
+static uint64_t read_vintf(struct smmu *smmu, uint32_t v, uint32_t offset)
+{
+	const struct vintf *vintf = vintf_at(smmu, v);
+	if (offset == VINTF_CONFIG)
+		return vintf->config;
+	if (offset == VINTF_STATUS)
+		return field_put(VINTF_STATUS_ENABLE_OK, vintf->config & VINTF_CONFIG_ENABLE) |
+		       field_put(VINTF_STATUS_STATUS, vintf_has_error(vintf)) |
+		       field_put(VINTF_STATUS_NUM_LVCMDQ, mapped_count(vintf));
+	if (offset >= VINTF_SID_MATCH && offset < VINTF_SID_MATCH + 4 * CMDQV_SIDS_MAX)
+		return vintf->sid_match[(offset - VINTF_SID_MATCH) / 4];
+	if (offset >= VINTF_SID_REPLACE && offset < VINTF_SID_REPLACE + 4 * CMDQV_SIDS_MAX)
+		return vintf->sid_replace[(offset - VINTF_SID_REPLACE) / 4];
+	if (offset >= VINTF_LVCMDQ_ERR_MAP && offset < VINTF_LVCMDQ_ERR_MAP + 16)
+		return logical_error_map(vintf, (offset - VINTF_LVCMDQ_ERR_MAP) / 4 * 32);
+	return 0;
+}
+
+static void write_vintf(struct smmu *smmu, uint32_t v, uint32_t offset, uint32_t value)
+{
+	struct vintf *vintf = vintf_at(smmu, v);
+	if (offset == VINTF_CONFIG) {
+		vintf->config = value & (uint32_t)(VINTF_CONFIG_ENABLE | VINTF_CONFIG_VMID |
+						   VINTF_CONFIG_HYP_OWN);
+		disable_orphans(smmu);
+	} else if (offset >= VINTF_SID_MATCH && offset < VINTF_SID_MATCH + 4 * CMDQV_SIDS_MAX) {
+		vintf->sid_match[(offset - VINTF_SID_MATCH) / 4] =
+			value & (uint32_t)(SID_MATCH_ENABLE | SID_MATCH_VIRT);
+	} else if (offset >= VINTF_SID_REPLACE && offset < VINTF_SID_REPLACE + 4 * CMDQV_SIDS_MAX) {
+		vintf->sid_replace[(offset - VINTF_SID_REPLACE) / 4] =
+			value & (uint32_t)SID_REPLACE_PHYS;
+	}
+}
+
+static void write_alloc(struct smmu *smmu, uint32_t q, uint32_t value)
+{
+	struct vcmdq *vcmdq = &smmu->vcmdqs[q];
+	uint32_t known = (uint32_t)(ALLOC_ALLOC | ALLOC_LVCMDQ | ALLOC_VINTF);
+	if (vcmdq->alloc & ALLOC_ALLOC) {
+		struct vintf *old = vintf_at(smmu, vintf_number(vcmdq));
+		if (old->slots[logical_number(vcmdq)] == vcmdq)
+			old->slots[logical_number(vcmdq)] = NULL;
+	}
+	vcmdq->alloc = value & known;
+	if ((value & ALLOC_ALLOC) && vintf_number(vcmdq) < smmu->vintf_count)
+		vintf_at(smmu, vintf_number(vcmdq))->slots[logical_number(vcmdq)] = vcmdq;
+	disable_orphans(smmu);
+}
+
+static uint64_t read_config_page(struct smmu *smmu, uint32_t offset)
+{
+	if (offset >= CMDQV_VINTF_BLOCKS) {
+		uint32_t v = (offset - CMDQV_VINTF_BLOCKS) / CMDQV_VINTF_BLOCK_STRIDE;
+		return v < smmu->vintf_count
+			       ? read_vintf(smmu, v, offset % CMDQV_VINTF_BLOCK_STRIDE)
+			       : 0;
+	}
+	if (offset >= CMDQV_ALLOC_MAP && offset < CMDQV_ALLOC_MAP + 4 * smmu->vcmdq_count)
+		return smmu->vcmdqs[(offset - CMDQV_ALLOC_MAP) / 4].alloc;
+	if (offset >= CMDQV_CMDQ_ERR_MAP && offset < CMDQV_CMDQ_ERR_MAP + 16)
+		return vcmdq_error_map(smmu, (offset - CMDQV_CMDQ_ERR_MAP) / 4 * 32);
+	switch (offset) {
+	case CMDQV_CONFIG:
+		return smmu->cmdqv_config;
+	case CMDQV_PARAM:
+		return field_put(PARAM_VER, 1) |
+		       field_put(PARAM_NUM_VCMDQ_LOG2, (uint64_t)__builtin_ctz(smmu->vcmdq_count)) |
+		       field_put(PARAM_NUM_VINTF_LOG2, (uint64_t)__builtin_ctz(smmu->vintf_count)) |
+		       field_put(PARAM_NUM_SID_LOG2, 4);
+	case CMDQV_STATUS:
+		return smmu->cmdqv_config & CONFIG_CMDQV_EN;
+	case CMDQV_VI_ERR_MAP:
+	case CMDQV_VI_ERR_MAP + 4:
+		return vintf_error_map(smmu, (offset - CMDQV_VI_ERR_MAP) * 8);
+	case CMDQV_VI_INT_MASK:
+	case CMDQV_VI_INT_MASK + 4:
+		return smmu->vi_int_mask[(offset - CMDQV_VI_INT_MASK) / 4];
+	default:
+		return 0;
+	}
+}
+
+static void write_config_page(struct smmu *smmu, uint32_t offset, uint32_t value)
+{
+	if (offset >= CMDQV_VINTF_BLOCKS) {
+		uint32_t v = (offset - CMDQV_VINTF_BLOCKS) / CMDQV_VINTF_BLOCK_STRIDE;
+		if (v < smmu->vintf_count)
+			write_vintf(smmu, v, offset % CMDQV_VINTF_BLOCK_STRIDE, value);
+	} else if (offset >= CMDQV_ALLOC_MAP && offset < CMDQV_ALLOC_MAP + 4 * smmu->vcmdq_count) {
+		write_alloc(smmu, (offset - CMDQV_ALLOC_MAP) / 4, value);
+	} else if (offset == CMDQV_CONFIG) {
+		smmu->cmdqv_config = value & (uint32_t)BITS(20, 0);
+		disable_orphans(smmu);
+	} else if (offset == CMDQV_VI_INT_MASK || offset == CMDQV_VI_INT_MASK + 4) {
+		smmu->vi_int_mask[(offset - CMDQV_VI_INT_MASK) / 4] = value;
+	}
+}
+
+/* --- windows (2) --- */
+
+/* The queue that an offset past the CONFIG page names, directly or through a VINTF. */
+static struct vcmdq *queue_at(struct smmu *smmu, uint64_t offset, bool *page1, uint32_t *in_slot)
+{
+	uint32_t slot = (uint32_t)(offset % CMDQV_PAGE_SIZE / CMDQV_QUEUE_STRIDE);
+	*in_slot = (uint32_t)(offset % CMDQV_QUEUE_STRIDE);
+	if (slot >= CMDQV_QUEUES_MAX)
+		return NULL;
+	if (offset < CMDQV_VINTF_PAGES) {
+		*page1 = offset >= CMDQV_DIRECT_PAGE1;
+		return slot < smmu->vcmdq_count ? &smmu->vcmdqs[slot] : NULL;
+	}
+	uint64_t in_vintfs = offset - CMDQV_VINTF_PAGES;
+	uint32_t v = (uint32_t)(in_vintfs / CMDQV_VINTF_STRIDE);
+	*page1 = in_vintfs % CMDQV_VINTF_STRIDE >= CMDQV_PAGE_SIZE;
+	return v < smmu->vintf_count && smmu->vintfs[v] != NULL ? smmu->vintfs[v]->slots[slot]
+								: NULL;
+}
+
+static uint64_t read_word(struct smmu *smmu, uint64_t offset)
+{
+	bool page1;
+	uint32_t in_slot;
+	if (offset < CMDQV_DIRECT_PAGE0)
+		return (uint32_t)read_config_page(smmu, (uint32_t)offset);
+	const struct vcmdq *vcmdq = queue_at(smmu, offset, &page1, &in_slot);
+	if (vcmdq == NULL)
+		return 0;
+	return (uint32_t)(page1 ? read_page1(vcmdq, in_slot) : read_page0(vcmdq, in_slot));
+}
+
+static uint64_t mmio_read(void *owner, uint64_t offset, unsigned width)
+{
+	uint64_t low = read_word(owner, offset);
+	return width == 4 ? low : low | read_word(owner, offset + 4) << 32;
+}
+
+static void mmio_write(void *owner, uint64_t offset, unsigned width, uint64_t value)
+{
+	struct smmu *smmu = owner;
+	bool page1;
+	uint32_t in_slot;
+	if (offset < CMDQV_DIRECT_PAGE0) {
+		if (width == 4) /* 64 bits: only page 1 (2) */
+			write_config_page(smmu, (uint32_t)offset, (uint32_t)value);
+		return;
+	}
+	struct vcmdq *vcmdq = queue_at(smmu, offset, &page1, &in_slot);
+	if (vcmdq == NULL)
+		return; /* a slot with no queue: dropped */
+	if (page1)
+		write_page1(smmu, vcmdq, in_slot, width, value);
+	else if (width == 4)
+		write_page0(smmu, vcmdq, in_slot, (uint32_t)value);
+}
+
+const struct mmio_ops cmdqv_mmio_ops = {mmio_read, mmio_write};

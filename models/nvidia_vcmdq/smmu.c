@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+/* SMMUv3 registers, enable protocol, event queue (smmuv3 1, 6). */
+#include "models/nvidia_vcmdq/smmu.h"
+
+#include <string.h>
+
+#define PS_PER_NS 1000U
+
+#define LATENCY_MAX_NS 1000000000U
+
+const struct parameter_range smmu_parameters[] = {
+	{"doorbell.latency_ns", 0, LATENCY_MAX_NS},
+	{"fetch.line_latency_ns", 0, LATENCY_MAX_NS},
+	{"command.service_ns", 0, LATENCY_MAX_NS},
+	{"sync.drain_ns", 0, LATENCY_MAX_NS},
+	{"memory.write_ns", 0, LATENCY_MAX_NS},
+	{"walk.read_ns", 0, LATENCY_MAX_NS},
+	{"tlb.hit_ns", 0, LATENCY_MAX_NS},
+	{"ats.round_trip_ns", 0, LATENCY_MAX_NS},
+	{"tlb.entries", 64, 1U << 20},
+	{"tlb.ways", 1, 64},
+	{"oas.bits", 32, 52},
+	{"cmdqs.log2", 0, 19},
+	{"vcmdq.count_log2", 0, 7},
+	{"vintf.count_log2", 1, 6}, /* VINTF0 is the host's */
+	{"sid_pairs.log2", 0, 4},
+	{NULL, 0, 0},
+};
+
+static const struct register_row rows[] = {
+	{SMMU_IDR0, 6, 4, 4, REGISTER_RO, 0, UINT32_MAX, "IDR", "smmuv3 1.3"},
+	{SMMU_IIDR, 1, 4, 4, REGISTER_RO, 0, UINT32_MAX, "IIDR", "smmuv3 1.2"},
+	{SMMU_AIDR, 1, 4, 4, REGISTER_RO, 1, UINT32_MAX, "AIDR", "smmuv3 1.2"},
+	{SMMU_CR0, 1, 4, 4, REGISTER_RW, 0, CR0_KNOWN, "CR0", "smmuv3 1.4"},
+	{SMMU_CR0ACK, 1, 4, 4, REGISTER_RO, 0, CR0_KNOWN, "CR0ACK", "smmuv3 1.4"},
+	{SMMU_CR1, 1, 4, 4, REGISTER_RW, 0, BITS(11, 0), "CR1", "smmuv3 1.2"},
+	{SMMU_CR2, 1, 4, 4, REGISTER_RW, 0, BITS(2, 0), "CR2", "smmuv3 1.2"},
+	{SMMU_GBPA, 1, 4, 4, REGISTER_RW, 0, BITS(31, 0), "GBPA", "smmuv3 1.2"},
+	{SMMU_IRQ_CTRL, 1, 4, 4, REGISTER_RW, 0, BITS(2, 0), "IRQ_CTRL", "smmuv3 1.2"},
+	{SMMU_IRQ_CTRLACK, 1, 4, 4, REGISTER_RO, 0, BITS(2, 0), "IRQ_CTRLACK", "smmuv3 1.2"},
+	{SMMU_GERROR, 1, 4, 4, REGISTER_RO, 0, BITS(10, 0), "GERROR", "smmuv3 1.5"},
+	{SMMU_GERRORN, 1, 4, 4, REGISTER_RW, 0, BITS(10, 0), "GERRORN", "smmuv3 1.5"},
+	{SMMU_STRTAB_BASE, 1, 8, 8, REGISTER_RW, 0, STRTAB_BASE_ADDR | BITS(62, 62), "STRTAB_BASE",
+	 "smmuv3 1.2"},
+	{SMMU_STRTAB_BASE_CFG, 1, 4, 4, REGISTER_RW, 0, BITS(17, 0), "STRTAB_BASE_CFG",
+	 "smmuv3 1.2"},
+	{SMMU_CMDQ_BASE, 1, 8, 8, REGISTER_RW, 0, QUEUE_BASE_ADDR | BITS(62, 62) | BITS(4, 0),
+	 "CMDQ_BASE", "smmuv3 1.2"},
+	{SMMU_CMDQ_PROD, 1, 4, 4, REGISTER_RW, 0, QUEUE_POINTER, "CMDQ_PROD", "smmuv3 1.2"},
+	{SMMU_CMDQ_CONS, 1, 4, 4, REGISTER_RW, 0, QUEUE_POINTER | CMDQ_CONS_ERR, "CMDQ_CONS",
+	 "smmuv3 1.2"},
+	{SMMU_EVENTQ_BASE, 1, 8, 8, REGISTER_RW, 0, QUEUE_BASE_ADDR | BITS(62, 62) | BITS(4, 0),
+	 "EVENTQ_BASE", "smmuv3 1.2"},
+	{SMMU_EVENTQ_PROD, 1, 4, 4, REGISTER_RW, 0, QUEUE_POINTER | EVENTQ_OVERFLOW, "EVENTQ_PROD",
+	 "smmuv3 1.2"},
+	{SMMU_EVENTQ_CONS, 1, 4, 4, REGISTER_RW, 0, QUEUE_POINTER | EVENTQ_OVERFLOW, "EVENTQ_CONS",
+	 "smmuv3 1.2"},
+	{0, 0, 0, 0, 0, 0, 0, NULL, NULL},
+};
+
+void smmu_probe(struct smmu *smmu, const struct probe *probe)
+{
+	if (smmu->machine->probe != NULL)
+		smmu->machine->probe(smmu->machine, probe);
+}
+
+static void hash_queue(const struct command_queue *queue, struct hash *hash)
+{
+	hash_u64(hash, (uint64_t)queue->prod << 32 | queue->cons);
+	hash_u64(hash, queue->base | queue->log2size);
+	hash_u64(hash, (uint64_t)queue->error << 32 | queue->gerror << 8 | queue->gerrorn);
+	hash_u64(hash, (uint64_t)queue->line_at << 32 | queue->line_count << 1 | queue->enabled);
+	hash_bytes(hash, queue->line, sizeof(queue->line));
+}
+
+void smmu_hash(const struct smmu *smmu, struct hash *hash)
+{
+	hash_u64(hash, (uint64_t)smmu->cr0 << 32 | smmu->gerror);
+	hash_u64(hash, smmu->strtab_base);
+	hash_u64(hash, (uint64_t)smmu->eventq_prod << 32 | smmu->eventq_cons);
+	hash_queue(&smmu->cmdq, hash);
+	for (uint32_t q = 0; q < smmu->vcmdq_count; q++) {
+		if (smmu->vcmdqs[q].alloc & ALLOC_ALLOC)
+			hash_queue(&smmu->vcmdqs[q].queue, hash);
+		hash_u64(hash, smmu->vcmdqs[q].alloc);
+	}
+	for (uint32_t i = 0; i < smmu->tlb.sets * smmu->tlb.ways; i++) {
+		const struct tlb_entry *entry = &smmu->tlb.entries[i];
+		if (!entry->valid)
+			continue;
+		hash_u64(hash,
+			 (uint64_t)entry->vmid << 32 | (uint64_t)entry->order << 16 | entry->perm);
+		hash_u64(hash, entry->input);
+		hash_u64(hash, entry->pa);
+	}
+}
+
+static uint64_t read_register(struct smmu *smmu, uint32_t offset)
+{
+	switch (offset) {
+	case SMMU_CR0:
+	case SMMU_CR0ACK: /* an update takes effect at once */
+		return smmu->cr0;
+	case SMMU_CR1:
+		return smmu->cr1;
+	case SMMU_CR2:
+		return smmu->cr2;
+	case SMMU_GBPA:
+		return smmu->gbpa;
+	case SMMU_IRQ_CTRL:
+	case SMMU_IRQ_CTRLACK:
+		return smmu->irq_ctrl;
+	case SMMU_GERROR:
+		return smmu->gerror;
+	case SMMU_GERRORN:
+		return smmu->gerrorn;
+	case SMMU_STRTAB_BASE:
+		return smmu->strtab_base;
+	case SMMU_STRTAB_BASE_CFG:
+		return smmu->strtab_cfg;
+	case SMMU_CMDQ_BASE:
+		return smmu->cmdq_base;
+	case SMMU_CMDQ_PROD:
+		return smmu->cmdq.prod;
+	case SMMU_CMDQ_CONS:
+		return smmu->cmdq.cons | field_put(CMDQ_CONS_ERR, smmu->cmdq.error);
+	case SMMU_EVENTQ_BASE:
+		return smmu->eventq_base;
+	case SMMU_EVENTQ_PROD:
+		return smmu->eventq_prod;
+	case SMMU_EVENTQ_CONS:
+		return smmu->eventq_cons;
+	case SMMU_AIDR:
+		return 1;
+	default:
+		return offset <= SMMU_IDR5 ? smmu->idr[offset / 4] : 0;
+	}
+}
+
+static uint32_t capped_log2size(const struct smmu *smmu, uint64_t base)
+{
+	uint32_t cap = (uint32_t)field_get(smmu->idr[1], IDR1_CMDQS);
+	uint32_t log2size = (uint32_t)field_get(base, QUEUE_BASE_LOG2SIZE);
+	return log2size < cap ? log2size : cap;
+}
+
+/* The base that counts is aligned to the queue's size (1.2). */
+static uint64_t aligned_base(uint64_t base, uint32_t log2size, uint32_t entry_size)
+{
+	uint64_t size = (uint64_t)entry_size << log2size;
+	return (base & QUEUE_BASE_ADDR) & ~((size > 32 ? size : 32) - 1);
+}
+
+static void write_cr0(struct smmu *smmu, uint32_t value)
+{
+	smmu->cr0 = value & CR0_KNOWN;
+	smmu->cmdq.enabled = smmu->cr0 & CR0_CMDQEN;
+	if (smmu->cmdq.enabled)
+		command_queue_kick(&smmu->cmdq, 0);
+	else
+		command_queue_stop(&smmu->cmdq);
+}
+
+static void write_gerrorn(struct smmu *smmu, uint32_t value)
+{
+	smmu->gerrorn = value & BITS(10, 0);
+	smmu->cmdq.gerrorn = smmu->gerrorn;
+	command_queue_kick(&smmu->cmdq, 0);
+}
+
+static void write_register(struct smmu *smmu, uint32_t offset, uint64_t value)
+{
+	bool enabled = smmu->cr0 & CR0_SMMUEN;
+	switch (offset) {
+	case SMMU_CR0:
+		write_cr0(smmu, (uint32_t)value);
+		break;
+	case SMMU_CR1:
+		smmu->cr1 = (uint32_t)value;
+		break;
+	case SMMU_CR2:
+		smmu->cr2 = enabled ? smmu->cr2 : (uint32_t)value; /* guarded by SMMUEN */
+		break;
+	case SMMU_GBPA:
+		if (value & BITS(31, 31)) /* Update: effective at once */
+			smmu->gbpa = (uint32_t)(value & BITS(30, 0));
+		break;
+	case SMMU_IRQ_CTRL:
+		smmu->irq_ctrl = (uint32_t)value;
+		break;
+	case SMMU_GERRORN:
+		write_gerrorn(smmu, (uint32_t)value);
+		break;
+	case SMMU_STRTAB_BASE:
+		smmu->strtab_base = enabled ? smmu->strtab_base : value;
+		break;
+	case SMMU_STRTAB_BASE_CFG:
+		smmu->strtab_cfg = enabled ? smmu->strtab_cfg : (uint32_t)value;
+		break;
+	case SMMU_CMDQ_BASE:
+		if (smmu->cmdq.enabled)
+			break; /* guarded by CMDQEN */
+		smmu->cmdq_base = value;
+		smmu->cmdq.log2size = capped_log2size(smmu, value);
+		smmu->cmdq.base = aligned_base(value, smmu->cmdq.log2size, COMMAND_SIZE);
+		break;
+	case SMMU_CMDQ_PROD:
+		smmu->cmdq.prod = (uint32_t)value;
+		command_queue_kick(&smmu->cmdq, smmu->timing.doorbell_ps);
+		break;
+	case SMMU_CMDQ_CONS:
+		if (!smmu->cmdq.enabled)
+			smmu->cmdq.cons = (uint32_t)(value & QUEUE_POINTER);
+		break;
+	case SMMU_EVENTQ_BASE:
+		smmu->eventq_base = smmu->cr0 & CR0_EVENTQEN ? smmu->eventq_base : value;
+		break;
+	case SMMU_EVENTQ_PROD:
+		if (!(smmu->cr0 & CR0_EVENTQEN))
+			smmu->eventq_prod = (uint32_t)value;
+		break;
+	case SMMU_EVENTQ_CONS:
+		smmu->eventq_cons = (uint32_t)value;
+		break;
+	default:
+		break;
+	}
+}
+
+static uint64_t mmio_read(void *owner, uint64_t offset, unsigned width)
+{
+	struct smmu *smmu = owner;
+	uint32_t index;
+	const struct register_row *row = register_find(rows, offset, &index);
+	if (row == NULL)
+		return 0;
+	uint32_t base = row->offset + index * row->stride;
+	uint64_t value = read_register(smmu, base);
+	value >>= 8 * (offset - base);
+	return width == 4 ? (uint32_t)value : value;
+}
+
+static void mmio_write(void *owner, uint64_t offset, unsigned width, uint64_t value)
+{
+	struct smmu *smmu = owner;
+	uint32_t index;
+	const struct register_row *row = register_find(rows, offset, &index);
+	if (row == NULL || row->access != REGISTER_RW)
+		return;
+	uint32_t base = row->offset + index * row->stride;
+	if (row->width == 8 && width == 4) {
+		unsigned shift = offset == base ? 0 : 32;
+		uint64_t half = (uint64_t)UINT32_MAX << shift;
+		value = (read_register(smmu, base) & ~half) | (value << shift & half);
+	}
+	write_register(smmu, base, value & row->mask);
+}
+
+static const struct mmio_ops smmu_mmio_ops = {mmio_read, mmio_write};
+
+/* Space, then the record, then PROD; a full queue toggles the overflow flag once (2.1, 6). */
+void smmu_record_event(struct smmu *smmu, const uint64_t record[4])
+{
+	uint32_t log2size = capped_log2size(smmu, smmu->eventq_base);
+	uint32_t mask = queue_mask(log2size), size = 1U << log2size;
+	uint32_t used = (smmu->eventq_prod - smmu->eventq_cons) & mask;
+	uint8_t bytes[EVENT_SIZE];
+	if (!(smmu->cr0 & CR0_EVENTQEN) || ((smmu->gerror ^ smmu->gerrorn) & GERROR_EVENTQ_ABT_ERR))
+		return; /* not writable (6.4) */
+	if (used >= size) {
+		if (((smmu->eventq_prod ^ smmu->eventq_cons) & EVENTQ_OVERFLOW) == 0)
+			smmu->eventq_prod ^= (uint32_t)EVENTQ_OVERFLOW;
+		return;
+	}
+	for (unsigned i = 0; i < 4; i++)
+		store_le64(bytes + 8 * i, record[i]);
+	uint64_t base = aligned_base(smmu->eventq_base, log2size, EVENT_SIZE);
+	struct access access = {
+		.context = CONTEXT_MAIN_QUEUE,
+		.purpose = ACCESS_EVENT_WRITE,
+		.pa = pa_of(base + (uint64_t)EVENT_SIZE * (smmu->eventq_prod & (size - 1))),
+		.size = EVENT_SIZE,
+		.index = smmu->eventq_prod & mask,
+	};
+	if (port_write(&smmu->port, &access, bytes) != PORT_OK) {
+		smmu->gerror ^= (uint32_t)GERROR_EVENTQ_ABT_ERR;
+		return;
+	}
+	smmu->eventq_prod =
+		(smmu->eventq_prod & (uint32_t)EVENTQ_OVERFLOW) | ((smmu->eventq_prod + 1) & mask);
+}
+
+static void set_id_registers(struct smmu *smmu, const struct profile *profile)
+{
+	uint64_t cmdqs = profile_get(profile, "cmdqs.log2");
+	smmu->idr[0] =
+		(uint32_t)(IDR0_S2P | IDR0_S1P | field_put(IDR0_TTF, 2) | IDR0_COHACC | IDR0_ATS |
+			   IDR0_ASID16 | IDR0_VMID16 | field_put(IDR0_TTENDIAN, 2));
+	smmu->idr[1] = (uint32_t)(field_put(IDR1_SIDSIZE, 16) | field_put(IDR1_EVENTQS, cmdqs) |
+				  field_put(IDR1_CMDQS, cmdqs));
+	smmu->idr[5] = (uint32_t)(IDR5_GRAN4K |
+				  field_put(IDR5_OAS, smmu_address_code((unsigned)profile_get(
+							      profile, "oas.bits"))));
+}
+
+static uint64_t ps_of(const struct profile *profile, const char *name)
+{
+	return profile_get(profile, name) * PS_PER_NS;
+}
+
+struct smmu *smmu_new(struct machine *machine, struct pa base, struct pa cmdqv_base,
+		      const struct profile *profile)
+{
+	struct smmu *smmu = arena_new(machine->arena, struct smmu);
+	smmu->machine = machine;
+	smmu->port = (struct port){machine, "smmu"};
+	smmu->base = base;
+	smmu->cmdqv_base = cmdqv_base;
+	smmu->timing = (struct smmu_timing){
+		.doorbell_ps = ps_of(profile, "doorbell.latency_ns"),
+		.fetch_line_ps = ps_of(profile, "fetch.line_latency_ns"),
+		.command_ps = ps_of(profile, "command.service_ns"),
+		.sync_ps = ps_of(profile, "sync.drain_ns"),
+		.write_ps = ps_of(profile, "memory.write_ns"),
+		.walk_read_ps = ps_of(profile, "walk.read_ns"),
+		.tlb_hit_ps = ps_of(profile, "tlb.hit_ns"),
+		.ats_round_trip_ps = ps_of(profile, "ats.round_trip_ns"),
+	};
+	set_id_registers(smmu, profile);
+	command_queue_init(&smmu->cmdq, smmu, CONTEXT_MAIN_QUEUE);
+	uint32_t ways = (uint32_t)profile_get(profile, "tlb.ways");
+	tlb_init(&smmu->tlb, machine, (uint32_t)profile_get(profile, "tlb.entries") / ways, ways);
+	smmu->cmdqv_config = CONFIG_RESET;
+	smmu->vcmdq_count = 1U << profile_get(profile, "vcmdq.count_log2");
+	smmu->vintf_count = 1U << profile_get(profile, "vintf.count_log2");
+	for (uint32_t q = 0; q < smmu->vcmdq_count; q++)
+		command_queue_init(&smmu->vcmdqs[q].queue, smmu, q);
+	bus_add(&machine->bus, base, SMMU_WINDOW_SIZE, &smmu_mmio_ops, smmu, "smmu");
+	bus_add(&machine->bus, cmdqv_base,
+		CMDQV_VINTF_PAGES + (uint64_t)CMDQV_VINTF_STRIDE * smmu->vintf_count,
+		&cmdqv_mmio_ops, smmu, "cmdqv");
+	return smmu;
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SMMUv3 encodings: registers, commands, stream table entries, stage-2 descriptors, event records.
+ * Driver and model share them; golden bytes from captures and sheets test them.
+ *
+ * A field is a mask (emu/bits.h). dwN is the N-th little-endian 64-bit word. Sections: sheet
+ * "smmuv3".
+ */
+#ifndef HWQ_MODELS_NVIDIA_VCMDQ_SMMU_SPEC_H
+#define HWQ_MODELS_NVIDIA_VCMDQ_SMMU_SPEC_H
+
+#include <stdint.h>
+
+#include "emu/bits.h"
+
+/* --- registers (1.2) --- */
+#define SMMU_WINDOW_SIZE     0x20000U
+#define SMMU_IDR0            0x00U
+#define SMMU_IDR1            0x04U
+#define SMMU_IDR3            0x0cU
+#define SMMU_IDR5            0x14U
+#define SMMU_IIDR            0x18U
+#define SMMU_AIDR            0x1cU
+#define SMMU_CR0             0x20U
+#define SMMU_CR0ACK          0x24U
+#define SMMU_CR1             0x28U
+#define SMMU_CR2             0x2cU
+#define SMMU_GBPA            0x44U
+#define SMMU_IRQ_CTRL        0x50U
+#define SMMU_IRQ_CTRLACK     0x54U
+#define SMMU_GERROR          0x60U
+#define SMMU_GERRORN         0x64U
+#define SMMU_STRTAB_BASE     0x80U
+#define SMMU_STRTAB_BASE_CFG 0x88U
+#define SMMU_CMDQ_BASE       0x90U
+#define SMMU_CMDQ_PROD       0x98U
+#define SMMU_CMDQ_CONS       0x9cU
+#define SMMU_EVENTQ_BASE     0xa0U
+#define SMMU_EVENTQ_PROD     0x100a8U
+#define SMMU_EVENTQ_CONS     0x100acU
+
+#define IDR0_S2P      BITS(0, 0)
+#define IDR0_S1P      BITS(1, 1)
+#define IDR0_TTF      BITS(3, 2)
+#define IDR0_COHACC   BITS(4, 4)
+#define IDR0_ATS      BITS(10, 10)
+#define IDR0_ASID16   BITS(12, 12)
+#define IDR0_VMID16   BITS(18, 18)
+#define IDR0_TTENDIAN BITS(22, 21)
+#define IDR0_ST_LEVEL BITS(28, 27)
+#define IDR1_SIDSIZE  BITS(5, 0)
+#define IDR1_EVENTQS  BITS(20, 16)
+#define IDR1_CMDQS    BITS(25, 21)
+#define IDR3_RIL      BITS(10, 10)
+#define IDR5_OAS      BITS(2, 0)
+#define IDR5_GRAN4K   BITS(4, 4)
+
+#define CR0_SMMUEN    BITS(0, 0)
+#define CR0_EVENTQEN  BITS(2, 2)
+#define CR0_CMDQEN    BITS(3, 3)
+#define CR0_ATSCHK    BITS(4, 4)
+#define CR0_KNOWN     (CR0_SMMUEN | CR0_EVENTQEN | CR0_CMDQEN | CR0_ATSCHK)
+#define CR2_RECINVSID BITS(1, 1)
+
+#define GERROR_CMDQ_ERR       BITS(0, 0)
+#define GERROR_EVENTQ_ABT_ERR BITS(2, 2)
+
+#define STRTAB_BASE_ADDR    BITS(51, 6)
+#define STRTAB_CFG_LOG2SIZE BITS(5, 0)
+#define STRTAB_CFG_FMT      BITS(17, 16)
+#define QUEUE_BASE_LOG2SIZE BITS(4, 0)
+#define QUEUE_BASE_ADDR     BITS(51, 5)
+#define QUEUE_POINTER       BITS(19, 0)
+#define CMDQ_CONS_ERR       BITS(30, 24)
+#define EVENTQ_OVERFLOW     BITS(31, 31)
+
+/* --- commands (3) --- */
+#define COMMAND_SIZE 16U
+
+struct smmu_command {
+	uint64_t dw[2];
+};
+
+enum smmu_opcode {
+	CMD_PREFETCH_CONFIG = 0x01,
+	CMD_PREFETCH_ADDR = 0x02,
+	CMD_CFGI_STE = 0x03,
+	CMD_CFGI_STE_RANGE = 0x04,
+	CMD_CFGI_CD = 0x05,
+	CMD_CFGI_CD_ALL = 0x06,
+	CMD_TLBI_NH_ALL = 0x10,
+	CMD_TLBI_NH_ASID = 0x11,
+	CMD_TLBI_NH_VA = 0x12,
+	CMD_TLBI_NH_VAA = 0x13,
+	CMD_TLBI_S12_VMALL = 0x28,
+	CMD_TLBI_S2_IPA = 0x2a,
+	CMD_TLBI_NSNH_ALL = 0x30,
+	CMD_ATC_INV = 0x40,
+	CMD_SYNC = 0x46,
+};
+
+/* dw0 */
+#define CMD_OPCODE       BITS(7, 0)
+#define CMD_SSEC         BITS(10, 10)
+#define CMD_SSV          BITS(11, 11)
+#define CMD_SSID         BITS(31, 12)
+#define CMD_SID          BITS(63, 32)
+#define CMD_VMID         BITS(47, 32)
+#define CMD_ASID         BITS(63, 48)
+#define CMD_SYNC_CS      BITS(13, 12)
+#define CMD_SYNC_MSH     BITS(23, 22)
+#define CMD_SYNC_MSIATTR BITS(27, 24)
+#define CMD_SYNC_MSIDATA BITS(63, 32)
+#define CMD_ATC_GLOBAL   BITS(9, 9)
+/* dw1 */
+#define CMD_LEAF         BITS(0, 0)
+#define CMD_CFGI_RANGE   BITS(4, 0)
+#define CMD_ATC_SIZE     BITS(5, 0)
+#define CMD_ADDR         BITS(63, 12)
+#define CMD_SYNC_MSIADDR BITS(55, 2)
+
+#define CFGI_RANGE_ALL 31U
+#define SYNC_CS_NONE   0U
+#define SYNC_CS_IRQ    1U
+#define SYNC_CS_SEV    2U
+#define ATC_SIZE_ALL   52U
+
+/* CMDQ_CONS.ERR (3.4) */
+enum command_error {
+	CERROR_NONE = 0,
+	CERROR_ILL = 1,
+	CERROR_ABT = 2,
+	CERROR_ATC_INV_SYNC = 3,
+};
+
+static inline unsigned command_opcode(const struct smmu_command *command)
+{
+	return (unsigned)field_get(command->dw[0], CMD_OPCODE);
+}
+
+void command_store(uint8_t bytes[COMMAND_SIZE], const struct smmu_command *command);
+struct smmu_command command_load(const uint8_t bytes[COMMAND_SIZE]);
+/* "TLBI_NH_ASID", or "opcode 0x.." */
+const char *command_name(unsigned opcode);
+
+struct smmu_command command_sync(unsigned completion);
+struct smmu_command command_cfgi_ste(uint32_t sid, unsigned leaf);
+struct smmu_command command_cfgi_all(void);
+struct smmu_command command_tlbi_nsnh_all(void);
+struct smmu_command command_tlbi_nh_all(uint16_t vmid);
+struct smmu_command command_tlbi_nh_asid(uint16_t vmid, uint16_t asid);
+struct smmu_command command_tlbi_nh_va(uint16_t vmid, uint16_t asid, uint64_t va, unsigned leaf);
+struct smmu_command command_tlbi_s12_vmall(uint16_t vmid);
+struct smmu_command command_tlbi_s2_ipa(uint16_t vmid, uint64_t ipa, unsigned leaf);
+struct smmu_command command_atc_inv(uint32_t sid, uint64_t address, unsigned size);
+
+/* --- stream table entry (4.2) --- */
+#define STE_SIZE  64U
+#define STE_WORDS 8U
+/* dw0 */
+#define STE_V             BITS(0, 0)
+#define STE_CONFIG        BITS(3, 1)
+#define STE_CONFIG_ABORT  0U
+#define STE_CONFIG_BYPASS 4U
+#define STE_CONFIG_S1     5U
+#define STE_CONFIG_S2     6U
+#define STE_CONFIG_NESTED 7U
+/* dw1 */
+#define STE_EATS  BITS(29, 28)
+#define STE_SHCFG BITS(45, 44)
+/* dw2 */
+#define STE_S2VMID BITS(15, 0)
+#define STE_S2T0SZ BITS(37, 32)
+#define STE_S2SL0  BITS(39, 38)
+#define STE_S2IR0  BITS(41, 40)
+#define STE_S2OR0  BITS(43, 42)
+#define STE_S2SH0  BITS(45, 44)
+#define STE_S2TG   BITS(47, 46)
+#define STE_S2PS   BITS(50, 48)
+#define STE_S2AA64 BITS(51, 51)
+#define STE_S2ENDI BITS(52, 52)
+#define STE_S2AFFD BITS(53, 53)
+#define STE_S2PTW  BITS(54, 54)
+#define STE_S2HD   BITS(55, 55)
+#define STE_S2HA   BITS(56, 56)
+#define STE_S2S    BITS(57, 57)
+#define STE_S2R    BITS(58, 58)
+/* dw3 */
+#define STE_S2TTB BITS(51, 4)
+
+/* --- stage-2 descriptors, 4 KiB granule (5.2, 5.3) --- */
+#define PTE_VALID      BITS(0, 0)
+#define PTE_TABLE      BITS(1, 1) /* levels 0..2: table; level 3: page */
+#define PTE_ADDR       BITS(47, 12)
+#define PTE_S2_MEMATTR BITS(5, 2)
+#define PTE_S2_READ    BITS(6, 6)
+#define PTE_S2_WRITE   BITS(7, 7)
+#define PTE_SH         BITS(9, 8)
+#define PTE_AF         BITS(10, 10)
+#define PTE_MEMATTR_WB 0xfU
+#define PTE_SH_INNER   3U
+
+/* --- event records (6) --- */
+#define EVENT_SIZE 32U
+
+enum smmu_event {
+	EVT_C_BAD_STREAMID = 0x02,
+	EVT_F_STE_FETCH = 0x03,
+	EVT_C_BAD_STE = 0x04,
+	EVT_F_WALK_EABT = 0x0b,
+	EVT_F_TRANSLATION = 0x10,
+	EVT_F_ADDR_SIZE = 0x11,
+	EVT_F_ACCESS = 0x12,
+	EVT_F_PERMISSION = 0x13,
+};
+
+#define EVT_ID       BITS(7, 0)
+#define EVT_SID      BITS(63, 32)
+#define EVT_RNW      BITS(35, 35)
+#define EVT_S2       BITS(39, 39)
+#define EVT_CLASS    BITS(41, 40)
+#define EVT_CLASS_IN 2U
+
+const char *event_name(unsigned id);
+
+/* OAS and PS codes (1.3): bits of address. */
+unsigned smmu_address_bits(unsigned code);
+unsigned smmu_address_code(unsigned bits);
+
+#endif
