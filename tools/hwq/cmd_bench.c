@@ -11,19 +11,20 @@
 
 #include "kernel_shim/iommufd.h"
 #include "kernel_shim/uapi/iommufd_test.h"
+#include "tools/hwq/bench.h"
 #include "tools/hwq/hwq.h"
 #include "tools/runner/trace_replay.h"
 
 #define ROUNDS 5
 
-static double cpu_seconds(void)
+double bench_cpu_seconds(void)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
 	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-static void figure(const char *name, double value, const char *unit)
+void bench_figure(const char *name, double value, const char *unit)
 {
 	printf("%s %.4g %s\n", name, value, unit);
 	fflush(stdout);
@@ -61,14 +62,14 @@ static int bench_events(void)
 		fire(&sources[i].event);
 	}
 	for (int round = 0; round < ROUNDS; round++) {
-		double start = cpu_seconds();
+		double start = bench_cpu_seconds();
 		for (uint32_t i = 0; i < EVENTS_ROUND; i++)
 			clock_step(&machine->clock);
-		double spent = cpu_seconds() - start;
+		double spent = bench_cpu_seconds() - start;
 		best = spent < best ? spent : best;
 	}
 	machine_free(machine);
-	figure("events_1k_pending", EVENTS_ROUND / best / 1e6, "M/s");
+	bench_figure("events_1k_pending", EVENTS_ROUND / best / 1e6, "M/s");
 	return HWQ_AS_EXPECTED;
 }
 
@@ -192,19 +193,19 @@ static int bench_save(void)
 	struct arena_snapshot *snapshot = arena_save(world.machine->arena, NULL);
 	double best_save = 1e9, best_restore = 1e9;
 	for (int round = 0; round < ROUNDS; round++) {
-		double start = cpu_seconds();
+		double start = bench_cpu_seconds();
 		for (int i = 0; i < 2000; i++)
 			arena_save(world.machine->arena, snapshot);
-		double saved = cpu_seconds();
+		double saved = bench_cpu_seconds();
 		for (int i = 0; i < 2000; i++)
 			arena_restore(world.machine->arena, snapshot);
-		double restored = cpu_seconds();
+		double restored = bench_cpu_seconds();
 		best_save = saved - start < best_save ? saved - start : best_save;
 		best_restore = restored - saved < best_restore ? restored - saved : best_restore;
 	}
-	figure("save_small_machine", best_save / 2000 * 1e6, "us");
-	figure("restore_small_machine", best_restore / 2000 * 1e6, "us");
-	figure("small_machine_state", (double)arena_used(world.machine->arena) / 1024, "KiB");
+	bench_figure("save_small_machine", best_save / 2000 * 1e6, "us");
+	bench_figure("restore_small_machine", best_restore / 2000 * 1e6, "us");
+	bench_figure("small_machine_state", (double)arena_used(world.machine->arena) / 1024, "KiB");
 	arena_snapshot_free(snapshot);
 	machine_free(world.machine);
 	return HWQ_AS_EXPECTED;
@@ -223,28 +224,28 @@ static int bench_map_unmap(const char *name, uint32_t areas)
 	char label[64];
 	bench_domain(&world, ioas);
 	/* Every second page, so that neighbours can't help each other. */
-	double start = cpu_seconds();
+	double start = bench_cpu_seconds();
 	for (uint32_t i = 0; i < areas; i++)
 		if (bench_map(&world, ioas, va + (uint64_t)i * PAGE_SIZE, PAGE_SIZE,
 			      HPAGE_SIZE * 2 + (uint64_t)i * 2 * PAGE_SIZE) != 0)
 			return HWQ_INTERNAL_ERROR;
-	double filled = cpu_seconds() - start;
+	double filled = bench_cpu_seconds() - start;
 	double best = 1e9;
 	for (int round = 0; round < ROUNDS; round++) {
-		start = cpu_seconds();
+		start = bench_cpu_seconds();
 		for (int i = 0; i < pairs; i++)
 			if (bench_map(&world, ioas, huge, HPAGE_SIZE, 0) != 0 ||
 			    bench_unmap(&world, ioas, 0, HPAGE_SIZE) != 0)
 				return HWQ_INTERNAL_ERROR;
-		double spent = cpu_seconds() - start;
+		double spent = bench_cpu_seconds() - start;
 		best = spent < best ? spent : best;
 	}
 	snprintf(label, sizeof(label), "map_unmap_2mib_among_%s", name);
-	figure(label, best / pairs * 1e6, "us");
+	bench_figure(label, best / pairs * 1e6, "us");
 	snprintf(label, sizeof(label), "map_one_page_up_to_%s", name);
-	figure(label, filled / areas * 1e6, "us");
+	bench_figure(label, filled / areas * 1e6, "us");
 	snprintf(label, sizeof(label), "memory_of_%s_areas", name);
-	figure(label, (double)arena_used(world.machine->arena) / (1 << 30), "GiB");
+	bench_figure(label, (double)arena_used(world.machine->arena) / (1 << 30), "GiB");
 	machine_free(world.machine);
 	return HWQ_AS_EXPECTED;
 }
@@ -267,7 +268,7 @@ static int bench_guest(void)
 	struct bench_world world = bench_world(2ULL << 40);
 	uint32_t ioas = bench_ioas(&world);
 	bench_domain(&world, ioas);
-	double start = cpu_seconds();
+	double start = bench_cpu_seconds();
 	uint64_t va = bench_mmap(&world, size);
 	/* The mock aperture ends at 256 GiB: the rest stands in IOASes of their own. */
 	for (uint64_t at = 0; at < size; at += piece) {
@@ -277,8 +278,9 @@ static int bench_guest(void)
 		if (bench_map(&world, target, va + at, piece, 0) != 0)
 			return HWQ_INTERNAL_ERROR;
 	}
-	figure("map_1tib_guest", (cpu_seconds() - start) * 1e3, "ms");
-	figure("memory_of_1tib_guest", (double)arena_used(world.machine->arena) / (1 << 20), "MiB");
+	bench_figure("map_1tib_guest", (bench_cpu_seconds() - start) * 1e3, "ms");
+	bench_figure("memory_of_1tib_guest", (double)arena_used(world.machine->arena) / (1 << 20),
+		     "MiB");
 	machine_free(world.machine);
 	return HWQ_AS_EXPECTED;
 }
@@ -347,10 +349,10 @@ static int bench_replay(void)
 	replay_text(text, 40000);
 	for (int round = 0; round < ROUNDS; round++) {
 		counts = (struct replay_counts){0};
-		double start = cpu_seconds();
+		double start = bench_cpu_seconds();
 		trace_replay(trace_reader_open_memory("bench", text->str, text->len, &diag),
 			     &options, &events, &counts, &diag);
-		double spent = cpu_seconds() - start;
+		double spent = bench_cpu_seconds() - start;
 		best_text = spent < best_text ? spent : best_text;
 	}
 	struct loaded_trace *trace =
@@ -361,13 +363,13 @@ static int bench_replay(void)
 	}
 	for (int round = 0; round < ROUNDS; round++) {
 		struct replay_counts again = {0};
-		double start = cpu_seconds();
+		double start = bench_cpu_seconds();
 		trace_replay_loaded(trace, &options, &events, &again, &diag);
-		double spent = cpu_seconds() - start;
+		double spent = bench_cpu_seconds() - start;
 		best_memory = spent < best_memory ? spent : best_memory;
 	}
-	figure("replay_from_text", (double)counts.calls / best_text / 1e3, "kcalls/s");
-	figure("replay_from_memory", (double)counts.calls / best_memory / 1e3, "kcalls/s");
+	bench_figure("replay_from_text", (double)counts.calls / best_text / 1e3, "kcalls/s");
+	bench_figure("replay_from_memory", (double)counts.calls / best_memory / 1e3, "kcalls/s");
 	loaded_trace_free(trace);
 	g_string_free(text, TRUE);
 	return HWQ_AS_EXPECTED;
@@ -387,6 +389,8 @@ static const struct bench benches[] = {
 	{"map", bench_map_100k, "map + unmap of 2 MiB among 100,000 areas"},
 	{"guest", bench_guest, "1 TiB of guest memory mapped"},
 	{"replay", bench_replay, "replay from text and from memory"},
+	{"vcmdq", bench_vcmdq, "VCMDQ commands, SMMU translations"},
+	{"experiment", bench_experiment, "a flagship scenario, from text to verdict"},
 	{"map10m", bench_map_10m, "map + unmap of 2 MiB among 10,000,000 areas"},
 };
 

@@ -240,7 +240,7 @@ int hwq_replay(int argc, char **argv)
 		session.list_unverifiable = list;
 		session.quiet = quiet;
 		session.json = json ? json_builder_new() : NULL;
-		if (hwq_find_traces(paths, files))
+		if (hwq_find_files(paths, ".trace", files))
 			result = replay_files(&session, files);
 		g_clear_object(&session.json);
 		g_ptr_array_free(files, TRUE);

@@ -16,9 +16,13 @@ int hwq_usage_error(const char *command, const char *format, ...)
 	return HWQ_BAD_INPUT;
 }
 
-static bool is_trace(const char *name)
+/* SUFFIX, or SUFFIX.zst */
+static bool has_suffix(const char *name, const char *suffix)
 {
-	return g_str_has_suffix(name, ".trace") || g_str_has_suffix(name, ".trace.zst");
+	char *packed = g_strconcat(suffix, ".zst", NULL);
+	bool found = g_str_has_suffix(name, suffix) || g_str_has_suffix(name, packed);
+	g_free(packed);
+	return found;
 }
 
 static int by_bytes(const void *a, const void *b)
@@ -26,7 +30,7 @@ static int by_bytes(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static bool add_directory(const char *path, GPtrArray *files)
+static bool add_directory(const char *path, const char *suffix, GPtrArray *files)
 {
 	GError *error = NULL;
 	GDir *dir = g_dir_open(path, 0, &error);
@@ -47,15 +51,15 @@ static bool add_directory(const char *path, GPtrArray *files)
 		char *entry = entries->pdata[i];
 		bool link = g_file_test(entry, G_FILE_TEST_IS_SYMLINK); /* could be a cycle */
 		if (g_file_test(entry, G_FILE_TEST_IS_DIR))
-			ok = link || add_directory(entry, files);
-		else if (is_trace(entry) && g_file_test(entry, G_FILE_TEST_IS_REGULAR))
+			ok = link || add_directory(entry, suffix, files);
+		else if (has_suffix(entry, suffix) && g_file_test(entry, G_FILE_TEST_IS_REGULAR))
 			g_ptr_array_add(files, g_strdup(entry));
 	}
 	g_ptr_array_free(entries, TRUE);
 	return ok;
 }
 
-bool hwq_find_traces(char **paths, GPtrArray *files)
+bool hwq_find_files(char **paths, const char *suffix, GPtrArray *files)
 {
 	for (; *paths != NULL; paths++) {
 		if (!g_file_test(*paths, G_FILE_TEST_EXISTS)) {
@@ -67,13 +71,13 @@ bool hwq_find_traces(char **paths, GPtrArray *files)
 		}
 		if (g_file_test(*paths, G_FILE_TEST_IS_DIR)) {
 			guint before = files->len;
-			if (!add_directory(*paths, files))
+			if (!add_directory(*paths, suffix, files))
 				return false;
 			if (files->len == before) {
 				fprintf(stderr,
 					"%s:1:1: no traces, the directory holds none, expected "
-					"files named *.trace or *.trace.zst\n",
-					*paths);
+					"files named *%s or *%s.zst\n",
+					*paths, suffix, suffix);
 				return false;
 			}
 		} else {

@@ -14,14 +14,16 @@ enum hwq_exit {
 	HWQ_INTERNAL_ERROR = 3,
 };
 
+int hwq_run(int argc, char **argv);
 int hwq_replay(int argc, char **argv);
 int hwq_bench(int argc, char **argv);
 
 /*
- * The trace files that PATHS name, directories recursively in byte order of their names. False:
+ * The files that PATHS name; of directories those that end in SUFFIX or SUFFIX.zst, recursively,
+ * in byte order. False:
  * a path is missing or unreadable; the message is printed.
  */
-bool hwq_find_traces(char **paths, GPtrArray *files);
+bool hwq_find_files(char **paths, const char *suffix, GPtrArray *files);
 /* Prints "hwq: " and the message, and the way to the help; returns HWQ_BAD_INPUT. */
 int hwq_usage_error(const char *command, const char *format, ...) G_GNUC_PRINTF(2, 3);
 

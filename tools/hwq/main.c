@@ -12,15 +12,15 @@ struct command {
 };
 
 static const struct command commands[] = {
+	{"run", hwq_run, "run experiments: scenarios with several actors"},
 	{"replay", hwq_replay, "issue recorded calls and compare with what the kernel answered"},
 	{"bench", hwq_bench, "measure the hot paths"},
 };
 
 static void print_help(FILE *out)
 {
-	fprintf(out,
-		"hwq: replays recorded iommufd calls against a model of Linux 7.3's iommufd\n\n"
-		"usage: hwq COMMAND [OPTIONS] [ARGUMENTS]\n\ncommands:\n");
+	fprintf(out, "hwq: runs IOMMU hardware queues against a model of Linux 7.3's iommufd\n\n"
+		     "usage: hwq COMMAND [OPTIONS] [ARGUMENTS]\n\ncommands:\n");
 	for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
 		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
 	fprintf(out, "\n'hwq COMMAND --help' tells more; 'hwq --version' prints the version.\n"

@@ -44,6 +44,8 @@ struct decoder {
 	struct trace_arena *arena;
 	struct trace_diag *diag;
 	struct recorded_call *call;
+	resolve_fn *resolve; /* NULL: a recording, which has no names */
+	void *context;
 };
 
 static int no_memory_left(struct decoder *d, struct trace_pos pos)
@@ -71,6 +73,15 @@ static int plain(struct decoder *d, const struct trace_value *value)
 static int number_of(struct decoder *d, const struct trace_value *value, const char *what,
 		     uint64_t *number)
 {
+	if (value->kind == TRACE_NAME && d->resolve != NULL) {
+		if (d->resolve(d->context, value->text, value->length, number))
+			return 0;
+		trace_diag_set(d->diag, d->file, value->pos,
+			       "unknown name '$%s', no line before gave it a value, expected a "
+			       "bound name",
+			       value->text);
+		return -1;
+	}
 	if (value->kind != TRACE_NUMBER) {
 		trace_diag_set(d->diag, d->file, value->pos,
 			       "bad %s, it is not a number, expected "
@@ -231,7 +242,7 @@ static int find_test_op(struct decoder *d, const struct trace_value *fields)
 }
 
 static int add_pointee(struct decoder *d, const struct field_layout *layout,
-		       const struct trace_value *value)
+		       const struct trace_value *value, uint64_t address)
 {
 	struct recorded_call *call = d->call;
 	if (value->contents == NULL)
@@ -244,7 +255,7 @@ static int add_pointee(struct decoder *d, const struct field_layout *layout,
 		return -1;
 	}
 	struct recorded_pointee *pointee = &call->pointees[call->pointee_count++];
-	pointee->va = value->number;
+	pointee->va = address;
 	pointee->value = value;
 	pointee->name = layout->name;
 	return byte_pair(d, value->contents, value->contents_after, &pointee->bytes);
@@ -293,8 +304,15 @@ static int decode_field(struct decoder *d, const struct trace_field *field, uint
 			       layout->name);
 		return -1;
 	}
-	if (add_pointee(d, layout, value) != 0)
+	if (add_pointee(d, layout, value, number) != 0)
 		return -1;
+	if (value->after != NULL && value->after->kind == TRACE_NAME && d->resolve != NULL) {
+		if (d->call->binding_count < BINDINGS_MAX)
+			d->call->bindings[d->call->binding_count++] = (struct recorded_binding){
+				value->after->text, layout->offset, layout->width};
+		store(before + layout->offset, number, layout->width);
+		return 0;
+	}
 	store(before + layout->offset, number, layout->width);
 	if (value->after != NULL && (number_of(d, value->after, layout->name, &number) != 0 ||
 				     fits_width(d, value->after, layout->width) != 0))
@@ -397,7 +415,7 @@ static int decode_struct(struct decoder *d, const struct trace_value *fields)
 	const struct trace_field *size_field =
 		trace_value_field(fields, call->layout->fields[0].name);
 	uint64_t size = 0;
-	if (size_field == NULL && fields->field_count > 0) {
+	if (size_field == NULL && fields->field_count > 0 && d->resolve == NULL) {
 		trace_diag_set(d->diag, d->file, fields->pos,
 			       "field '%s' is missing, the others lie inside that size, "
 			       "expected it first",
@@ -406,6 +424,8 @@ static int decode_struct(struct decoder *d, const struct trace_value *fields)
 	}
 	if (size_field != NULL && number_of(d, &size_field->value, size_field->name, &size) != 0)
 		return -1;
+	if (size_field == NULL && d->resolve != NULL)
+		size = call->layout->size;
 	/* A size that the line shows no bytes for is only a number: the kernel refuses it or not. */
 	uint32_t known = size > ARGUMENT_MAX ? ARGUMENT_MAX : (uint32_t)size;
 	if (known < sizeof(uint32_t))
@@ -423,6 +443,12 @@ static int decode_struct(struct decoder *d, const struct trace_value *fields)
 		return -1;
 	if (decode_fields(d, fields, known, before, after) != 0)
 		return -1;
+	if (size_field == NULL && d->resolve != NULL) {
+		store(before, size, sizeof(uint32_t));
+		store(after, size, sizeof(uint32_t));
+	}
+	if (d->resolve != NULL)
+		return 0;
 	return fields->field_count > 1 ? missing_field(d, fields, known) : 0;
 }
 
@@ -616,6 +642,10 @@ static int decode_result(struct decoder *d, const struct trace_call *source,
 			       "bad result, %s() does not return, expected '?'", layout->name);
 		return -1;
 	}
+	if (source->result.kind == TRACE_NAME && d->resolve != NULL) {
+		call->result_name = source->result.text;
+		return 0;
+	}
 	if (source->result.kind != TRACE_NUMBER) {
 		trace_diag_set(d->diag, d->file, source->result.pos,
 			       "bad result, a recording has the number that the kernel returned, "
@@ -632,40 +662,54 @@ static int decode_result(struct decoder *d, const struct trace_call *source,
 	return 0;
 }
 
-int recorded_call_decode(const char *file, const struct trace_line *line, struct trace_arena *arena,
-			 struct recorded_call *call, struct trace_diag *diag)
+static int decode_call(struct decoder *d, const struct trace_line *line)
 {
 	const struct trace_call *source = &line->call;
-	struct decoder d = {file, arena, diag, call};
+	struct recorded_call *call = d->call;
 	memset(call, 0, sizeof(*call));
 	call->line = line->number;
 	call->source = source;
-	if (!source->has_label) {
-		trace_diag_set(diag, file, source->pos,
-			       "no label, a recording says who called, "
-			       "expected '[pid.tid] seconds'");
-		return -1;
-	}
 	call->pid = source->pid;
 	call->tid = source->tid;
-	const struct call_layout *layout = find_call(&d, source);
+	const struct call_layout *layout = find_call(d, source);
 	if (layout == NULL)
 		return -1;
 	call->number = layout->number;
 	if (source->arg_count < layout->arg_count || source->arg_count > layout->arg_max) {
-		trace_diag_set(diag, file, source->pos,
+		trace_diag_set(d->diag, d->file, source->pos,
 			       "bad call, %s() has %u arguments here, expected %u%s", layout->name,
 			       source->arg_count, layout->arg_count,
 			       layout->arg_max > layout->arg_count ? " or one more" : "");
 		return -1;
 	}
 	for (uint32_t i = 0; i < layout->arg_count; i++) {
-		if (decode_argument(&d, source, i, layout->args[i]) != 0)
+		if (decode_argument(d, source, i, layout->args[i]) != 0)
 			return -1;
 		if (layout->args[i] == ARG_IOCTL)
 			break;
 	}
-	return decode_result(&d, source, layout);
+	return decode_result(d, source, layout);
+}
+
+int recorded_call_decode(const char *file, const struct trace_line *line, struct trace_arena *arena,
+			 struct recorded_call *call, struct trace_diag *diag)
+{
+	struct decoder d = {file, arena, diag, call, NULL, NULL};
+	if (!line->call.has_label) {
+		trace_diag_set(diag, file, line->call.pos,
+			       "no label, a recording says who called, expected '[pid.tid] "
+			       "seconds'");
+		return -1;
+	}
+	return decode_call(&d, line);
+}
+
+int scenario_call_decode(const char *file, const struct trace_line *line, struct trace_arena *arena,
+			 resolve_fn *resolve, void *context, struct recorded_call *call,
+			 struct trace_diag *diag)
+{
+	struct decoder d = {file, arena, diag, call, resolve, context};
+	return decode_call(&d, line);
 }
 
 /* --- context lines --- */

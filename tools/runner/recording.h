@@ -23,6 +23,7 @@
 #include "kernel_shim/uapi/layout.h"
 
 #define POINTEES_MAX 2U
+#define BINDINGS_MAX 4U
 
 struct recorded_bytes {
 	const uint8_t *before;
@@ -44,6 +45,16 @@ enum recorded_result {
 	RESULT_PROCESS,  /* of fork: a label */
 	RESULT_NONE,     /* ? */
 };
+
+/* `field=A => $name`: what the field holds after the call gets that name. */
+struct recorded_binding {
+	const char *name;
+	uint32_t offset;
+	uint32_t width;
+};
+
+/* The value of a $name; false: it has none. */
+typedef bool resolve_fn(void *context, const char *name, uint32_t length, uint64_t *value);
 
 struct recorded_call {
 	uint32_t line;
@@ -67,6 +78,9 @@ struct recorded_call {
 	uint64_t out;
 	struct recorded_pointee pointees[POINTEES_MAX];
 	uint32_t pointee_count;
+	struct recorded_binding bindings[BINDINGS_MAX];
+	uint32_t binding_count;
+	const char *result_name; /* `= $name` */
 	const struct trace_call *source;
 };
 
@@ -104,6 +118,14 @@ enum recorded_context {
  */
 int recorded_call_decode(const char *file, const struct trace_line *line, struct trace_arena *arena,
 			 struct recorded_call *call, struct trace_diag *diag);
+
+/*
+ * The same for a line of a scenario: names stand for values, an actor for the label, and fields
+ * may be left out (zero; the struct's own size).
+ */
+int scenario_call_decode(const char *file, const struct trace_line *line, struct trace_arena *arena,
+			 resolve_fn *resolve, void *context, struct recorded_call *call,
+			 struct trace_diag *diag);
 
 /* Decodes a comment line. -1: it begins like a context line but is none. */
 int recorded_context_decode(const char *file, const struct trace_line *line,

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# demo.sh [--no-install]: builds hwq and replays calls that were recorded on a real kernel.
+# demo.sh [--no-install]: builds hwq, runs the experiments on a VCMDQ, and replays
+# calls that were recorded on a real kernel.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -14,5 +15,7 @@ log=build/demo.log
 	exit 1
 }
 
+echo "build/release/hwq run traces/flagship"
+build/release/hwq run traces/flagship
 echo "build/release/hwq replay traces/captures/iommufd"
 exec build/release/hwq replay traces/captures/iommufd

@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Each scenario of traces/flagship hangs on its decisive lines: with one of them deleted, the verdict
+# becomes what docs/question.md says in its table of deleted lines, which must have the same rows.
+# The reverse too: each scenario that expects a violation must stand here.
+# shellcheck disable=SC2016 # a $ or ` here is one of scenarios and documents
+set -euo pipefail
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$HWQ_SOURCE_DIR"
+
+failures=0
+fail()
+{
+	echo "FAILED: $*" >&2
+	failures=$((failures + 1))
+}
+
+# The columns of the table's second line, by where the headings of its first line begin.
+column() # HEADING NEXT_HEADING
+{
+	awk -v from="$1" -v to="$2" '
+	NR == 1 { first = index($0, "  " from "  ") + 2; last = index($0, "  " to "  ") }
+	NR == 2 { text = substr($0, first, last - first); sub(/ +$/, "", text); print text }
+	' "$scratch/out"
+}
+
+count=0
+deleted=()
+# FILE|what is deleted|sed address of the line, or of it and those that name what it binds|VERDICT
+delete() # FILE WHAT ADDRESS VERDICT
+{
+	local file=traces/flagship/vcmdq-$1.hwq copy=$scratch/copy.hwq status=0 verdict gone
+	sed -E "$3d" "$file" >"$copy"
+	gone=$(($(wc -l <"$file") - $(wc -l <"$copy")))
+	[ "$gone" -eq "${5:-1}" ] || fail "$1 without $2: $gone lines deleted, expected ${5:-1}"
+	"$HWQ" run --table "$copy" >"$scratch/out" 2>"$scratch/err" || status=$?
+	verdict=$(column verdict after)
+	[ "$verdict" = "$4" ] || fail "$1 without $2: '$verdict', expected '$4'"
+	[ "$status" -eq 1 ] || fail "$1 without $2: exit code $status, expected 1"
+	[ "$(tail -n 1 "$scratch/out")" = '1 scenarios: 0 as expected, 1 not' ] ||
+		fail "$1 without $2: last line '$(tail -n 1 "$scratch/out")'"
+	grep -qF -- "| \`vcmdq-$1\` | $2 | $4 |" docs/question.md ||
+		fail "docs/question.md has no row: | \`vcmdq-$1\` | $2 | $4 |"
+	count=$((count + 1))
+	deleted+=("$1")
+}
+
+pin='/^kernel hw_queue\.pin=off$/'
+bell='/^(after [0-9a-z]+ )?guest: write vcmdq0\.PROD_INDX 4$/'
+unmap='/IOMMU_IOAS_UNMAP/'
+munmap='/ munmap\(\$queue/'
+
+delete 02-unmap-only 'hw_queue.pin=off' "$pin" 'no violation'
+delete 02-unmap-only 'the unmap' "$unmap" 'no violation'
+delete 02-unmap-only 'the late doorbell' "$bell" 'no violation'
+delete 03-freed 'hw_queue.pin=off' "$pin" 'no violation'
+delete 03-freed 'the munmap' "$munmap" 'use-after-unmap'
+delete 03-freed 'the late doorbell' "$bell" 'no violation'
+delete 04-foreign-bytes 'hw_queue.pin=off' "$pin" 'no violation'
+delete 04-foreign-bytes 'the munmap' "$munmap" 'use-after-unmap'
+delete 04-foreign-bytes "the other's mmap and store" '/^other:/' 'use-after-free' 2
+delete 04-foreign-bytes "the other's store" '/^other: store/' 'use-after-free'
+delete 04-foreign-bytes 'the late doorbell' "$bell" 'no violation'
+delete 05-foreign-command 'hw_queue.pin=off' "$pin" 'no violation'
+delete 05-foreign-command 'the munmap' "$munmap" 'use-after-unmap'
+delete 05-foreign-command "the other's mmap and store" '/^other:/' 'use-after-free' 2
+delete 05-foreign-command "the other's store" '/^other: store/' 'use-after-free'
+delete 05-foreign-command 'the late doorbell' "$bell" 'no violation'
+delete 07-cons-dram 'hw_queue.pin=off' "$pin" 'no violation'
+delete 07-cons-dram 'cmdqv.cons_dram=on' '/^kernel cmdqv\.cons_dram=on$/' 'foreign-command'
+delete 07-cons-dram 'the munmap' "$munmap" 'use-after-unmap'
+delete 07-cons-dram "the other's mmap and store" '/^other:/' 'use-after-free' 2
+delete 07-cons-dram "the other's store" '/^other: store/' 'use-after-free'
+delete 07-cons-dram 'the late doorbell' "$bell" 'no violation'
+delete 08-migrated 'hw_queue.pin=off' "$pin" 'no violation'
+delete 08-migrated 'the migration' '/^host: migrate/' 'use-after-unmap'
+delete 08-migrated 'the late doorbell' "$bell" 'no violation'
+delete 10-destroy-unpin-first 'hw_queue.destroy=unpin-first' \
+	'/^kernel hw_queue\.destroy=unpin-first$/' 'no violation'
+delete 10-destroy-unpin-first 'the delay' '/^delay /' 'no violation'
+delete 10-destroy-unpin-first 'the unmap' "$unmap" 'no violation'
+delete 10-destroy-unpin-first 'the munmap' "$munmap" 'use-after-unmap'
+delete 10-destroy-unpin-first 'the late doorbell' "$bell" 'no violation'
+
+rows=$(grep -cE '^\| `vcmdq-[^`]*` \| [^|]* \| (no violation|[a-z]+(-[a-z]+)+) \|$' docs/question.md)
+[ "$rows" -eq "$count" ] || fail "docs/question.md has $rows rows of deleted lines, not $count"
+
+# The other's mmap alone can't go: what it bound is used.
+for name in 04-foreign-bytes 05-foreign-command 07-cons-dram; do
+	status=0
+	sed '/^other: mmap/d' "traces/flagship/vcmdq-$name.hwq" >"$scratch/copy.hwq"
+	"$HWQ" run --table "$scratch/copy.hwq" >"$scratch/out" 2>"$scratch/err" || status=$?
+	[ "$status" -eq 2 ] || fail "$name without the other's mmap alone: exit code $status"
+	grep -qF "unknown name '\$theirs'" "$scratch/err" || fail "$name: $(cat "$scratch/err")"
+done
+
+# The two destructions differ in the kernel's order, and in what they call themselves and expect.
+diff <(grep -v '^#' traces/flagship/vcmdq-09-destroy.hwq) \
+	<(grep -v '^#' traces/flagship/vcmdq-10-destroy-unpin-first.hwq) >"$scratch/out" || true
+if [ "$(grep -c '^[<>]' "$scratch/out")" -ne 5 ] ||
+	! grep -q '^> kernel hw_queue' "$scratch/out"; then
+	fail 'vcmdq-09 and vcmdq-10 differ in more than the kernel line, title and expect'
+fi
+
+for file in traces/flagship/*.hwq; do
+	name=$(basename "$file" .hwq)
+	if grep -qE '^expect ' "$file" && ! grep -qx 'expect none' "$file" &&
+		[[ " ${deleted[*]} " != *" ${name#vcmdq-} "* ]]; then
+		fail "$name expects a violation and no line of it is deleted here"
+	fi
+done
+
+echo "$count lines deleted, $failures failures"
+[ "$failures" -eq 0 ]
