@@ -111,11 +111,16 @@ for patch in "${patches[@]}"; do
 	patch -p1 -R -f -s --no-backup-if-mismatch -i "$patch"
 done
 
-# Each unit test must have shown at least twice that it can fail.
+# Each test must have shown at least twice that it can fail.
 lacking=0
 if [ $# -eq 0 ]; then
-	for source in "$root"/tests/unit/test_*.c; do
-		test=unit.$(basename "${source#"$root"/tests/unit/test_}" .c)
+	for source in "$root"/tests/unit/test_*.c "$root"/tests/scripts/*.sh "$root"/tests/fuzz/fuzz_*.c; do
+		test=$(basename "${source%.*}")
+		case $source in
+		*/unit/*) test=unit.${test#test_} ;;
+		*/scripts/*) test=script.$test ;;
+		*/fuzz/*) test=corpus.${test#fuzz_} ;;
+		esac
 		count=0
 		for patch in "${patches[@]}"; do
 			[ "$(field "$patch" killed-by)" != "$test" ] || count=$((count + 1))
