@@ -51,6 +51,8 @@ struct arena {
 	uint32_t old_stack_top;
 };
 
+#define HEAP_START ((sizeof(struct arena) + GRAIN - 1) & ~(GRAIN - 1))
+
 struct arena_snapshot {
 	size_t capacity;
 	size_t heap;   /* bytes of heap, at the start of data */
@@ -95,7 +97,7 @@ struct arena *arena_create(size_t limit, arena_exhausted_fn *exhausted, void *co
 		return NULL;
 	struct arena *arena = base;
 	arena->limit = limit;
-	arena->brk = (sizeof(*arena) + GRAIN - 1) & ~(GRAIN - 1);
+	arena->brk = HEAP_START;
 	arena->exhausted = exhausted;
 	arena->context = context;
 	return arena;
@@ -108,6 +110,21 @@ void arena_destroy(struct arena *arena)
 	unpoison(stack_slot(arena, 0), (size_t)stacks_reached(arena) * ARENA_STACK_SIZE);
 	unpoison(arena, brk_reached(arena));
 	munmap(arena, size);
+}
+
+void arena_clear(struct arena *arena)
+{
+	struct arena cleared = {
+		.limit = arena->limit,
+		.brk = HEAP_START,
+		.exhausted = arena->exhausted,
+		.context = arena->context,
+		.old_brk = brk_reached(arena),
+		.old_stack_top = stacks_reached(arena),
+	};
+	unpoison(stack_slot(arena, 0), (size_t)cleared.old_stack_top * ARENA_STACK_SIZE);
+	*arena = cleared;
+	poison((unsigned char *)arena + HEAP_START, cleared.old_brk - HEAP_START);
 }
 
 void *arena_alloc(struct arena *arena, size_t size)
@@ -308,6 +325,11 @@ void arena_snapshot_free(struct arena_snapshot *snapshot)
 size_t arena_used(const struct arena *arena)
 {
 	return arena->brk + stacks_used(arena);
+}
+
+size_t arena_limit(const struct arena *arena)
+{
+	return arena->limit;
 }
 
 size_t arena_live(const struct arena *arena)

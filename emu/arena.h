@@ -31,6 +31,8 @@ typedef void arena_exhausted_fn(void *context);
 /* A new arena whose heap may grow to LIMIT bytes. NULL when the address range can't be reserved. */
 struct arena *arena_create(size_t limit, arena_exhausted_fn *exhausted, void *context);
 void arena_destroy(struct arena *arena);
+/* Forgets all blocks and stacks, and keeps the memory that was touched for the next ones. */
+void arena_clear(struct arena *arena);
 
 /* SIZE zeroed bytes, 16-byte aligned. Never NULL: see arena_exhausted_fn. */
 __attribute__((returns_nonnull)) void *arena_alloc(struct arena *arena, size_t size);
@@ -61,6 +63,8 @@ void arena_snapshot_free(struct arena_snapshot *snapshot);
 
 /* Bytes that a snapshot copies now. */
 size_t arena_used(const struct arena *arena);
+/* Bytes that it may come to use. */
+size_t arena_limit(const struct arena *arena);
 /* Bytes in blocks that are allocated and not freed: a leak shows here. */
 size_t arena_live(const struct arena *arena);
 

@@ -3,6 +3,10 @@
 
 #include <assert.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "emu/machine.h"
 
 const struct register_row *register_find(const struct register_row *rows, uint64_t offset,
 					 uint32_t *index)
@@ -16,6 +20,29 @@ const struct register_row *register_find(const struct register_row *rows, uint64
 			return row;
 	}
 	return NULL;
+}
+
+bool register_by_name(const struct register_row *rows, const char *name, uint32_t *offset,
+		      unsigned *width)
+{
+	for (const struct register_row *row = rows; row->name != NULL; row++) {
+		size_t length = strlen(row->name);
+		char *end = NULL;
+		unsigned long index = 0;
+		if (strncmp(name, row->name, length) != 0)
+			continue;
+		if (row->count > 1) {
+			if (name[length] < '0' || name[length] > '9')
+				continue;
+			index = strtoul(name + length, &end, 10);
+		}
+		if (index >= row->count || (row->count > 1 ? *end : name[length]) != 0)
+			continue;
+		*offset = row->offset + (uint32_t)index * row->stride;
+		*width = row->width;
+		return true;
+	}
+	return false;
 }
 
 void bus_add(struct bus *bus, struct pa base, uint64_t size, const struct mmio_ops *ops,
@@ -46,9 +73,62 @@ uint64_t bus_read(struct bus *bus, struct pa pa, unsigned width)
 	return region->ops->read(region->owner, pa.value - region->base.value, width);
 }
 
-void bus_write(struct bus *bus, struct pa pa, unsigned width, uint64_t value)
+static void deliver(struct bus *bus, struct pa pa, unsigned width, uint64_t value)
 {
 	struct mmio_region *region = bus_find(bus, pa);
 	if (region != NULL && well_formed(pa, width))
 		region->ops->write(region->owner, pa.value - region->base.value, width, value);
+}
+
+static void arrive(struct event *event)
+{
+	struct bus_fault *fault = event->owner;
+	deliver(&fault->machine->bus, fault->pa, fault->width, fault->value);
+}
+
+static struct bus_fault *hit(struct bus *bus, struct pa pa)
+{
+	struct bus_fault *found = NULL;
+	for (uint32_t i = 0; i < bus->fault_count; i++) {
+		struct bus_fault *fault = &bus->faults[i];
+		if (fault->pa.value != pa.value)
+			continue;
+		fault->seen++;
+		if (fault->nth == 0 || fault->nth == fault->seen)
+			found = fault;
+	}
+	return found;
+}
+
+void bus_write(struct bus *bus, struct pa pa, unsigned width, uint64_t value)
+{
+	struct bus_fault *fault = bus->fault_count > 0 ? hit(bus, pa) : NULL;
+	if (fault == NULL) {
+		deliver(bus, pa, width, value);
+		return;
+	}
+	struct machine *machine = fault->machine;
+	bool lost = fault->late_ps == 0;
+	machine_note(machine, &(struct note){.kind = lost ? NOTE_DOORBELL_LOST : NOTE_DOORBELL_LATE,
+					     .first = pa.value,
+					     .count = value});
+	if (lost)
+		return;
+	clock_cancel(&machine->clock, &fault->arrival);
+	fault->width = width;
+	fault->value = value;
+	clock_post(&machine->clock, &fault->arrival, machine->clock.now_ps + fault->late_ps,
+		   EVENT_HARDWARE);
+}
+
+bool bus_inject(struct machine *machine, struct pa pa, uint64_t nth, uint64_t late_ps)
+{
+	struct bus *bus = &machine->bus;
+	if (bus->fault_count == BUS_FAULTS_MAX)
+		return false;
+	struct bus_fault *fault = &bus->faults[bus->fault_count++];
+	*fault = (struct bus_fault){.pa = pa, .nth = nth, .late_ps = late_ps, .machine = machine};
+	fault->arrival.fn = arrive;
+	fault->arrival.owner = fault;
+	return true;
 }

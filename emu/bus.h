@@ -8,6 +8,8 @@
  *   access    4 or 8 bytes, naturally aligned; anything else, and what no row covers, reads as
  *             zero and ignores writes
  *
+ *   bus fault  what an experiment injects: a write to one register is lost, or comes late
+ *
  * Drivers and guests reach engines only here, as in life.
  */
 #ifndef HWQ_EMU_BUS_H
@@ -17,8 +19,10 @@
 #include <stdint.h>
 
 #include "emu/addr.h"
+#include "emu/clock.h"
 
 #define BUS_REGIONS_MAX 32U
+#define BUS_FAULTS_MAX  8U
 
 struct machine;
 
@@ -44,6 +48,10 @@ struct register_row {
 const struct register_row *register_find(const struct register_row *rows, uint64_t offset,
 					 uint32_t *index);
 
+/* The register NAME: `CR0`, `IDR5` (the row IDR of six); false: there is none. */
+bool register_by_name(const struct register_row *rows, const char *name, uint32_t *offset,
+		      unsigned *width);
+
 struct mmio_ops {
 	uint64_t (*read)(void *owner, uint64_t offset, unsigned width);
 	void (*write)(void *owner, uint64_t offset, unsigned width, uint64_t value);
@@ -57,9 +65,24 @@ struct mmio_region {
 	const char *name;
 };
 
+/* The NTH write (from 1) to the register at PA, or every one (0). */
+struct bus_fault {
+	struct pa pa;
+	uint64_t nth;
+	uint64_t late_ps; /* 0: it is lost */
+	uint64_t seen;
+	/* The write under way; another to the same register takes its place, as a posted one could. */
+	struct machine *machine;
+	struct event arrival;
+	unsigned width;
+	uint64_t value;
+};
+
 struct bus {
 	struct mmio_region regions[BUS_REGIONS_MAX];
 	uint32_t count;
+	struct bus_fault faults[BUS_FAULTS_MAX];
+	uint32_t fault_count;
 };
 
 void bus_add(struct bus *bus, struct pa base, uint64_t size, const struct mmio_ops *ops,
@@ -68,5 +91,7 @@ void bus_add(struct bus *bus, struct pa base, uint64_t size, const struct mmio_o
 struct mmio_region *bus_find(struct bus *bus, struct pa pa);
 uint64_t bus_read(struct bus *bus, struct pa pa, unsigned width);
 void bus_write(struct bus *bus, struct pa pa, unsigned width, uint64_t value);
+/* False: too many faults. LATE_PS 0: lost. */
+bool bus_inject(struct machine *machine, struct pa pa, uint64_t nth, uint64_t late_ps);
 
 #endif

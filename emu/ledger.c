@@ -7,6 +7,9 @@
 #include "emu/arena.h"
 #include "emu/machine.h"
 
+#define CALLS_AT_ONCE_MAX 64U /* that take something away, one beside the other */
+#include "emu/syscall.h"
+
 /* tag of a promise: state 0..1, owner 2..21, grants 24..63; base: revocation, generation << 32 */
 struct packed {
 	uint64_t base;
@@ -40,22 +43,32 @@ void ledger_init(struct ledger *ledger, struct machine *machine)
 {
 	memset(ledger, 0, sizeof(*ledger));
 	ledger->machine = machine;
+	uint32_t nothing = ledger_holder_new(ledger, "nothing");
+	assert(nothing == LEDGER_NOTHING);
+	ledger->holders[nothing]->bound = true;
+}
+
+/* Room for one more pointer. */
+static void *grown(struct ledger *ledger, void *array, uint32_t count, uint32_t *capacity)
+{
+	if (count < *capacity)
+		return array;
+	uint32_t old = *capacity;
+	*capacity = old == 0 ? 8 : old * 2;
+	return arena_grow(ledger->machine->arena, array, old * sizeof(void *),
+			  *capacity * sizeof(void *));
 }
 
 uint32_t ledger_holder_new(struct ledger *ledger, const char *name)
 {
 	struct arena *arena = ledger->machine->arena;
 	uint32_t holder = 0;
-	while (holder < ledger->holder_count && !ledger->holders[holder]->gone)
+	while (holder < ledger->holder_count &&
+	       (!ledger->holders[holder]->gone || ledger->holders[holder]->bound))
 		holder++;
 	if (holder == ledger->holder_count) {
-		if (ledger->holder_count == ledger->holder_capacity) {
-			uint32_t capacity = holder == 0 ? 8 : holder * 2;
-			ledger->holders = arena_grow(arena, ledger->holders,
-						     holder * sizeof(*ledger->holders),
-						     capacity * sizeof(*ledger->holders));
-			ledger->holder_capacity = capacity;
-		}
+		ledger->holders = grown(ledger, ledger->holders, ledger->holder_count,
+					&ledger->holder_capacity);
 		ledger->holders[holder] = arena_new(arena, struct ledger_holder);
 		spans_init(&ledger->holders[holder]->promises, arena, false);
 		ledger->holder_count++;
@@ -65,41 +78,94 @@ uint32_t ledger_holder_new(struct ledger *ledger, const char *name)
 	return holder;
 }
 
-void ledger_holder_gone(struct ledger *ledger, uint32_t holder)
+/* --- guests --- */
+
+uint32_t ledger_guest_new(struct ledger *ledger)
 {
-	spans_fini(&ledger->holders[holder]->promises);
-	ledger->holders[holder]->gone = true;
+	struct arena *arena = ledger->machine->arena;
+	struct ledger_guest *guest = arena_new(arena, struct ledger_guest);
+	for (int kind = 0; kind < REACH_KINDS; kind++)
+		spans_init(&guest->reach[kind], arena, false);
+	ledger->guests =
+		grown(ledger, ledger->guests, ledger->guest_count, &ledger->guest_capacity);
+	ledger->guests[ledger->guest_count] = guest;
+	return ledger->guest_count++;
 }
 
-const struct ledger_binding *ledger_binding(const struct ledger *ledger, const char *engine,
+void ledger_guest_reach(struct ledger *ledger, uint32_t guest, enum ledger_reach kind,
+			uint32_t number, bool may)
+{
+	struct spans *reach = &ledger->guests[guest]->reach[kind];
+	ledger->version++;
+	if (may)
+		spans_set(reach, number, number, 0, 0);
+	else
+		spans_clear(reach, number, number);
+}
+
+bool ledger_guest_reaches(struct ledger *ledger, uint32_t guest, enum ledger_reach kind,
+			  uint32_t number)
+{
+	return spans_find(&ledger->guests[guest]->reach[kind], number) != NULL;
+}
+
+/* --- bindings --- */
+
+static uint32_t binding_slot(const struct ledger *ledger, uint32_t engine, uint32_t context)
+{
+	uint64_t key = (uint64_t)engine << 32 | context;
+	uint32_t mask = ledger->binding_capacity - 1;
+	uint32_t slot = (uint32_t)(key * 0x9e3779b97f4a7c15ULL >> 32) & mask;
+	while (ledger->bindings[slot].used && (ledger->bindings[slot].context != context ||
+					       ledger->bindings[slot].engine != engine))
+		slot = (slot + 1) & mask;
+	return slot;
+}
+
+const struct ledger_binding *ledger_binding(const struct ledger *ledger, uint32_t engine,
 					    uint32_t context)
 {
-	for (uint32_t i = 0; i < ledger->binding_count; i++) {
-		const struct ledger_binding *binding = &ledger->bindings[i];
-		if (binding->context == context && strcmp(binding->engine, engine) == 0)
-			return binding;
-	}
-	return NULL;
+	if (ledger->binding_count == 0)
+		return NULL;
+	const struct ledger_binding *found =
+		&ledger->bindings[binding_slot(ledger, engine, context)];
+	return found->used ? found : NULL;
 }
 
-void ledger_bind(struct ledger *ledger, const char *engine, uint32_t context, uint32_t holder,
-		 uint32_t vmid)
+static void bindings_rehash(struct ledger *ledger)
 {
-	struct ledger_binding binding = {engine, context, holder, vmid};
-	for (uint32_t i = 0; i < ledger->binding_count; i++) {
-		if (ledger->bindings[i].context == context &&
-		    strcmp(ledger->bindings[i].engine, engine) == 0) {
-			ledger->bindings[i] = binding;
-			return;
-		}
-	}
-	if (ledger->binding_count == ledger->binding_capacity) {
-		uint32_t old = ledger->binding_capacity, capacity = old == 0 ? 8 : old * 2;
-		ledger->bindings = arena_grow(ledger->machine->arena, ledger->bindings,
-					      old * sizeof(binding), capacity * sizeof(binding));
-		ledger->binding_capacity = capacity;
-	}
-	ledger->bindings[ledger->binding_count++] = binding;
+	struct ledger_binding *old = ledger->bindings;
+	uint32_t old_capacity = ledger->binding_capacity;
+	ledger->binding_capacity = old_capacity == 0 ? 16 : old_capacity * 2;
+	ledger->bindings = arena_alloc(ledger->machine->arena,
+				       ledger->binding_capacity * sizeof(*ledger->bindings));
+	for (uint32_t i = 0; i < old_capacity; i++)
+		if (old[i].used)
+			ledger->bindings[binding_slot(ledger, old[i].engine, old[i].context)] =
+				old[i];
+	arena_free(ledger->machine->arena, old, old_capacity * sizeof(*old));
+}
+
+/* The call that is running: of the task, or what started last where none runs. */
+static uint64_t current_call(const struct ledger *ledger)
+{
+	const struct task *task = ledger->machine->scheduler.current;
+	uint64_t call = task != NULL ? task_syscall_id(task) : 0;
+	return call != 0 ? call : ledger->call;
+}
+
+void ledger_bind(struct ledger *ledger, uint32_t engine, uint32_t context, uint32_t holder,
+		 uint32_t guest)
+{
+	ledger->version++;
+	if ((ledger->binding_count + 1) * 2 > ledger->binding_capacity)
+		bindings_rehash(ledger);
+	struct ledger_binding *binding = &ledger->bindings[binding_slot(ledger, engine, context)];
+	ledger->binding_count += !binding->used;
+	*binding =
+		(struct ledger_binding){true, engine, context, holder, guest, current_call(ledger)};
+	if (holder != LEDGER_IN_TRANSITION)
+		ledger->holders[holder]->bound = true;
 }
 
 /* The first promise at or after AT, split so that it starts at AT and ends by LAST. */
@@ -114,6 +180,7 @@ void ledger_grant(struct ledger *ledger, uint32_t holder, uint64_t pfn, uint64_t
 {
 	struct spans *promises = &ledger->holders[holder]->promises;
 	uint64_t last = pfn + count - 1;
+	ledger->version++;
 	for (uint64_t at = pfn, end; at <= last; at = end + 1) {
 		uint64_t run;
 		struct frame_state frame = memory_frame(&ledger->machine->memory, at, &run);
@@ -136,14 +203,22 @@ void ledger_grant(struct ledger *ledger, uint32_t holder, uint64_t pfn, uint64_t
 	}
 }
 
+/* Records before this one belong to calls that are over. */
+static uint32_t first_recent(const struct ledger *ledger)
+{
+	return ledger->revocation_count > CALLS_AT_ONCE_MAX
+		       ? ledger->revocation_count - CALLS_AT_ONCE_MAX
+		       : 0;
+}
+
 uint32_t ledger_revocation_new(struct ledger *ledger, const char *what)
 {
-	if (ledger->revocation_count > 0) {
-		/* One call takes many pieces away: one record. */
-		const struct revocation *last = &ledger->revocations[ledger->revocation_count - 1];
-		if (last->call == ledger->call && last->what == what)
-			return ledger->revocation_count - 1;
-	}
+	uint64_t call = current_call(ledger);
+	/* One call takes many pieces away: one record. */
+	for (uint32_t i = ledger->revocation_count; i > first_recent(ledger); i--)
+		if (ledger->revocations[i - 1].call == call &&
+		    ledger->revocations[i - 1].what == what)
+			return i - 1;
 	if (ledger->revocation_count == ledger->revocation_capacity) {
 		uint32_t old = ledger->revocation_capacity;
 		uint32_t capacity = old == 0 ? 16 : old * 2;
@@ -152,9 +227,29 @@ uint32_t ledger_revocation_new(struct ledger *ledger, const char *what)
 						 capacity * sizeof(*ledger->revocations));
 		ledger->revocation_capacity = capacity;
 	}
-	ledger->revocations[ledger->revocation_count] =
-		(struct revocation){what, ledger->call, ledger->machine->clock.now_ps, UINT64_MAX};
+	ledger->revocations[ledger->revocation_count] = (struct revocation){
+		what, call, ledger->machine->clock.now_ps, UINT64_MAX, UINT64_MAX};
 	return ledger->revocation_count++;
+}
+
+void ledger_tables_cleared(struct ledger *ledger)
+{
+	uint64_t call = current_call(ledger);
+	for (uint32_t i = first_recent(ledger); i < ledger->revocation_count; i++) {
+		struct revocation *revocation = &ledger->revocations[i];
+		if (revocation->call == call && revocation->cleared_ps == UINT64_MAX)
+			revocation->cleared_ps = ledger->machine->clock.now_ps;
+	}
+	machine_note(ledger->machine, &(struct note){.kind = NOTE_TABLES_CLEARED});
+}
+
+static void note_promise(struct ledger *ledger, enum note_kind kind, uint32_t holder,
+			 const struct span *span)
+{
+	machine_note(ledger->machine, &(struct note){.kind = kind,
+						     .who = holder,
+						     .first = span->first,
+						     .count = span->last - span->first + 1});
 }
 
 void ledger_revoke(struct ledger *ledger, uint32_t holder, uint64_t pfn, uint64_t count,
@@ -162,6 +257,7 @@ void ledger_revoke(struct ledger *ledger, uint32_t holder, uint64_t pfn, uint64_
 {
 	struct spans *promises = &ledger->holders[holder]->promises;
 	uint64_t last = pfn + count - 1;
+	ledger->version++;
 	for (uint64_t at = pfn; at <= last;) {
 		struct span *span = take(promises, at, last);
 		assert(span != NULL && unpack(span).state == PROMISE_GRANTED);
@@ -170,6 +266,7 @@ void ledger_revoke(struct ledger *ledger, uint32_t holder, uint64_t pfn, uint64_
 		if (grants == 0) {
 			promise.state = PROMISE_REVOKING;
 			promise.revocation = revocation;
+			note_promise(ledger, NOTE_REVOKING, holder, span);
 		}
 		struct packed packed = pack(&promise, grants);
 		span->base = packed.base;
@@ -183,6 +280,7 @@ void ledger_revoked(struct ledger *ledger, uint32_t holder, uint64_t pfn, uint64
 {
 	struct spans *promises = &ledger->holders[holder]->promises;
 	uint64_t last = pfn + count - 1;
+	ledger->version++;
 	take(promises, pfn, last);
 	struct span *span = spans_from(promises, pfn);
 	for (; span != NULL && span->first <= last; span = spans_next(span)) {
@@ -192,8 +290,45 @@ void ledger_revoked(struct ledger *ledger, uint32_t holder, uint64_t pfn, uint64
 		promise.state = PROMISE_REVOKED;
 		ledger->revocations[promise.revocation].done_ps = ledger->machine->clock.now_ps;
 		span->tag = pack(&promise, 0).tag;
+		note_promise(ledger, NOTE_REVOKED, holder, span);
 	}
 	spans_merge(promises, pfn, last);
+}
+
+void ledger_holder_gone(struct ledger *ledger, uint32_t holder)
+{
+	struct ledger_holder *gone = ledger->holders[holder];
+	ledger->version++;
+	gone->gone = true;
+	if (!gone->bound) {
+		spans_fini(&gone->promises);
+		return;
+	}
+	uint32_t why = ledger_revocation_new(ledger, "destroy");
+	struct span *span;
+	SPANS_FOREACH (span, &gone->promises) {
+		struct promise promise = unpack(span);
+		if (promise.state == PROMISE_REVOKED)
+			continue;
+		note_promise(ledger, NOTE_REVOKED, holder, span);
+		promise.state = PROMISE_REVOKED;
+		promise.revocation = why;
+		struct packed packed = pack(&promise, 0);
+		span->base = packed.base;
+		span->tag = packed.tag;
+	}
+	ledger->revocations[why].done_ps = ledger->machine->clock.now_ps;
+}
+
+bool ledger_granted_run(struct ledger *ledger, uint32_t holder, uint64_t pfn, uint64_t *first,
+			uint64_t *last)
+{
+	const struct span *span = spans_find(&ledger->holders[holder]->promises, pfn);
+	if (span == NULL || unpack(span).state != PROMISE_GRANTED)
+		return false;
+	*first = span->first;
+	*last = span->last;
+	return true;
 }
 
 struct promise ledger_promise(struct ledger *ledger, uint32_t holder, uint64_t pfn)
@@ -215,7 +350,6 @@ uint64_t ledger_granted(struct ledger *ledger, uint32_t holder)
 enum judgement checker_judge(struct ledger *ledger, uint32_t holder, struct pa pa)
 {
 	struct promise promise = ledger_promise(ledger, holder, pa_pfn(pa));
-	struct frame_state frame = memory_frame(&ledger->machine->memory, pa_pfn(pa), NULL);
 	switch (promise.state) {
 	case PROMISE_GRANTED:
 	case PROMISE_REVOKING:
@@ -225,6 +359,7 @@ enum judgement checker_judge(struct ledger *ledger, uint32_t holder, struct pa p
 	case PROMISE_NONE:
 		return ACCESS_NEVER_PROMISED;
 	}
+	struct frame_state frame = memory_frame(&ledger->machine->memory, pa_pfn(pa), NULL);
 	if (frame.references == 0 && frame.pins == 0)
 		return ACCESS_AFTER_FREE;
 	if (frame.generation == promise.generation)
@@ -237,6 +372,8 @@ void ledger_hash(struct ledger *ledger, struct hash *hash)
 	for (uint32_t holder = 0; holder < ledger->holder_count; holder++) {
 		struct span *span;
 		hash_u64(hash, holder);
+		hash_u64(hash, (uint64_t)ledger->holders[holder]->gone << 1 |
+				       ledger->holders[holder]->bound);
 		SPANS_FOREACH (span, &ledger->holders[holder]->promises) {
 			hash_u64(hash, span->first);
 			hash_u64(hash, span->last);
@@ -244,4 +381,26 @@ void ledger_hash(struct ledger *ledger, struct hash *hash)
 			hash_u64(hash, span->tag);
 		}
 	}
+	/* The table's order depends on its history: add up instead. */
+	uint64_t bindings = 0;
+	for (uint32_t i = 0; i < ledger->binding_capacity; i++) {
+		const struct ledger_binding *binding = &ledger->bindings[i];
+		struct hash one;
+		if (!binding->used)
+			continue;
+		hash_init(&one);
+		hash_u64(&one, (uint64_t)binding->engine << 32 | binding->context);
+		hash_u64(&one, (uint64_t)binding->holder << 32 | binding->guest);
+		bindings += one.value;
+	}
+	hash_u64(hash, bindings);
+	for (uint32_t guest = 0; guest < ledger->guest_count; guest++)
+		for (unsigned kind = 0; kind < REACH_KINDS; kind++) {
+			struct span *span;
+			hash_u64(hash, (uint64_t)guest << 32 | kind);
+			SPANS_FOREACH (span, &ledger->guests[guest]->reach[kind]) {
+				hash_u64(hash, span->first);
+				hash_u64(hash, span->last);
+			}
+		}
 }

@@ -15,6 +15,7 @@ struct machine_config machine_config_default(void)
 		.rlimit_memlock = 8ULL << 20,
 		.privileged = true,
 		.reuse = REUSE_LIFO,
+		.seed = 1,
 	};
 }
 
@@ -41,16 +42,9 @@ struct machine_root {
 	struct host_side *host;
 };
 
-struct machine *machine_new(const struct machine_config *config)
+static struct machine *build(struct arena *arena, struct host_side *host,
+			     const struct machine_config *config)
 {
-	struct host_side *host = calloc(1, sizeof(*host));
-	if (host == NULL)
-		return NULL;
-	struct arena *arena = arena_create(config->arena_bytes, exhausted, host);
-	if (arena == NULL) {
-		free(host);
-		return NULL;
-	}
 	struct machine_root *root = arena_new(arena, struct machine_root);
 	struct machine *machine = &root->machine;
 	root->host = host;
@@ -62,6 +56,8 @@ struct machine *machine_new(const struct machine_config *config)
 	scheduler_init(&machine->scheduler, arena, &machine->clock);
 	memory_init(&machine->memory, arena, config->ram_base / PAGE_SIZE,
 		    config->memory_bytes / PAGE_SIZE, config->reuse);
+	machine->memory.machine = machine;
+	machine->memory.random = config->seed;
 	machine->memory.track_stated = config->track_stated;
 	ledger_init(&machine->ledger, machine);
 	TAILQ_INIT(&machine->processes);
@@ -69,6 +65,29 @@ struct machine *machine_new(const struct machine_config *config)
 	wait_queue_init(&machine->poll_waiters);
 	machine_owner(machine, "nobody");
 	return machine;
+}
+
+struct machine *machine_new(const struct machine_config *config)
+{
+	struct host_side *host = calloc(1, sizeof(*host));
+	if (host == NULL)
+		return NULL;
+	struct arena *arena = arena_create(config->arena_bytes, exhausted, host);
+	if (arena == NULL) {
+		free(host);
+		return NULL;
+	}
+	return build(arena, host, config);
+}
+
+struct machine *machine_renew(struct machine *machine, const struct machine_config *config)
+{
+	struct arena *arena = machine->arena;
+	struct machine_root *root = arena_root(arena);
+	struct host_side *host = root->host;
+	host->guarded = false;
+	arena_clear(arena);
+	return build(arena, host, config);
 }
 
 void machine_free(struct machine *machine)
@@ -89,7 +108,13 @@ jmp_buf *machine_guard_buffer(struct machine *machine)
 void machine_register_device(struct machine *machine, const char *path, device_open_fn *open,
 			     void *context)
 {
-	assert(machine->device_count < PATH_DEVICES_MAX);
+	if (machine->device_count == machine->device_capacity) {
+		uint32_t old = machine->device_capacity, capacity = old == 0 ? 4 : 2 * old;
+		machine->devices = arena_grow(machine->arena, machine->devices,
+					      old * sizeof(*machine->devices),
+					      capacity * sizeof(*machine->devices));
+		machine->device_capacity = capacity;
+	}
 	machine->devices[machine->device_count++] = (struct path_device){path, open, context};
 }
 
@@ -118,6 +143,31 @@ const char *machine_owner_name(const struct machine *machine, uint32_t owner)
 	return owner < machine->owner_count ? machine->owners[owner].name : "unknown";
 }
 
+uint32_t machine_engine(struct machine *machine, const char *name)
+{
+	uint32_t engine = 0;
+	while (engine < machine->engine_count && strcmp(machine->engines[engine], name) != 0)
+		engine++;
+	if (engine == machine->engine_count) {
+		assert(machine->engine_count < ENGINES_MAX);
+		machine->engines[machine->engine_count++] = name;
+	}
+	return engine;
+}
+
+void machine_observe(struct machine *machine, const struct observer *observer)
+{
+	assert(machine->observer_count < OBSERVERS_MAX);
+	machine->observers[machine->observer_count++] = *observer;
+}
+
+void machine_tell_note(struct machine *machine, const struct note *note)
+{
+	for (uint32_t i = 0; i < machine->observer_count; i++)
+		if (machine->observers[i].note != NULL)
+			machine->observers[i].note(machine->observers[i].context, machine, note);
+}
+
 bool fails_here(struct machine *machine, const char *name)
 {
 	struct failure_injector *failures = &machine->failures;
@@ -138,6 +188,12 @@ void machine_hash(struct machine *machine, struct hash *hash)
 	ledger_hash(&machine->ledger, hash);
 	TAILQ_FOREACH (process, &machine->processes, link)
 		process_hash(process, hash);
+	swap_hash(machine, hash);
 	hash_u64(hash, machine->root_user.locked_vm);
 	hash_u64(hash, machine->huge_free);
+	irq_hash(&machine->irqs, hash);
+	for (uint32_t i = 0; i < machine->faults.count; i++)
+		hash_u64(hash, machine->faults.faults[i].seen);
+	for (uint32_t i = 0; i < machine->bus.fault_count; i++)
+		hash_u64(hash, machine->bus.faults[i].seen);
 }

@@ -6,6 +6,7 @@
  *   machine  clock, physical memory, processes, ledger, devices by path; all of it in one arena,
  *            so that two machines run side by side and each can be saved and restored whole
  *   owner    a number that frames carry, with a name for reports
+ *   engine   a number for each hardware engine by its name: ports, probes and the ledger use it
  *   rule     the sheet section behind the last refusal of a system call; reports show it
  *   broken   the arena's limit was hit in a task: the machine can only be thrown away
  */
@@ -20,16 +21,17 @@
 #include "emu/bus.h"
 #include "emu/clock.h"
 #include "emu/hash.h"
+#include "emu/irq.h"
 #include "emu/ledger.h"
 #include "emu/memory.h"
+#include "emu/observer.h"
 #include "emu/port.h"
-#include "emu/probe.h"
 #include "emu/process.h"
 #include "emu/task.h"
 
-#define PROCESSES_MAX    4096U
-#define PATH_DEVICES_MAX 8U
-#define OWNER_NAME_MAX   24U
+#define PROCESSES_MAX  4096U
+#define OWNER_NAME_MAX 24U
+#define ENGINES_MAX    8U
 
 struct machine_config {
 	uint64_t memory_bytes;   /* emulated RAM */
@@ -39,6 +41,7 @@ struct machine_config {
 	uint64_t rlimit_memlock; /* bytes, of every process */
 	bool privileged;         /* processes have all capabilities */
 	enum reuse_order reuse;
+	uint64_t seed;     /* of what is chosen at random: REUSE_RANDOM */
 	bool track_stated; /* see memory.h; for replays */
 };
 
@@ -86,9 +89,11 @@ struct machine {
 	uint32_t next_pid;
 	struct user root_user;
 	uint64_t huge_free;
+	struct swapped_pages swap;
 	struct wait_queue poll_waiters; /* anyone in poll(): woken when a queue changes */
-	struct path_device devices[PATH_DEVICES_MAX];
+	struct path_device *devices;
 	uint32_t device_count;
+	uint32_t device_capacity;
 	struct owner *owners;
 	uint32_t owner_count;
 	uint32_t owner_capacity;
@@ -97,14 +102,18 @@ struct machine {
 	void *kernel; /* the kernel shim's own state */
 	struct bus bus;
 	struct port_faults faults;
-	/* Told of every access of an engine, and of what engines do; they change nothing. */
-	void (*watch)(struct machine *machine, const struct access *access);
-	void (*probe)(struct machine *machine, const struct probe *probe);
-	void *observer; /* theirs */
+	uint64_t access_count; /* of all ports */
+	struct irqs irqs;
+	const char *engines[ENGINES_MAX]; /* literals */
+	uint32_t engine_count;
+	struct observer observers[OBSERVERS_MAX];
+	uint32_t observer_count;
 };
 
 /* NULL when the address space can't be reserved. */
 struct machine *machine_new(const struct machine_config *config);
+/* A new machine in the memory of an old one, which is gone. The limit on its size stays. */
+struct machine *machine_renew(struct machine *machine, const struct machine_config *config);
 void machine_free(struct machine *machine);
 
 /*
@@ -120,6 +129,23 @@ void machine_register_device(struct machine *machine, const char *path, device_o
 uint32_t machine_owner(struct machine *machine, const char *name);
 void machine_owner_rename(struct machine *machine, uint32_t owner, const char *name);
 const char *machine_owner_name(const struct machine *machine, uint32_t owner);
+
+/* The engine's number; NAME is a literal. */
+uint32_t machine_engine(struct machine *machine, const char *name);
+
+void machine_observe(struct machine *machine, const struct observer *observer);
+void machine_tell_note(struct machine *machine, const struct note *note);
+static inline void machine_tell_probe(struct machine *machine, const struct probe *probe)
+{
+	for (uint32_t i = 0; i < machine->observer_count; i++)
+		if (machine->observers[i].probe != NULL)
+			machine->observers[i].probe(machine->observers[i].context, machine, probe);
+}
+static inline void machine_note(struct machine *machine, const struct note *note)
+{
+	if (machine->observer_count > 0)
+		machine_tell_note(machine, note);
+}
 
 /* Remembers why a call is refused, and returns -ERROR. */
 static inline int refuse(struct machine *machine, int error, const char *id, const char *why)

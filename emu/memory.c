@@ -5,13 +5,7 @@
 #include <string.h>
 
 #include "emu/arena.h"
-
-struct page_data {
-	uint64_t pfn; /* + 1, so that 0 is an empty slot */
-	uint8_t *bytes;
-	uint64_t *stated; /* a bit a byte */
-	uint32_t writer;
-};
+#include "emu/machine.h"
 
 #define STATED_SIZE (PAGE_SIZE / 8)
 
@@ -43,6 +37,7 @@ void memory_init(struct memory *memory, struct arena *arena, uint64_t base_pfn,
 	memory->next = base_pfn;
 	memory->order = order;
 	memory->generation = 1;
+	memory->random = 1;
 	TAILQ_INIT(&memory->free);
 	spans_init(&memory->frames, arena, false);
 }
@@ -67,6 +62,12 @@ static struct page_data *data_find(struct memory *memory, uint64_t pfn)
 		slot = (slot + 1) & (memory->data_capacity - 1);
 	}
 	return NULL;
+}
+
+uint8_t *memory_page(struct memory *memory, uint64_t pfn)
+{
+	const struct page_data *data = data_find(memory, pfn);
+	return data != NULL ? data->bytes : NULL;
 }
 
 static void data_rehash(struct memory *memory, uint32_t capacity)
@@ -223,6 +224,15 @@ void memory_unstate(struct memory *memory, uint64_t pfn)
 		memset(data->stated, 0, STATED_SIZE);
 }
 
+static void note_frames(struct memory *memory, enum note_kind kind, uint64_t pfn, uint64_t count,
+			uint32_t owner)
+{
+	if (memory->machine == NULL)
+		return;
+	machine_note(memory->machine,
+		     &(struct note){.kind = kind, .who = owner, .first = pfn, .count = count});
+}
+
 /* --- frames --------------------------------------------------------------------------------- */
 
 struct frame_state memory_frame(struct memory *memory, uint64_t pfn, uint64_t *run)
@@ -247,7 +257,28 @@ bool memory_is_free(struct memory *memory, uint64_t pfn)
 bool memory_is_ram(const struct memory *memory, struct pa pa)
 {
 	uint64_t pfn = pa_pfn(pa);
-	return pfn >= memory->base_pfn && pfn - memory->base_pfn < memory->frame_count;
+	if (pfn >= memory->base_pfn && pfn - memory->base_pfn < memory->frame_count)
+		return true;
+	for (uint32_t i = 0; i < memory->range_count; i++)
+		if (pfn - memory->ranges[i].pfn < memory->ranges[i].count)
+			return true;
+	return false;
+}
+
+bool memory_add_ram(struct memory *memory, uint64_t pfn, uint64_t count, uint32_t owner)
+{
+	uint64_t end = memory->base_pfn + memory->frame_count;
+	if (memory->range_count == RAM_RANGES_MAX || (pfn < end && pfn + count > memory->base_pfn))
+		return false;
+	for (uint32_t i = 0; i < memory->range_count; i++)
+		if (pfn < memory->ranges[i].pfn + memory->ranges[i].count &&
+		    pfn + count > memory->ranges[i].pfn)
+			return false;
+	memory->ranges[memory->range_count].pfn = pfn;
+	memory->ranges[memory->range_count++].count = count;
+	struct frame_state state = {.references = 1, .owner = owner, .generation = 1};
+	spans_set(&memory->frames, pfn, pfn + count - 1, state.generation, pack(&state));
+	return true;
 }
 
 /* Takes [pfn, pfn + count) out of a free run, or returns false. */
@@ -277,11 +308,39 @@ static bool take_from_run(struct memory *memory, struct free_run *run, uint64_t 
 	return true;
 }
 
+/* xorshift64: order of reuse needs no better. */
+static uint64_t next_random(struct memory *memory)
+{
+	memory->random ^= memory->random << 13;
+	memory->random ^= memory->random >> 7;
+	memory->random ^= memory->random << 17;
+	return memory->random;
+}
+
+/* Brings a run that chance picks to the front. */
+static void shuffle_runs(struct memory *memory)
+{
+	struct free_run *run;
+	uint64_t count = 0;
+	TAILQ_FOREACH (run, &memory->free, link)
+		count++;
+	if (count < 2)
+		return;
+	uint64_t skip = next_random(memory) % count;
+	run = TAILQ_FIRST(&memory->free);
+	while (skip-- > 0)
+		run = TAILQ_NEXT(run, link);
+	TAILQ_REMOVE(&memory->free, run, link);
+	TAILQ_INSERT_HEAD(&memory->free, run, link);
+}
+
 /* Freed frames first, the most recent at its end as single frees would have left it. */
 static uint64_t take_freed(struct memory *memory, uint64_t count, uint64_t min, uint64_t align,
 			   uint64_t *pfn)
 {
 	struct free_run *run;
+	if (memory->order == REUSE_RANDOM)
+		shuffle_runs(memory);
 	TAILQ_FOREACH (run, &memory->free, link) {
 		uint64_t n = count < run->count ? count : run->count;
 		if (n < min)
@@ -308,7 +367,7 @@ static void put_run(struct memory *memory, uint64_t pfn, uint64_t count)
 	struct free_run *run = arena_new(memory->arena, struct free_run);
 	run->pfn = pfn;
 	run->count = count;
-	if (memory->order == REUSE_LIFO)
+	if (memory->order != REUSE_FIFO)
 		TAILQ_INSERT_HEAD(&memory->free, run, link);
 	else
 		TAILQ_INSERT_TAIL(&memory->free, run, link);
@@ -354,6 +413,7 @@ uint64_t memory_alloc(struct memory *memory, uint32_t owner, uint64_t count, uin
 	struct frame_state state = {
 		.references = 1, .owner = owner, .generation = generation, .flags = flags};
 	spans_set(&memory->frames, *pfn, *pfn + got - 1, state.generation, pack(&state));
+	note_frames(memory, NOTE_FRAMES_TAKEN, *pfn, got, owner);
 	return got;
 }
 
@@ -375,6 +435,7 @@ static void adjust(struct memory *memory, uint64_t pfn, uint64_t count, int refe
 			uint64_t first = span->first;
 			spans_clear(&memory->frames, first, next - 1);
 			put_run(memory, first, next - first);
+			note_frames(memory, NOTE_FRAMES_FREED, first, next - first, state.owner);
 		} else {
 			span->tag = pack(&state);
 		}
@@ -432,4 +493,5 @@ void memory_hash(struct memory *memory, struct hash *hash)
 		contents += page.value;
 	}
 	hash_u64(hash, contents);
+	hash_u64(hash, memory->random);
 }

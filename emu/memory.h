@@ -29,9 +29,11 @@
 enum reuse_order {
 	REUSE_LIFO,
 	REUSE_FIFO,
+	REUSE_RANDOM, /* seeded */
 };
 
 #define OWNER_NOBODY   0U
+#define RAM_RANGES_MAX 8U
 #define FRAME_HUGE     1U         /* part of a 2 MiB page */
 #define FRAME_PINS_MAX (1U << 21) /* 2^31 references / 1024 a pin: the kernel then refuses */
 
@@ -51,18 +53,32 @@ struct free_run {
 
 TAILQ_HEAD(free_runs, free_run);
 
-struct page_data;
+struct machine;
+
+struct page_data {
+	uint64_t pfn; /* + 1, so that 0 is an empty slot */
+	uint8_t *bytes;
+	uint64_t *stated; /* a bit a byte */
+	uint32_t writer;
+};
 
 struct memory {
 	struct arena *arena;
-	struct spans frames; /* pfn -> generation; tag: references, pins, owner, flags */
+	struct machine *machine; /* told what becomes of frames; NULL: nobody */
+	struct spans frames;     /* pfn -> generation; tag: references, pins, owner, flags */
 	struct free_runs free;
 	enum reuse_order order;
-	uint64_t base_pfn;    /* of RAM */
-	uint64_t frame_count; /* of RAM */
-	uint64_t next;        /* frames at or above were never handed out */
-	uint64_t free_count;  /* in the free runs */
+	uint64_t base_pfn;    /* of RAM that is handed out */
+	uint64_t frame_count; /* of it */
+	struct {
+		uint64_t pfn;
+		uint64_t count;
+	} ranges[RAM_RANGES_MAX]; /* more RAM, never handed out: images */
+	uint32_t range_count;
+	uint64_t next;       /* frames at or above were never handed out */
+	uint64_t free_count; /* in the free runs */
 	uint32_t generation;
+	uint64_t random;        /* state of REUSE_RANDOM */
 	struct page_data *data; /* open-addressing table by pfn */
 	uint32_t data_count;
 	uint32_t data_capacity;
@@ -79,6 +95,8 @@ void memory_init(struct memory *memory, struct arena *arena, uint64_t base_pfn,
  */
 uint64_t memory_alloc(struct memory *memory, uint32_t owner, uint64_t count, uint64_t min,
 		      uint64_t align, uint32_t flags, uint64_t *pfn);
+/* More RAM, that OWNER holds for good. False: too many ranges, or it is there already. */
+bool memory_add_ram(struct memory *memory, uint64_t pfn, uint64_t count, uint32_t owner);
 /* One more or one fewer holder of each of COUNT frames. */
 void memory_get(struct memory *memory, uint64_t pfn, uint64_t count);
 void memory_put(struct memory *memory, uint64_t pfn, uint64_t count);
@@ -92,6 +110,8 @@ bool memory_is_ram(const struct memory *memory, struct pa pa);
 
 /* Any length, any alignment. Never-written bytes read as zero. */
 void memory_read(struct memory *memory, struct pa pa, void *to, uint64_t size);
+/* The bytes of a page that was ever written; NULL: they are all zero. Until the next write. */
+uint8_t *memory_page(struct memory *memory, uint64_t pfn);
 /* WRITER is recorded as the source of the page's bytes. */
 void memory_write(struct memory *memory, struct pa pa, const void *from, uint64_t size,
 		  uint32_t writer);

@@ -5,10 +5,11 @@
  * Concepts
  *   port     of one engine; names it in reports and in fault directives
  *   access   one read or write: what for, on whose behalf (context), where, when
- *   fault    what an experiment injects: an access aborts, or its bytes are flipped
- *   watcher  sees every access after it happened: the checker
+ *   path     how the address was come by: as it is, by a walk, from a cache, untranslated
+ *   fault    what an experiment injects: an access aborts, its bytes are flipped, it comes late
  *
- * A port does not wait: the engine adds the port's latency to its own time.
+ * A port does not wait: the engine adds the port's latency to its own time, and that of a fault
+ * (port_late()) too. Observers see every access after it happened.
  */
 #ifndef HWQ_EMU_PORT_H
 #define HWQ_EMU_PORT_H
@@ -36,31 +37,47 @@ enum access_purpose {
 	ACCESS_COMPLETION_WRITE, /* MSI, COMPLETION_WAIT store */
 	ACCESS_DMA_READ,
 	ACCESS_DMA_WRITE,
+	ACCESS_PURPOSES,
 };
 
+enum access_path {
+	PATH_PHYSICAL, /* the engine was given a physical address */
+	PATH_WALKED,   /* translated by the tables as they are now */
+	PATH_CACHED,   /* translated by what a cache holds */
+	PATH_BYPASS,   /* should have been translated and was not: bypass, or an invalid entry */
+};
+
+/* Contexts are queues by the engine's numbers, or devices by their stream or device id. */
+#define CONTEXT_DEVICE(id) (0x80000000U | (id))
+
 struct access {
-	const char *engine;
-	uint32_t context; /* the engine's own number of whom it acts for: a queue, a stream */
+	uint32_t engine;  /* number (machine.h) */
+	uint32_t context; /* whom it acts for */
 	enum access_purpose purpose;
+	enum access_path path;
+	uint64_t input; /* before translation; unused for PATH_PHYSICAL */
 	struct pa pa;
 	uint32_t size;  /* bytes */
 	uint32_t index; /* of the entry, for queues */
 	enum port_status status;
 	uint64_t time_ps;
+	uint64_t number; /* of the machine's accesses, from 1 */
 };
 
 enum fault_action {
 	FAULT_ABORT,
 	FAULT_FLIP, /* bit 0 of the first byte */
+	FAULT_LATE, /* happens so much later; only where the engine can wait for it */
 };
 
-/* The NTH access (from 1) of a purpose through a port of this name, or every one (0). */
+/* The NTH access (from 1) of a purpose through a port of this engine, or every one (0). */
 struct port_fault {
-	const char *port;
+	uint32_t engine;
 	enum access_purpose purpose;
+	enum fault_action action;
+	uint64_t late_ps;
 	uint64_t nth;
 	uint64_t seen;
-	enum fault_action action;
 };
 
 struct port_faults {
@@ -70,14 +87,23 @@ struct port_faults {
 
 struct port {
 	struct machine *machine;
-	const char *name;
+	uint32_t engine;
 };
 
 /* False: too many faults. */
 bool port_inject(struct machine *machine, const struct port_fault *fault);
-/* ACCESS carries engine, context, purpose, pa, size, index; status and time are filled in. */
+/*
+ * How much later an injected fault lets the access happen, in ps; asked once before the access by
+ * an engine that can wait.
+ */
+uint64_t port_late(struct port *port, enum access_purpose purpose);
+/* ACCESS carries all but engine, status, time and number, which are filled in. */
 enum port_status port_read(struct port *port, struct access *access, void *data);
 enum port_status port_write(struct port *port, struct access *access, const void *data);
+/* The same for aligned 64-bit little-endian words. */
+enum port_status port_read_u64(struct port *port, struct access *access, uint64_t *word);
+enum port_status port_write_u64(struct port *port, struct access *access, uint64_t word);
+
 static inline bool access_writes(const struct access *access)
 {
 	return access->purpose == ACCESS_POINTER_WRITE || access->purpose == ACCESS_EVENT_WRITE ||

@@ -34,6 +34,35 @@ static void put_frames(struct machine *machine, const struct span *span)
 	memory_put(&machine->memory, span->base, span->last - span->first + 1);
 }
 
+/* Fresh frames for pages of OWNER: what was reclaimed of them comes back. */
+static void swap_in(struct machine *machine, const void *owner, uint64_t index, uint64_t count,
+		    uint64_t pfn)
+{
+	struct swapped_page *page, *next;
+	for (page = LIST_FIRST(&machine->swap); page != NULL; page = next) {
+		next = LIST_NEXT(page, link);
+		if (page->owner != owner || page->index - index >= count)
+			continue;
+		memory_write(&machine->memory, pa_of_pfn(pfn + (page->index - index)), page->bytes,
+			     PAGE_SIZE, page->writer);
+		LIST_REMOVE(page, link);
+		arena_delete(machine->arena, page);
+	}
+}
+
+/* The pages are gone, and what was reclaimed of them too. */
+static void swap_drop(struct machine *machine, const void *owner, uint64_t first, uint64_t last)
+{
+	struct swapped_page *page, *next;
+	for (page = LIST_FIRST(&machine->swap); page != NULL; page = next) {
+		next = LIST_NEXT(page, link);
+		if (page->owner != owner || page->index < first || page->index > last)
+			continue;
+		LIST_REMOVE(page, link);
+		arena_delete(machine->arena, page);
+	}
+}
+
 void object_put(struct object *object)
 {
 	assert(object->references > 0);
@@ -41,6 +70,7 @@ void object_put(struct object *object)
 		return;
 	struct machine *machine = object->machine;
 	struct span *span;
+	swap_drop(machine, object, 0, UINT64_MAX);
 	SPANS_FOREACH (span, &object->pages) {
 		if (object->kind != OBJECT_DEVICE)
 			put_frames(machine, span);
@@ -100,6 +130,8 @@ int object_frames(struct object *object, uint64_t index, uint64_t count, uint64_
 		if (error != 0)
 			return error;
 		span = spans_find(&object->pages, index);
+		swap_in(object->machine, object, index, span->last - index + 1,
+			span_at(span, index));
 	}
 	uint64_t available = span->last - index + 1;
 	*pfn = span_at(span, index);
@@ -112,6 +144,7 @@ void object_punch(struct object *object, uint64_t index, uint64_t count)
 	if (count == 0)
 		return;
 	uint64_t last = index + count - 1;
+	swap_drop(object->machine, object, index, last);
 	spans_split(&object->pages, index);
 	spans_split(&object->pages, last + 1);
 	struct span *span = spans_from(&object->pages, index);
@@ -237,6 +270,7 @@ static void vma_split(struct mm *mm, uint64_t va)
 
 static void drop_anon(struct mm *mm, uint64_t first, uint64_t last)
 {
+	swap_drop(mm->machine, mm, first, last);
 	spans_split(&mm->anon, first);
 	spans_split(&mm->anon, last + 1);
 	struct span *span = spans_from(&mm->anon, first);
@@ -380,10 +414,36 @@ static int copy_on_write(struct mm *mm, uint64_t index, bool has_source, uint64_
 	return 0;
 }
 
+/* Pages of OWNER from INDEX on before the first reclaimed one, at most COUNT. */
+static uint64_t pages_before_swapped(const struct machine *machine, const void *owner,
+				     uint64_t index, uint64_t count)
+{
+	const struct swapped_page *page;
+	LIST_FOREACH (page, &machine->swap, link)
+		if (page->owner == owner && page->index - index < count)
+			count = page->index - index;
+	return count;
+}
+
+/* A reclaimed private page comes back, whatever lies under it. */
+static int swap_in_private(struct mm *mm, uint64_t index)
+{
+	uint64_t pfn;
+	if (pages_before_swapped(mm->machine, mm, index, 1) > 0)
+		return 0;
+	if (memory_alloc(&mm->machine->memory, mm->owner, 1, 1, 1, 0, &pfn) == 0)
+		return -ENOMEM;
+	spans_set(&mm->anon, index, index, pfn, 0);
+	swap_in(mm->machine, mm, index, 1, pfn);
+	return 0;
+}
+
 static int fault_private(struct mm *mm, struct vma *vma, uint64_t index, uint64_t count,
 			 uint32_t flags, uint64_t *pfn, uint64_t *run)
 {
 	struct memory *memory = &mm->machine->memory;
+	if (swap_in_private(mm, index) != 0)
+		return -ENOMEM;
 	struct span *span = spans_from(&mm->anon, index);
 	if (span != NULL && span->first <= index) {
 		uint64_t same;
@@ -405,6 +465,7 @@ static int fault_private(struct mm *mm, struct vma *vma, uint64_t index, uint64_
 	uint64_t hole = span != NULL && span->first - index < count ? span->first - index : count;
 	if (vma->object != NULL) {
 		uint64_t object_index = vma->page_index + index - vma->first / PAGE_SIZE;
+		hole = pages_before_swapped(mm->machine, mm, index, hole);
 		int error = object_frames(vma->object, object_index, hole, pfn, run);
 		if (error != 0 || !(flags & (FAULT_WRITE | FAULT_PIN)))
 			return error;
@@ -422,6 +483,7 @@ static int fault_private(struct mm *mm, struct vma *vma, uint64_t index, uint64_
 	if (got == 0)
 		return -ENOMEM;
 	spans_set(&mm->anon, index, index + got - 1, *pfn, 0);
+	swap_in(mm->machine, mm, index, got, *pfn);
 	*run = got;
 	return 0;
 }
@@ -462,26 +524,72 @@ int mm_fault(struct mm *mm, struct va va, uint64_t count, uint32_t flags, uint64
 	return object_frames(vma->object, object_index, count, pfn, run);
 }
 
+/* A page that the host may move or take: where it is kept, and its frame. */
+struct host_page {
+	struct spans *pages;
+	const void *owner;
+	uint64_t index;
+	uint64_t pfn;
+	struct frame_state state;
+};
+
+static int find_host_page(struct mm *mm, struct va va, struct host_page *page)
+{
+	struct vma *vma = mm_find_vma(mm, va.value);
+	uint64_t index = va.value / PAGE_SIZE;
+	if (vma == NULL || (vma->object != NULL && vma->object->kind == OBJECT_DEVICE))
+		return -EFAULT;
+	page->pages = &mm->anon;
+	page->owner = mm;
+	page->index = index;
+	struct span *span = spans_find(&mm->anon, index);
+	bool own = pages_before_swapped(mm->machine, mm, index, 1) == 0; /* its copy was taken */
+	if (span == NULL && vma->object != NULL && !own) {
+		page->pages = &vma->object->pages;
+		page->owner = vma->object;
+		page->index = vma->page_index + index - vma->first / PAGE_SIZE;
+		span = spans_find(page->pages, page->index);
+	}
+	if (span == NULL)
+		return -EFAULT;
+	page->pfn = span_at(span, page->index);
+	page->state = memory_frame(&mm->machine->memory, page->pfn, NULL);
+	bool fixed = page->state.pins > 0 || page->state.references > 1 ||
+		     (page->state.flags & FRAME_HUGE);
+	return fixed ? -EBUSY : 0;
+}
+
 int mm_migrate(struct mm *mm, struct va va)
 {
 	struct memory *memory = &mm->machine->memory;
-	struct vma *vma = mm_find_vma(mm, va.value);
-	uint64_t index = va.value / PAGE_SIZE, old, fresh, run;
-	if (vma == NULL || mm_fault(mm, va, 1, 0, &old, &run) != 0)
-		return -EFAULT;
-	struct frame_state state = memory_frame(memory, old, NULL);
-	if (state.pins > 0)
-		return -EBUSY;
-	if (memory_alloc(memory, state.owner, 1, 1, 1, state.flags, &fresh) == 0)
+	struct host_page page;
+	uint64_t fresh;
+	int error = find_host_page(mm, va, &page);
+	if (error != 0)
+		return error;
+	if (memory_alloc(memory, page.state.owner, 1, 1, 1, page.state.flags, &fresh) == 0)
 		return -ENOMEM;
-	memory_copy_page(memory, fresh, old);
-	if (vma->flags & MAP_SHARED_BIT) {
-		index = vma->page_index + index - vma->first / PAGE_SIZE;
-		spans_set(&vma->object->pages, index, index, fresh, 0);
-	} else {
-		spans_set(&mm->anon, index, index, fresh, 0);
-	}
-	memory_put(memory, old, 1);
+	memory_copy_page(memory, fresh, page.pfn);
+	spans_set(page.pages, page.index, page.index, fresh, 0);
+	memory_put(memory, page.pfn, 1);
+	return 0;
+}
+
+int mm_reclaim(struct mm *mm, struct va va)
+{
+	struct machine *machine = mm->machine;
+	struct host_page page;
+	int error = find_host_page(mm, va, &page);
+	if (error != 0)
+		return error;
+	struct swapped_page *swapped = arena_new(machine->arena, struct swapped_page);
+	swapped->owner = page.owner;
+	swapped->index = page.index;
+	swapped->writer = memory_writer(&machine->memory, page.pfn);
+	memory_read(&machine->memory, pa_of_pfn(page.pfn), swapped->bytes, PAGE_SIZE);
+	LIST_INSERT_HEAD(&machine->swap, swapped, link);
+	spans_clear(page.pages, page.index, page.index);
+	memory_put(&machine->memory, page.pfn, 1);
 	return 0;
 }
 
@@ -551,6 +659,21 @@ static void fork_anon(struct mm *child, struct mm *parent)
 	}
 }
 
+/* The child has its own copy of what was reclaimed. */
+static void fork_swapped(struct mm *child, const struct mm *parent)
+{
+	struct machine *machine = parent->machine;
+	struct swapped_page *page;
+	LIST_FOREACH (page, &machine->swap, link) {
+		if (page->owner != parent)
+			continue;
+		struct swapped_page *copy = arena_new(machine->arena, struct swapped_page);
+		*copy = *page;
+		copy->owner = child;
+		LIST_INSERT_HEAD(&machine->swap, copy, link); /* behind us: not met again */
+	}
+}
+
 static struct mm *mm_fork(struct mm *parent, uint32_t owner)
 {
 	struct mm *mm = mm_new(parent->machine, owner);
@@ -558,6 +681,7 @@ static struct mm *mm_fork(struct mm *parent, uint32_t owner)
 	RB_FOREACH (vma, vma_tree, &parent->vmas)
 		vma_hold(vma_insert(mm, vma));
 	fork_anon(mm, parent);
+	fork_swapped(mm, parent);
 	return mm;
 }
 
@@ -645,6 +769,33 @@ struct thread *thread_new(struct process *process)
 	return thread;
 }
 
+static void hash_object(struct object *object, struct hash *hash)
+{
+	struct span *span;
+	hash_u64(hash, object->size);
+	SPANS_FOREACH (span, &object->pages) {
+		hash_u64(hash, span->first);
+		hash_u64(hash, span->last);
+		hash_u64(hash, span->base);
+	}
+}
+
+/* The list's order depends on its history: add up instead. */
+void swap_hash(const struct machine *machine, struct hash *hash)
+{
+	const struct swapped_page *page;
+	uint64_t sum = 0;
+	LIST_FOREACH (page, &machine->swap, link) {
+		struct hash one;
+		hash_init(&one);
+		hash_u64(&one, page->index);
+		hash_u64(&one, page->writer);
+		hash_bytes(&one, page->bytes, sizeof(page->bytes));
+		sum += one.value;
+	}
+	hash_u64(hash, sum);
+}
+
 void process_hash(struct process *process, struct hash *hash)
 {
 	hash_u64(hash, process->pid);
@@ -657,6 +808,8 @@ void process_hash(struct process *process, struct hash *hash)
 		hash_u64(hash, vma->last);
 		hash_u64(hash, (uint64_t)vma->prot << 32 | vma->flags);
 		hash_u64(hash, vma->page_index);
+		if (vma->object != NULL)
+			hash_object(vma->object, hash);
 	}
 	struct span *span;
 	SPANS_FOREACH (span, &process->mm->anon) {

@@ -188,9 +188,22 @@ int mm_dontneed(struct mm *mm, uint64_t va, uint64_t length);
 
 /*
  * The host moves the page at VA to another frame (migration, compaction); its old frame is free.
- * -EBUSY: it is pinned; -EFAULT: nothing is there.
+ * -EBUSY: it is pinned, or shared after a fork; -EFAULT: nothing is there.
  */
 int mm_migrate(struct mm *mm, struct va va);
+/* The host takes the frame of the page at VA; the next fault brings its contents back in another. */
+int mm_reclaim(struct mm *mm, struct va va);
+
+/* What a reclaimed page held. */
+struct swapped_page {
+	LIST_ENTRY(swapped_page) link;
+	const void *owner; /* its mm or object */
+	uint64_t index;    /* page of the address space, or of the object */
+	uint32_t writer;
+	uint8_t bytes[PAGE_SIZE];
+};
+
+LIST_HEAD(swapped_pages, swapped_page);
 
 #define FAULT_WRITE 1U
 #define FAULT_FORCE 4U /* whatever the protection is */
@@ -211,5 +224,7 @@ uint64_t mm_peek(struct mm *mm, struct va va, void *to, uint64_t size);
 uint64_t mm_poke(struct mm *mm, struct va va, const void *from, uint64_t size);
 
 void process_hash(struct process *process, struct hash *hash);
+/* What was reclaimed. */
+void swap_hash(const struct machine *machine, struct hash *hash);
 
 #endif

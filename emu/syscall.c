@@ -290,6 +290,17 @@ static int64_t dispatch(struct thread *thread, struct syscall *call)
 	return -ENOSYS;
 }
 
+/* Tasks of threads are known by what they run. */
+static void run(void *arg);
+
+uint64_t task_syscall_id(const struct task *task)
+{
+	if (task->fn != run)
+		return 0;
+	const struct thread *thread = task->arg;
+	return thread->call != NULL ? thread->call->id : 0;
+}
+
 static void run(void *arg)
 {
 	struct thread *thread = arg;
@@ -300,6 +311,7 @@ static void run(void *arg)
 	if (machine->rule.error == -call->result)
 		call->rule = machine->rule;
 	call->done = true;
+	call->done_ps = machine->clock.now_ps;
 	thread->busy = false;
 	thread->call = NULL;
 }
@@ -315,7 +327,7 @@ bool syscall_start(struct thread *thread, struct syscall *call)
 	call->unstated = false;
 	call->from_memory = false;
 	call->rule = (struct rule){0};
-	machine->ledger.call++;
+	call->id = ++machine->ledger.call;
 	/* Nothing else can happen first: skip the event. */
 	bool started = machine->clock.pending == 0 && !machine->scheduler.stepwise
 			       ? task_run(&machine->scheduler, &thread->task, run, thread)

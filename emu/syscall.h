@@ -35,6 +35,7 @@ enum syscall_number {
 
 struct syscall {
 	enum syscall_number number;
+	uint64_t id; /* how manieth of the machine it is, from 1 */
 	uint64_t args[6];
 	char path[SYSCALL_PATH_MAX];
 	int64_t result; /* negative errno on failure */
@@ -43,6 +44,7 @@ struct syscall {
 	bool from_memory; /* it delivered bytes of a process's memory, which the process may change */
 	bool unstated;    /* it delivered bytes that the emulation does not know (memory.h) */
 	bool done;
+	uint64_t done_ps; /* when */
 };
 
 /* Starts CALL, which lies in the arena, on THREAD. False when the machine is out of stacks. */
@@ -52,5 +54,7 @@ bool syscall_start(struct thread *thread, struct syscall *call);
  * broke; the call then stays unfinished.
  */
 bool syscall_finish(struct machine *machine, struct syscall *call);
+/* The id of the call that TASK runs; 0: it runs none. */
+uint64_t task_syscall_id(const struct task *task);
 
 #endif

@@ -107,6 +107,7 @@ void scheduler_init(struct scheduler *scheduler, struct arena *arena, struct clo
 	memset(scheduler, 0, sizeof(*scheduler));
 	scheduler->arena = arena;
 	scheduler->clock = clock;
+	scheduler->horizon_ps = UINT64_MAX;
 }
 
 /* Runs on the caller's stack until TASK stops. */
@@ -210,10 +211,13 @@ void task_preempt(struct scheduler *scheduler, uint64_t cost_ps, const char *whe
 	struct clock *clock = scheduler->clock;
 	if (task == NULL)
 		return;
-	if (scheduler->delay_at != NULL && strcmp(scheduler->delay_at, where) == 0)
+	if (scheduler->delay_at != NULL && strcmp(scheduler->delay_at, where) == 0) {
 		cost_ps += scheduler->delay_ps;
+		scheduler->delays++;
+	}
 	uint64_t resume_ps = clock->now_ps + cost_ps;
-	if (!scheduler->stepwise && (clock->pending == 0 || clock_next(clock) > resume_ps)) {
+	if (!scheduler->stepwise && resume_ps <= scheduler->horizon_ps &&
+	    (clock->pending == 0 || clock_next(clock) > resume_ps)) {
 		clock->now_ps = resume_ps;
 		return;
 	}

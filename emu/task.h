@@ -54,8 +54,10 @@ struct scheduler {
 	bool stepwise;
 	bool broken; /* a task was abandoned: the machine is fit only to be thrown away */
 	uint64_t switches;
+	uint64_t horizon_ps;  /* no task runs on beyond it without an event */
 	const char *delay_at; /* an experiment holds tasks up at this point */
 	uint64_t delay_ps;
+	uint64_t delays; /* how often it did */
 };
 
 void scheduler_init(struct scheduler *scheduler, struct arena *arena, struct clock *clock);

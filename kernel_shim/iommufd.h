@@ -28,6 +28,7 @@
 #include "emu/tree.h"
 #include "kernel_shim/io_pagetable.h"
 #include "kernel_shim/iommu.h"
+#include "kernel_shim/options.h"
 #include "kernel_shim/uapi/iommufd.h"
 
 /* --- objects (1.4, 1.5) --- */
@@ -94,29 +95,18 @@ struct iommufd_ctx {
 	struct iommufd_ioas *vfio_ioas;
 };
 
-/* What Linux decides and an experiment may change; the first value is that of 7.3.4. */
-enum hw_queue_pin {
-	HW_QUEUE_PIN_DRIVER, /* as the driver wants: types that read physical addresses pin */
-	HW_QUEUE_PIN_OFF,
-};
-
-enum hw_queue_destroy_order {
-	HW_QUEUE_STOP_THEN_UNPIN,
-	HW_QUEUE_UNPIN_THEN_STOP,
-};
-
-struct kernel_options {
-	enum hw_queue_pin hw_queue_pin;
-	enum hw_queue_destroy_order hw_queue_destroy;
-	bool cmdqv_cons_dram; /* CMDQV copies CONS to memory; Linux never enables it */
-};
-
 /* State of the module as a whole, one a machine (machine->kernel). */
 struct iommufd_module {
-	uint32_t groups; /* IOMMU groups made so far */
-	struct kernel_options options;
+	uint32_t groups;            /* IOMMU groups made so far */
+	struct option_set options;  /* kernel_options */
 	uint64_t temp_memory_limit; /* bytes; only changes batching, so nothing here */
 };
+
+static inline unsigned kernel_option(struct machine *machine, enum kernel_option option)
+{
+	struct iommufd_module *module = machine->kernel;
+	return option_get(&module->options, option);
+}
 
 /* A command on its way: what a handler gets. */
 struct iommufd_ucmd {

@@ -208,6 +208,7 @@ void iommufd_register(struct machine *machine)
 {
 	struct iommufd_module *module = arena_new(machine->arena, struct iommufd_module);
 	module->temp_memory_limit = 65536;
+	option_set_init(&module->options, kernel_options);
 	machine->kernel = module;
 	machine_register_device(machine, "/dev/iommu", iommufd_fops_open, NULL);
 }

@@ -244,8 +244,8 @@ void iommufd_hw_queue_destroy(struct iommufd_object *object)
 {
 	struct iommufd_hw_queue *queue = (struct iommufd_hw_queue *)object;
 	struct iommufd_viommu *viommu = queue->viommu;
-	const struct iommufd_module *module = viommu->ictx->machine->kernel;
-	if (module->options.hw_queue_destroy == HW_QUEUE_UNPIN_THEN_STOP)
+	if (kernel_option(viommu->ictx->machine, KERNEL_HW_QUEUE_DESTROY) ==
+	    HW_QUEUE_UNPIN_THEN_STOP)
 		unpin_queue(queue);
 	if (queue->initialised && viommu->ops->hw_queue_destroy != NULL)
 		viommu->ops->hw_queue_destroy(queue);
@@ -340,6 +340,8 @@ static int make_hw_queue(struct iommufd_ucmd *ucmd, struct iommufd_viommu *viomm
 	viommu->object.users++;
 	queue->type = cmd->type;
 	queue->base_iova = cmd->nesting_parent_iova;
+	if (kernel_option(ucmd->machine, KERNEL_HW_QUEUE_BASE) == HW_QUEUE_BASE_ROUNDED_UP)
+		queue->base_iova = align_up(queue->base_iova, PAGE_SIZE);
 	queue->length = cmd->length;
 	error = pin_queue(ucmd, queue, &base);
 	if (error == 0)
@@ -347,8 +349,7 @@ static int make_hw_queue(struct iommufd_ucmd *ucmd, struct iommufd_viommu *viomm
 	if (error != 0)
 		return error;
 	queue->initialised = true;
-	const struct iommufd_module *module = ucmd->machine->kernel;
-	if (module->options.hw_queue_pin == HW_QUEUE_PIN_OFF)
+	if (kernel_option(ucmd->machine, KERNEL_HW_QUEUE_PIN) == HW_QUEUE_PIN_OFF)
 		unpin_queue(queue);
 	cmd->out_hw_queue_id = queue->object.id;
 	return iommufd_respond(ucmd);

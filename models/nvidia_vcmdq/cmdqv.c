@@ -6,16 +6,26 @@
 
 /* --- who a queue belongs to --- */
 
-static struct vintf *vintf_at(struct smmu *smmu, uint32_t v)
-{
-	if (smmu->vintfs[v] == NULL)
-		smmu->vintfs[v] = arena_new(smmu->machine->arena, struct vintf);
-	return smmu->vintfs[v];
-}
-
 static uint32_t vintf_number(const struct vcmdq *vcmdq)
 {
 	return (uint32_t)field_get(vcmdq->alloc, ALLOC_VINTF);
+}
+
+/* Anew, when the queue's assignment or the VINTFs have changed. */
+static void find_vintf(struct smmu *smmu, struct vcmdq *vcmdq)
+{
+	uint32_t v = vintf_number(vcmdq);
+	vcmdq->vintf = v < smmu->vintf_count ? smmu->vintfs[v] : NULL;
+}
+
+static struct vintf *vintf_at(struct smmu *smmu, uint32_t v)
+{
+	if (smmu->vintfs[v] != NULL)
+		return smmu->vintfs[v];
+	smmu->vintfs[v] = arena_new(smmu->machine->arena, struct vintf);
+	for (uint32_t q = 0; q < smmu->vcmdq_count; q++)
+		find_vintf(smmu, &smmu->vcmdqs[q]);
+	return smmu->vintfs[v];
 }
 
 static uint32_t logical_number(const struct vcmdq *vcmdq)
@@ -25,52 +35,83 @@ static uint32_t logical_number(const struct vcmdq *vcmdq)
 
 static bool owner_enabled(struct smmu *smmu, const struct vcmdq *vcmdq)
 {
-	const struct vintf *vintf = smmu->vintfs[vintf_number(vcmdq)];
 	return (smmu->cmdqv_config & CONFIG_CMDQV_EN) && (vcmdq->alloc & ALLOC_ALLOC) &&
-	       vintf != NULL && (vintf->config & VINTF_CONFIG_ENABLE);
+	       vcmdq->vintf != NULL && (vcmdq->vintf->config & VINTF_CONFIG_ENABLE);
 }
 
 /* --- commands (7) --- */
 
-/* The physical stream id for a guest's; false: no enabled pair matches. */
-static bool replace_sid(const struct vintf *vintf, struct smmu_command *command)
+/* Puts the physical stream id in for a guest's; false: no enabled pair matches. */
+static bool replace_sid(struct smmu *smmu, const struct vintf *vintf, struct smmu_command *command)
 {
 	uint64_t sid = field_get(command->dw[0], CMD_SID);
-	for (uint32_t k = 0; k < CMDQV_SIDS_MAX; k++) {
+	uint32_t found = smmu->sid_pairs, matches = 0;
+	for (uint32_t k = 0; k < smmu->sid_pairs; k++) {
 		uint32_t match = vintf->sid_match[k];
 		if (!(match & SID_MATCH_ENABLE) || field_get(match, SID_MATCH_VIRT) != sid)
 			continue;
-		command->dw[0] = field_set(command->dw[0], CMD_SID, vintf->sid_replace[k]);
-		return true;
+		bool last = matches > 0 && option_get(&smmu->assumptions, ASSUME_SID_CONFLICT) ==
+						   SID_CONFLICT_LAST;
+		if (matches++ == 0 || last)
+			found = k;
 	}
-	return false;
+	if (matches == 0)
+		return false;
+	command->dw[0] = field_set(command->dw[0], CMD_SID, vintf->sid_replace[found]);
+	return true;
 }
 
-enum vcmdq_error cmdqv_substitute(struct smmu *smmu, struct vcmdq *vcmdq,
-				  struct smmu_command *command)
+static enum vcmdq_admission stop(enum vcmdq_error *error, enum vcmdq_error code)
 {
-	const struct vintf *vintf = smmu->vintfs[vintf_number(vcmdq)];
-	bool guest = !(vintf->config & VINTF_CONFIG_HYP_OWN);
-	if (!smmu_command_legal(smmu, command))
-		return VCMDQ_ERR_ILL_OPCODE;
-	switch (command_opcode(command)) {
-	case CMD_SYNC: /* only CS = NONE (7.1) */
-		if (field_get(command->dw[0], CMD_SYNC_CS) == SYNC_CS_NONE)
-			return VCMDQ_ERR_NONE;
-		return VCMDQ_ERR_ILL_OPCODE;
-	case CMD_TLBI_NH_ASID:
-	case CMD_TLBI_NH_VA:
-		if (guest)
-			command->dw[0] = field_set(command->dw[0], CMD_VMID,
-						   field_get(vintf->config, VINTF_CONFIG_VMID));
-		return VCMDQ_ERR_NONE;
-	case CMD_ATC_INV:
-		if (guest && !replace_sid(vintf, command))
-			return VCMDQ_ERR_ILL_ACCESS; /* assumed: 7.3 */
-		return VCMDQ_ERR_NONE;
+	*error = code;
+	return VCMDQ_STOP;
+}
+
+/* Only CS = NONE is known to work (7.1). */
+static enum vcmdq_admission admit_sync(struct smmu *smmu, const struct smmu_command *command,
+				       enum vcmdq_error *error)
+{
+	if (field_get(command->dw[0], CMD_SYNC_CS) == SYNC_CS_NONE ||
+	    option_get(&smmu->assumptions, ASSUME_GUEST_SYNC_CS) == GUEST_SYNC_CS_AS_NONE)
+		return VCMDQ_RUN;
+	return stop(error, VCMDQ_ERR_ILL_OPCODE);
+}
+
+static enum vcmdq_admission admit_atc_inv(struct smmu *smmu, const struct vintf *vintf,
+					  struct smmu_command *command, enum vcmdq_error *error)
+{
+	if (replace_sid(smmu, vintf, command))
+		return VCMDQ_RUN;
+	switch (option_get(&smmu->assumptions, ASSUME_UNMATCHED_SID)) {
+	case UNMATCHED_SID_ILL_OPCODE:
+		return stop(error, VCMDQ_ERR_ILL_OPCODE);
+	case UNMATCHED_SID_DROPPED:
+		return VCMDQ_SKIP;
 	default:
-		return guest ? VCMDQ_ERR_ILL_OPCODE : VCMDQ_ERR_NONE;
+		return stop(error, VCMDQ_ERR_ILL_ACCESS);
 	}
+}
+
+enum vcmdq_admission cmdqv_admit(struct smmu *smmu, struct vcmdq *vcmdq,
+				 struct smmu_command *command, enum vcmdq_error *error)
+{
+	const struct vintf *vintf = vcmdq->vintf;
+	unsigned opcode = command_opcode(command);
+	unsigned guest = command_rules[opcode].guest;
+	if (!smmu_command_legal(smmu, command))
+		return stop(error, VCMDQ_ERR_ILL_OPCODE);
+	if (opcode == CMD_SYNC)
+		return admit_sync(smmu, command, error);
+	if (vintf->config & VINTF_CONFIG_HYP_OWN)
+		return VCMDQ_RUN;
+	if (!(guest & COMMAND_GUEST_LEGAL) &&
+	    (!(guest & COMMAND_GUEST_UNSURE) ||
+	     option_get(&smmu->assumptions, ASSUME_GUEST_STAGE2_TLBI) == GUEST_STAGE2_TLBI_ILLEGAL))
+		return stop(error, VCMDQ_ERR_ILL_OPCODE);
+	if (guest & COMMAND_GUEST_VMID)
+		command->dw[0] = field_set(command->dw[0], CMD_VMID,
+					   field_get(vintf->config, VINTF_CONFIG_VMID));
+	return opcode == CMD_ATC_INV ? admit_atc_inv(smmu, vintf, command, error) : VCMDQ_RUN;
 }
 
 /* --- errors (8) --- */
@@ -80,12 +121,21 @@ static bool has_error(const struct vcmdq *vcmdq)
 	return ((vcmdq->queue.gerror ^ vcmdq->queue.gerrorn) & VCMDQ_GERROR_KNOWN) != 0;
 }
 
-void cmdqv_error_changed(struct smmu *smmu, struct vcmdq *vcmdq, bool raised)
+/* Each new error is an edge, whatever the maps show already (8.2). */
+void cmdqv_error_raised(struct smmu *smmu, struct vcmdq *vcmdq)
 {
 	uint32_t v = vintf_number(vcmdq);
-	bool masked = smmu->vi_int_mask[v / 32] >> v % 32 & 1;
-	if (raised && !masked && smmu->cmdqv_irq != NULL)
-		smmu->cmdqv_irq(smmu->cmdqv_irq_context);
+	if (!(smmu->vi_int_mask[v / 32] >> v % 32 & 1))
+		irq_raise(smmu->machine, smmu->board.cmdqv_irq);
+}
+
+/* Toggles a bit of GERROR, unless it is active already. */
+static void raise_gerror(struct smmu *smmu, struct vcmdq *vcmdq, uint32_t bit)
+{
+	if ((vcmdq->queue.gerror ^ vcmdq->queue.gerrorn) & bit)
+		return;
+	vcmdq->queue.gerror ^= bit;
+	cmdqv_error_raised(smmu, vcmdq);
 }
 
 /* Bit of each of 32 VCMDQs, VINTFs or logical queues from FIRST on. */
@@ -127,23 +177,20 @@ static uint32_t vintf_error_map(struct smmu *smmu, uint32_t first)
 void cmdqv_cons_moved(struct smmu *smmu, struct vcmdq *vcmdq)
 {
 	uint8_t bytes[4];
-	if (!(smmu->cmdqv_config & CONFIG_CONS_DRAM_EN) || vcmdq->cons_base == 0)
+	if (vcmdq->cons_base == 0)
 		return;
 	for (unsigned i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)(vcmdq->queue.cons >> (8 * i));
 	struct access access = {
 		.context = vcmdq->queue.context,
 		.purpose = ACCESS_POINTER_WRITE,
+		.path = PATH_PHYSICAL,
 		.pa = pa_of(vcmdq->cons_base),
 		.size = sizeof(bytes),
 		.index = vcmdq->queue.cons,
 	};
-	if (port_write(&smmu->port, &access, bytes) == PORT_OK)
-		return;
-	vcmdq->queue.gerror ^= (vcmdq->queue.gerror ^ vcmdq->queue.gerrorn) & VCMDQ_GERROR_CONS_DRAM
-				       ? 0
-				       : (uint32_t)VCMDQ_GERROR_CONS_DRAM;
-	cmdqv_error_changed(smmu, vcmdq, true);
+	if (port_write(&smmu->port, &access, bytes) != PORT_OK)
+		raise_gerror(smmu, vcmdq, (uint32_t)VCMDQ_GERROR_CONS_DRAM);
 }
 
 /* --- VCMDQ registers (5) --- */
@@ -157,7 +204,8 @@ static uint64_t read_page0(const struct vcmdq *vcmdq, uint32_t offset)
 	case VCMDQ_PROD:
 		return queue->prod;
 	case VCMDQ_CONFIG:
-	case VCMDQ_STATUS: /* the acknowledgement comes at once */
+		return queue->enabled && !queue->stopping;
+	case VCMDQ_STATUS:
 		return queue->enabled;
 	case VCMDQ_GERROR:
 		return queue->gerror;
@@ -168,24 +216,34 @@ static uint64_t read_page0(const struct vcmdq *vcmdq, uint32_t offset)
 	}
 }
 
-static void enable_queue(struct smmu *smmu, struct vcmdq *vcmdq, bool enable)
+/* EN_OK stays 0 where the queue has no owner (5.1), or no base (5, 8.1). */
+static void enable_queue(struct smmu *smmu, struct vcmdq *vcmdq)
 {
-	struct command_queue *queue = &vcmdq->queue;
-	if (enable && !owner_enabled(smmu, vcmdq))
-		return; /* EN_OK stays 0 (5.1, assumed) */
-	queue->enabled = enable;
-	if (enable)
-		command_queue_kick(queue, 0);
+	if (vcmdq->queue.enabled)
+		return;
+	if (!owner_enabled(smmu, vcmdq)) {
+		if (option_get(&smmu->assumptions, ASSUME_ENABLE_REFUSED) ==
+		    ENABLE_REFUSED_INIT_ERR)
+			raise_gerror(smmu, vcmdq, (uint32_t)VCMDQ_GERROR_INIT);
+		return;
+	}
+	if ((vcmdq->base_register & VCMDQ_BASE_ADDR) == 0)
+		raise_gerror(smmu, vcmdq, (uint32_t)VCMDQ_GERROR_INIT);
 	else
-		command_queue_stop(queue);
+		command_queue_start(&vcmdq->queue);
 }
 
-/* CMDQV, a VINTF or an assignment went: so do the queues that it carried (5.1, 10). */
-static void disable_orphans(struct smmu *smmu)
+static void stop_orphan(struct smmu *smmu, struct vcmdq *vcmdq)
+{
+	if (vcmdq->queue.enabled && !owner_enabled(smmu, vcmdq))
+		command_queue_stop(&vcmdq->queue);
+}
+
+/* CMDQV or a VINTF went: so do the queues that it carried (5.1, 10). */
+static void stop_orphans(struct smmu *smmu)
 {
 	for (uint32_t q = 0; q < smmu->vcmdq_count; q++)
-		if (smmu->vcmdqs[q].queue.enabled && !owner_enabled(smmu, &smmu->vcmdqs[q]))
-			enable_queue(smmu, &smmu->vcmdqs[q], false);
+		stop_orphan(smmu, &smmu->vcmdqs[q]);
 }
 
 static void write_page0(struct smmu *smmu, struct vcmdq *vcmdq, uint32_t offset, uint32_t value)
@@ -203,7 +261,10 @@ static void write_page0(struct smmu *smmu, struct vcmdq *vcmdq, uint32_t offset,
 		command_queue_kick(queue, smmu->timing.doorbell_ps);
 		break;
 	case VCMDQ_CONFIG:
-		enable_queue(smmu, vcmdq, value & VCMDQ_EN);
+		if (value & VCMDQ_EN)
+			enable_queue(smmu, vcmdq);
+		else if (queue->enabled)
+			command_queue_stop(queue);
 		break;
 	case VCMDQ_GERRORN:
 		queue->gerrorn = (uint32_t)(value & VCMDQ_GERROR_KNOWN);
@@ -242,11 +303,14 @@ static void write_page1(struct smmu *smmu, struct vcmdq *vcmdq, uint32_t offset,
 	}
 	vcmdq->base_register = merge_half(vcmdq->base_register, offset, width, value) &
 			       (VCMDQ_BASE_ADDR | VCMDQ_BASE_LOG2SIZE);
-	queue->log2size = (uint32_t)field_get(vcmdq->base_register, VCMDQ_BASE_LOG2SIZE);
-	queue->log2size = queue->log2size < cap ? queue->log2size : cap;
-	uint64_t size = (uint64_t)COMMAND_SIZE << queue->log2size;
-	/* As the architected queue: base bits below the size are ignored (11.1, inferred). */
-	queue->base = (vcmdq->base_register & VCMDQ_BASE_ADDR) & ~(size - 1);
+	uint32_t log2size = (uint32_t)field_get(vcmdq->base_register, VCMDQ_BASE_LOG2SIZE);
+	queue->entries = 1U << (log2size < cap ? log2size : cap);
+	uint64_t size = (uint64_t)COMMAND_SIZE * queue->entries;
+	queue->base = vcmdq->base_register & VCMDQ_BASE_ADDR;
+	/* As in the architected queue, base bits below the size do not count (11.1). */
+	if ((queue->base & (size - 1)) != 0 &&
+	    option_get(&smmu->assumptions, ASSUME_BASE_LOW_BITS) == BASE_LOW_BITS_IGNORED)
+		queue->base &= ~(size - 1);
 }
 
 /* --- VINTF and CONFIG page registers (3, 4) --- */
@@ -259,18 +323,35 @@ static uint32_t mapped_count(const struct vintf *vintf)
 	return count;
 }
 
+/* A stop is acknowledged when no queue has a fetch under way (5.1). */
+static bool vintf_runs(const struct vintf *vintf)
+{
+	bool runs = vintf->config & VINTF_CONFIG_ENABLE;
+	for (uint32_t l = 0; !runs && l < CMDQV_QUEUES_MAX; l++)
+		runs = vintf->slots[l] != NULL && vintf->slots[l]->queue.enabled;
+	return runs;
+}
+
+static bool cmdqv_runs(const struct smmu *smmu)
+{
+	bool runs = smmu->cmdqv_config & CONFIG_CMDQV_EN;
+	for (uint32_t q = 0; !runs && q < smmu->vcmdq_count; q++)
+		runs = smmu->vcmdqs[q].queue.enabled;
+	return runs;
+}
+
 static uint64_t read_vintf(struct smmu *smmu, uint32_t v, uint32_t offset)
 {
 	const struct vintf *vintf = vintf_at(smmu, v);
 	if (offset == VINTF_CONFIG)
 		return vintf->config;
 	if (offset == VINTF_STATUS)
-		return field_put(VINTF_STATUS_ENABLE_OK, vintf->config & VINTF_CONFIG_ENABLE) |
+		return field_put(VINTF_STATUS_ENABLE_OK, vintf_runs(vintf)) |
 		       field_put(VINTF_STATUS_STATUS, vintf_has_error(vintf)) |
 		       field_put(VINTF_STATUS_NUM_LVCMDQ, mapped_count(vintf));
-	if (offset >= VINTF_SID_MATCH && offset < VINTF_SID_MATCH + 4 * CMDQV_SIDS_MAX)
+	if (offset >= VINTF_SID_MATCH && offset < VINTF_SID_MATCH + 4 * smmu->sid_pairs)
 		return vintf->sid_match[(offset - VINTF_SID_MATCH) / 4];
-	if (offset >= VINTF_SID_REPLACE && offset < VINTF_SID_REPLACE + 4 * CMDQV_SIDS_MAX)
+	if (offset >= VINTF_SID_REPLACE && offset < VINTF_SID_REPLACE + 4 * smmu->sid_pairs)
 		return vintf->sid_replace[(offset - VINTF_SID_REPLACE) / 4];
 	if (offset >= VINTF_LVCMDQ_ERR_MAP && offset < VINTF_LVCMDQ_ERR_MAP + 16)
 		return logical_error_map(vintf, (offset - VINTF_LVCMDQ_ERR_MAP) / 4 * 32);
@@ -283,11 +364,12 @@ static void write_vintf(struct smmu *smmu, uint32_t v, uint32_t offset, uint32_t
 	if (offset == VINTF_CONFIG) {
 		vintf->config = value & (uint32_t)(VINTF_CONFIG_ENABLE | VINTF_CONFIG_VMID |
 						   VINTF_CONFIG_HYP_OWN);
-		disable_orphans(smmu);
-	} else if (offset >= VINTF_SID_MATCH && offset < VINTF_SID_MATCH + 4 * CMDQV_SIDS_MAX) {
+		stop_orphans(smmu);
+	} else if (offset >= VINTF_SID_MATCH && offset < VINTF_SID_MATCH + 4 * smmu->sid_pairs) {
 		vintf->sid_match[(offset - VINTF_SID_MATCH) / 4] =
 			value & (uint32_t)(SID_MATCH_ENABLE | SID_MATCH_VIRT);
-	} else if (offset >= VINTF_SID_REPLACE && offset < VINTF_SID_REPLACE + 4 * CMDQV_SIDS_MAX) {
+	} else if (offset >= VINTF_SID_REPLACE &&
+		   offset < VINTF_SID_REPLACE + 4 * smmu->sid_pairs) {
 		vintf->sid_replace[(offset - VINTF_SID_REPLACE) / 4] =
 			value & (uint32_t)SID_REPLACE_PHYS;
 	}
@@ -303,9 +385,10 @@ static void write_alloc(struct smmu *smmu, uint32_t q, uint32_t value)
 			old->slots[logical_number(vcmdq)] = NULL;
 	}
 	vcmdq->alloc = value & known;
+	find_vintf(smmu, vcmdq);
 	if ((value & ALLOC_ALLOC) && vintf_number(vcmdq) < smmu->vintf_count)
 		vintf_at(smmu, vintf_number(vcmdq))->slots[logical_number(vcmdq)] = vcmdq;
-	disable_orphans(smmu);
+	stop_orphan(smmu, vcmdq);
 }
 
 static uint64_t read_config_page(struct smmu *smmu, uint32_t offset)
@@ -327,9 +410,9 @@ static uint64_t read_config_page(struct smmu *smmu, uint32_t offset)
 		return field_put(PARAM_VER, 1) |
 		       field_put(PARAM_NUM_VCMDQ_LOG2, (uint64_t)__builtin_ctz(smmu->vcmdq_count)) |
 		       field_put(PARAM_NUM_VINTF_LOG2, (uint64_t)__builtin_ctz(smmu->vintf_count)) |
-		       field_put(PARAM_NUM_SID_LOG2, 4);
+		       field_put(PARAM_NUM_SID_LOG2, (uint64_t)__builtin_ctz(smmu->sid_pairs));
 	case CMDQV_STATUS:
-		return smmu->cmdqv_config & CONFIG_CMDQV_EN;
+		return cmdqv_runs(smmu) ? STATUS_CMDQV_ENABLED : 0;
 	case CMDQV_VI_ERR_MAP:
 	case CMDQV_VI_ERR_MAP + 4:
 		return vintf_error_map(smmu, (offset - CMDQV_VI_ERR_MAP) * 8);
@@ -351,7 +434,7 @@ static void write_config_page(struct smmu *smmu, uint32_t offset, uint32_t value
 		write_alloc(smmu, (offset - CMDQV_ALLOC_MAP) / 4, value);
 	} else if (offset == CMDQV_CONFIG) {
 		smmu->cmdqv_config = value & (uint32_t)BITS(20, 0);
-		disable_orphans(smmu);
+		stop_orphans(smmu);
 	} else if (offset == CMDQV_VI_INT_MASK || offset == CMDQV_VI_INT_MASK + 4) {
 		smmu->vi_int_mask[(offset - CMDQV_VI_INT_MASK) / 4] = value;
 	}

@@ -1,45 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What commands do to the TLB and to devices (smmuv3 3.2, 7.3). */
+/* What commands do to caches and to devices (smmuv3 3.2, 7.3). */
 #include "models/nvidia_vcmdq/smmu.h"
-
-bool smmu_command_legal(const struct smmu *smmu, const struct smmu_command *command)
-{
-	bool stage2 = field_get(smmu->idr[0], IDR0_S2P) != 0;
-	bool stage1 = field_get(smmu->idr[0], IDR0_S1P) != 0;
-	if (command->dw[0] & CMD_SSEC)
-		return false; /* not in a non-secure queue (3.3) */
-	switch (command_opcode(command)) {
-	case CMD_PREFETCH_CONFIG:
-	case CMD_PREFETCH_ADDR:
-	case CMD_CFGI_STE:
-	case CMD_CFGI_STE_RANGE:
-	case CMD_TLBI_NSNH_ALL:
-		return true;
-	case CMD_CFGI_CD:
-	case CMD_CFGI_CD_ALL:
-	case CMD_TLBI_NH_ALL:
-	case CMD_TLBI_NH_ASID:
-	case CMD_TLBI_NH_VA:
-	case CMD_TLBI_NH_VAA:
-		return stage1;
-	case CMD_TLBI_S12_VMALL:
-	case CMD_TLBI_S2_IPA:
-		return stage2;
-	case CMD_ATC_INV:
-		return field_get(smmu->idr[0], IDR0_ATS) != 0;
-	case CMD_SYNC:
-		return field_get(command->dw[0], CMD_SYNC_CS) != 3;
-	default:
-		return false;
-	}
-}
-
-static bool match_all(const struct tlb_entry *entry, const void *key)
-{
-	(void)entry;
-	(void)key;
-	return true;
-}
 
 static uint16_t vmid_of(const struct smmu_command *command)
 {
@@ -51,73 +12,114 @@ static uint16_t asid_of(const struct smmu_command *command)
 	return (uint16_t)field_get(command->dw[0], CMD_ASID);
 }
 
-static bool match_vmid(const struct tlb_entry *entry, const void *key)
+static void reached(struct probe *probe, enum probe_effect effect, uint32_t target)
 {
-	return entry->vmid == vmid_of(key);
+	probe->effect = effect;
+	probe->target = target;
 }
 
-static bool match_nh_all(const struct tlb_entry *entry, const void *key)
+static uint32_t remove_page(struct tlb *tlb, const struct smmu_command *command, bool stage1,
+			    bool any_asid)
 {
-	return entry->stage1 && entry->vmid == vmid_of(key);
+	const struct tlb_tag tag = {
+		.stage1 = stage1, .vmid = vmid_of(command), .asid = asid_of(command)};
+	uint64_t address = command->dw[1] & (stage1 ? CMD_ADDR : CMD_IPA);
+	return tlb_remove_page(tlb, tag, any_asid, address >> PAGE_SHIFT);
 }
 
-static bool match_nh_asid(const struct tlb_entry *entry, const void *key)
+static void invalidate_config(struct smmu *smmu, const struct smmu_command *command,
+			      struct probe *probe)
 {
-	return match_nh_all(entry, key) && entry->asid == asid_of(key);
+	uint32_t sid = (uint32_t)field_get(command->dw[0], CMD_SID);
+	bool range = command_opcode(command) == CMD_CFGI_STE_RANGE;
+	config_cache_drop(&smmu->configs, sid,
+			  range ? (uint32_t)field_get(command->dw[1], CMD_CFGI_RANGE) + 1 : 0);
+	reached(probe, range ? EFFECT_ALL : EFFECT_DEVICE, sid);
 }
 
-static bool match_nh_vaa(const struct tlb_entry *entry, const void *key)
+/* The endpoint answers after a round trip; one that does not is given up (8). */
+static void invalidate_atc(struct smmu *smmu, struct command_queue *queue,
+			   const struct smmu_command *command, struct probe *probe)
 {
-	const struct smmu_command *command = key;
-	return match_nh_all(entry, key) && entry->input == command->dw[1] >> PAGE_SHIFT;
-}
-
-static bool match_nh_va(const struct tlb_entry *entry, const void *key)
-{
-	return match_nh_vaa(entry, key) && entry->asid == asid_of(key);
-}
-
-static bool match_s2_ipa(const struct tlb_entry *entry, const void *key)
-{
-	const struct smmu_command *command = key;
-	return !entry->stage1 && entry->vmid == vmid_of(key) &&
-	       entry->input == command->dw[1] >> PAGE_SHIFT;
-}
-
-static uint32_t remove_page(struct tlb *tlb, tlb_match_fn *match,
-			    const struct smmu_command *command)
-{
-	uint32_t removed = 0;
-	/* A leaf is cached under its first page. */
-	for (uint32_t orders = tlb->orders; orders != 0; orders &= orders - 1) {
-		uint32_t order = (uint32_t)__builtin_ctz(orders);
-		struct smmu_command leaf = *command;
-		leaf.dw[1] &= ~((PAGE_SIZE << order) - 1);
-		removed += tlb_remove_at(tlb, order, vmid_of(command), leaf.dw[1] >> PAGE_SHIFT,
-					 match, &leaf);
+	uint32_t sid = (uint32_t)field_get(command->dw[0], CMD_SID);
+	uint64_t answer_ps = smmu->timing.ats_round_trip_ps;
+	reached(probe, EFFECT_NONE, 0);
+	if (!(smmu->cr0 & CR0_SMMUEN))
+		return; /* ignored (1.4) */
+	const struct smmu_endpoint *endpoint;
+	LIST_FOREACH (endpoint, &smmu->endpoints, link) {
+		if (endpoint->sid != sid || !endpoint->silent)
+			continue;
+		answer_ps = smmu->timing.ats_timeout_ps;
+		queue->atc_timed_out = true;
 	}
-	return removed;
+	uint64_t done_ps = smmu->machine->clock.now_ps + answer_ps;
+	queue->atc_done_ps = done_ps > queue->atc_done_ps ? done_ps : queue->atc_done_ps;
+	smmu->atc_outstanding |= queue->vcmdq != NULL;
+	reached(probe, EFFECT_DEVICE, sid);
 }
 
-uint32_t smmu_execute(struct smmu *smmu, const struct smmu_command *command)
+/* Of the main queue: failures that stopped VCMDQs left behind are gone (tegra241-cmdqv 9.3). */
+static void synchronise(struct smmu *smmu, struct command_queue *queue)
+{
+	queue->atc_done_ps = 0;
+	if (queue->vcmdq != NULL || !smmu->atc_outstanding)
+		return;
+	smmu->atc_outstanding = false;
+	for (uint32_t q = 0; q < smmu->vcmdq_count; q++) {
+		struct command_queue *other = &smmu->vcmdqs[q].queue;
+		if (other->enabled) {
+			smmu->atc_outstanding |= other->atc_done_ps != 0 || other->atc_timed_out;
+			continue;
+		}
+		other->atc_done_ps = 0;
+		other->atc_timed_out = false;
+	}
+}
+
+void smmu_execute(struct smmu *smmu, struct command_queue *queue,
+		  const struct smmu_command *command, struct probe *probe)
 {
 	struct tlb *tlb = &smmu->tlb;
+	uint16_t vmid = vmid_of(command);
+	probe->removed = 0;
+	reached(probe, EFFECT_DOMAIN, vmid);
 	switch (command_opcode(command)) {
-	case CMD_TLBI_NSNH_ALL:
-		return tlb_remove(tlb, match_all, command);
-	case CMD_TLBI_S12_VMALL:
-		return tlb_remove(tlb, match_vmid, command);
-	case CMD_TLBI_S2_IPA:
-		return remove_page(tlb, match_s2_ipa, command);
-	case CMD_TLBI_NH_ALL:
-		return tlb_remove(tlb, match_nh_all, command);
-	case CMD_TLBI_NH_ASID:
-		return tlb_remove(tlb, match_nh_asid, command);
 	case CMD_TLBI_NH_VA:
-		return remove_page(tlb, match_nh_va, command);
+		probe->removed = remove_page(tlb, command, true, false);
+		break;
 	case CMD_TLBI_NH_VAA:
-		return remove_page(tlb, match_nh_vaa, command);
-	default:
-		return 0; /* configuration is read from memory each time: nothing cached to drop */
+		probe->removed = remove_page(tlb, command, true, true);
+		break;
+	case CMD_TLBI_NH_ASID:
+		probe->removed = tlb_remove_asid(tlb, vmid, asid_of(command));
+		break;
+	case CMD_TLBI_NH_ALL:
+		probe->removed = tlb_remove_stage1(tlb, vmid);
+		break;
+	case CMD_TLBI_S2_IPA:
+		probe->removed = remove_page(tlb, command, false, true);
+		break;
+	case CMD_TLBI_S12_VMALL:
+		probe->removed = tlb_remove_vmid(tlb, vmid);
+		break;
+	case CMD_TLBI_NSNH_ALL:
+		probe->removed = tlb_remove_all(tlb);
+		reached(probe, EFFECT_ALL, 0);
+		break;
+	case CMD_CFGI_STE:
+	case CMD_CFGI_STE_RANGE:
+		invalidate_config(smmu, command, probe);
+		break;
+	case CMD_ATC_INV:
+		invalidate_atc(smmu, queue, command, probe);
+		break;
+	case CMD_SYNC:
+		synchronise(smmu, queue);
+		reached(probe, EFFECT_NONE, 0);
+		break;
+	default: /* hints; CDs: there is no stage 1 yet; nothing is ever stalled */
+		reached(probe, EFFECT_NONE, 0);
+		break;
 	}
 }

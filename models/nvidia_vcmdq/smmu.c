@@ -6,7 +6,8 @@
 
 #define PS_PER_NS 1000U
 
-#define LATENCY_MAX_NS 1000000000U
+#define LATENCY_MAX_NS     1000000000U
+#define ATS_TIMEOUT_MAX_NS 1000000000000ULL
 
 const struct parameter_range smmu_parameters[] = {
 	{"doorbell.latency_ns", 0, LATENCY_MAX_NS},
@@ -17,17 +18,19 @@ const struct parameter_range smmu_parameters[] = {
 	{"walk.read_ns", 0, LATENCY_MAX_NS},
 	{"tlb.hit_ns", 0, LATENCY_MAX_NS},
 	{"ats.round_trip_ns", 0, LATENCY_MAX_NS},
+	{"ats.timeout_ns", 1, ATS_TIMEOUT_MAX_NS},
+	{"config.entries", 1, CONFIG_CACHE_MAX},
 	{"tlb.entries", 64, 1U << 20},
 	{"tlb.ways", 1, 64},
 	{"oas.bits", 32, 52},
-	{"cmdqs.log2", 0, 19},
-	{"vcmdq.count_log2", 0, 7},
+	{"cmdqs.log2", 7, 19},      /* Linux needs more than 64 entries (smmuv3 1.3) */
+	{"vcmdq.count_log2", 6, 7}, /* one a VINTF at least */
 	{"vintf.count_log2", 1, 6}, /* VINTF0 is the host's */
 	{"sid_pairs.log2", 0, 4},
 	{NULL, 0, 0},
 };
 
-static const struct register_row rows[] = {
+const struct register_row smmu_registers[] = {
 	{SMMU_IDR0, 6, 4, 4, REGISTER_RO, 0, UINT32_MAX, "IDR", "smmuv3 1.3"},
 	{SMMU_IIDR, 1, 4, 4, REGISTER_RO, 0, UINT32_MAX, "IIDR", "smmuv3 1.2"},
 	{SMMU_AIDR, 1, 4, 4, REGISTER_RO, 1, UINT32_MAX, "AIDR", "smmuv3 1.2"},
@@ -58,49 +61,80 @@ static const struct register_row rows[] = {
 	{0, 0, 0, 0, 0, 0, 0, NULL, NULL},
 };
 
-void smmu_probe(struct smmu *smmu, const struct probe *probe)
-{
-	if (smmu->machine->probe != NULL)
-		smmu->machine->probe(smmu->machine, probe);
-}
-
 static void hash_queue(const struct command_queue *queue, struct hash *hash)
 {
 	hash_u64(hash, (uint64_t)queue->prod << 32 | queue->cons);
-	hash_u64(hash, queue->base | queue->log2size);
+	hash_u64(hash, queue->base | queue->entries);
 	hash_u64(hash, (uint64_t)queue->error << 32 | queue->gerror << 8 | queue->gerrorn);
-	hash_u64(hash, (uint64_t)queue->line_at << 32 | queue->line_count << 1 | queue->enabled);
-	hash_bytes(hash, queue->line, sizeof(queue->line));
+	hash_u64(hash, (uint64_t)queue->line_at << 32 | queue->line_count << 4 |
+			       (uint64_t)queue->enabled << 2 | (uint64_t)queue->fetching << 1 |
+			       queue->stopping);
+	hash_u64(hash, queue->atc_done_ps << 1 | queue->atc_timed_out);
+	hash_u64(hash, (uint64_t)queue->line_status << 1 | queue->fetch_dropped);
+	if (queue->fetching) {
+		hash_u64(hash, queue->fetch_pa.value);
+		hash_u64(hash, (uint64_t)queue->fetch_index << 32 | queue->fetch_count);
+	}
+	hash_bytes(hash, queue->line, (size_t)queue->line_count * COMMAND_SIZE);
+}
+
+static void hash_config(const struct stream_config *config, struct hash *hash)
+{
+	hash_u64(hash, (uint64_t)config->sid << 32 | config->kind);
+	hash_u64(hash, (uint64_t)config->event << 48 | (uint64_t)config->vmid << 32 |
+			       config->input_bits << 16 | config->start_level << 8 |
+			       config->output_bits);
+	hash_u64(hash, config->table | config->no_access_fault);
 }
 
 void smmu_hash(const struct smmu *smmu, struct hash *hash)
 {
+	const struct smmu_endpoint *endpoint;
 	hash_u64(hash, (uint64_t)smmu->cr0 << 32 | smmu->gerror);
+	hash_u64(hash, (uint64_t)smmu->gbpa << 32 | smmu->irq_ctrl);
 	hash_u64(hash, smmu->strtab_base);
+	hash_u64(hash, (uint64_t)smmu->strtab_cfg << 32 | smmu->cmdqv_config);
 	hash_u64(hash, (uint64_t)smmu->eventq_prod << 32 | smmu->eventq_cons);
+	hash_u64(hash, (uint64_t)smmu->vi_int_mask[1] << 32 | smmu->vi_int_mask[0]);
+	hash_u64(hash, smmu->eventq_base);
+	hash_u64(hash, (uint64_t)smmu->cr1 << 32 | smmu->cr2);
+	LIST_FOREACH (endpoint, &smmu->endpoints, link)
+		hash_u64(hash, (uint64_t)endpoint->sid << 1 | endpoint->silent);
 	hash_queue(&smmu->cmdq, hash);
 	for (uint32_t q = 0; q < smmu->vcmdq_count; q++) {
-		if (smmu->vcmdqs[q].alloc & ALLOC_ALLOC)
-			hash_queue(&smmu->vcmdqs[q].queue, hash);
-		hash_u64(hash, smmu->vcmdqs[q].alloc);
+		const struct vcmdq *vcmdq = &smmu->vcmdqs[q];
+		hash_queue(&vcmdq->queue, hash);
+		hash_u64(hash, vcmdq->alloc);
+		hash_u64(hash, vcmdq->base_register);
+		hash_u64(hash, vcmdq->cons_base);
 	}
-	for (uint32_t i = 0; i < smmu->tlb.sets * smmu->tlb.ways; i++) {
-		const struct tlb_entry *entry = &smmu->tlb.entries[i];
-		if (!entry->valid)
+	for (uint32_t v = 0; v < smmu->vintf_count; v++) {
+		const struct vintf *vintf = smmu->vintfs[v];
+		if (vintf == NULL)
 			continue;
-		hash_u64(hash,
-			 (uint64_t)entry->vmid << 32 | (uint64_t)entry->order << 16 | entry->perm);
-		hash_u64(hash, entry->input);
-		hash_u64(hash, entry->pa);
+		hash_u64(hash, (uint64_t)v << 32 | vintf->config);
+		hash_bytes(hash, vintf->sid_match, sizeof(vintf->sid_match));
+		hash_bytes(hash, vintf->sid_replace, sizeof(vintf->sid_replace));
 	}
+	for (uint32_t i = 0; i < smmu->configs.count; i++)
+		if (smmu->configs.entries[i].valid)
+			hash_config(&smmu->configs.entries[i], hash);
+	tlb_hash(&smmu->tlb, hash);
+}
+
+/* CMDQEN is acknowledged when no read of the queue is outstanding (1.4). */
+static uint32_t cr0ack(const struct smmu *smmu)
+{
+	return smmu->cr0 | (smmu->cmdq.enabled ? (uint32_t)CR0_CMDQEN : 0);
 }
 
 static uint64_t read_register(struct smmu *smmu, uint32_t offset)
 {
 	switch (offset) {
 	case SMMU_CR0:
-	case SMMU_CR0ACK: /* an update takes effect at once */
 		return smmu->cr0;
+	case SMMU_CR0ACK: /* other updates take effect at once */
+		return cr0ack(smmu);
 	case SMMU_CR1:
 		return smmu->cr1;
 	case SMMU_CR2:
@@ -137,26 +171,26 @@ static uint64_t read_register(struct smmu *smmu, uint32_t offset)
 	}
 }
 
-static uint32_t capped_log2size(const struct smmu *smmu, uint64_t base)
+/* LIMIT is IDR1.CMDQS or IDR1.EVENTQS. */
+static uint32_t capped_entries(const struct smmu *smmu, uint64_t base, uint64_t limit)
 {
-	uint32_t cap = (uint32_t)field_get(smmu->idr[1], IDR1_CMDQS);
+	uint32_t cap = (uint32_t)field_get(smmu->idr[1], limit);
 	uint32_t log2size = (uint32_t)field_get(base, QUEUE_BASE_LOG2SIZE);
-	return log2size < cap ? log2size : cap;
+	return 1U << (log2size < cap ? log2size : cap);
 }
 
 /* The base that counts is aligned to the queue's size (1.2). */
-static uint64_t aligned_base(uint64_t base, uint32_t log2size, uint32_t entry_size)
+static uint64_t aligned_base(uint64_t base, uint32_t entries, uint32_t entry_size)
 {
-	uint64_t size = (uint64_t)entry_size << log2size;
+	uint64_t size = (uint64_t)entry_size * entries;
 	return (base & QUEUE_BASE_ADDR) & ~((size > 32 ? size : 32) - 1);
 }
 
 static void write_cr0(struct smmu *smmu, uint32_t value)
 {
 	smmu->cr0 = value & CR0_KNOWN;
-	smmu->cmdq.enabled = smmu->cr0 & CR0_CMDQEN;
-	if (smmu->cmdq.enabled)
-		command_queue_kick(&smmu->cmdq, 0);
+	if (smmu->cr0 & CR0_CMDQEN)
+		command_queue_start(&smmu->cmdq);
 	else
 		command_queue_stop(&smmu->cmdq);
 }
@@ -201,8 +235,8 @@ static void write_register(struct smmu *smmu, uint32_t offset, uint64_t value)
 		if (smmu->cmdq.enabled)
 			break; /* guarded by CMDQEN */
 		smmu->cmdq_base = value;
-		smmu->cmdq.log2size = capped_log2size(smmu, value);
-		smmu->cmdq.base = aligned_base(value, smmu->cmdq.log2size, COMMAND_SIZE);
+		smmu->cmdq.entries = capped_entries(smmu, value, IDR1_CMDQS);
+		smmu->cmdq.base = aligned_base(value, smmu->cmdq.entries, COMMAND_SIZE);
 		break;
 	case SMMU_CMDQ_PROD:
 		smmu->cmdq.prod = (uint32_t)value;
@@ -231,7 +265,7 @@ static uint64_t mmio_read(void *owner, uint64_t offset, unsigned width)
 {
 	struct smmu *smmu = owner;
 	uint32_t index;
-	const struct register_row *row = register_find(rows, offset, &index);
+	const struct register_row *row = register_find(smmu_registers, offset, &index);
 	if (row == NULL)
 		return 0;
 	uint32_t base = row->offset + index * row->stride;
@@ -244,7 +278,7 @@ static void mmio_write(void *owner, uint64_t offset, unsigned width, uint64_t va
 {
 	struct smmu *smmu = owner;
 	uint32_t index;
-	const struct register_row *row = register_find(rows, offset, &index);
+	const struct register_row *row = register_find(smmu_registers, offset, &index);
 	if (row == NULL || row->access != REGISTER_RW)
 		return;
 	uint32_t base = row->offset + index * row->stride;
@@ -258,13 +292,32 @@ static void mmio_write(void *owner, uint64_t offset, unsigned width, uint64_t va
 
 static const struct mmio_ops smmu_mmio_ops = {mmio_read, mmio_write};
 
+static void raise_gerror(struct smmu *smmu, uint32_t bit)
+{
+	smmu->gerror ^= bit;
+	if (smmu->irq_ctrl & IRQ_CTRL_GERROR)
+		irq_raise(smmu->machine, smmu->board.gerror_irq);
+}
+
+static void note_fault(struct smmu *smmu, const uint64_t record[4])
+{
+	struct note note = {
+		.kind = NOTE_FAULT,
+		.who = (uint32_t)field_get(record[0], EVT_SID),
+		.first = record[2],
+		.what = event_name((unsigned)field_get(record[0], EVT_ID)),
+	};
+	machine_note(smmu->machine, &note);
+}
+
 /* Space, then the record, then PROD; a full queue toggles the overflow flag once (2.1, 6). */
 void smmu_record_event(struct smmu *smmu, const uint64_t record[4])
 {
-	uint32_t log2size = capped_log2size(smmu, smmu->eventq_base);
-	uint32_t mask = queue_mask(log2size), size = 1U << log2size;
+	uint32_t size = capped_entries(smmu, smmu->eventq_base, IDR1_EVENTQS);
+	uint32_t mask = queue_mask(size);
 	uint32_t used = (smmu->eventq_prod - smmu->eventq_cons) & mask;
 	uint8_t bytes[EVENT_SIZE];
+	note_fault(smmu, record);
 	if (!(smmu->cr0 & CR0_EVENTQEN) || ((smmu->gerror ^ smmu->gerrorn) & GERROR_EVENTQ_ABT_ERR))
 		return; /* not writable (6.4) */
 	if (used >= size) {
@@ -274,7 +327,7 @@ void smmu_record_event(struct smmu *smmu, const uint64_t record[4])
 	}
 	for (unsigned i = 0; i < 4; i++)
 		store_le64(bytes + 8 * i, record[i]);
-	uint64_t base = aligned_base(smmu->eventq_base, log2size, EVENT_SIZE);
+	uint64_t base = aligned_base(smmu->eventq_base, size, EVENT_SIZE);
 	struct access access = {
 		.context = CONTEXT_MAIN_QUEUE,
 		.purpose = ACCESS_EVENT_WRITE,
@@ -283,11 +336,13 @@ void smmu_record_event(struct smmu *smmu, const uint64_t record[4])
 		.index = smmu->eventq_prod & mask,
 	};
 	if (port_write(&smmu->port, &access, bytes) != PORT_OK) {
-		smmu->gerror ^= (uint32_t)GERROR_EVENTQ_ABT_ERR;
+		raise_gerror(smmu, (uint32_t)GERROR_EVENTQ_ABT_ERR);
 		return;
 	}
 	smmu->eventq_prod =
 		(smmu->eventq_prod & (uint32_t)EVENTQ_OVERFLOW) | ((smmu->eventq_prod + 1) & mask);
+	if (used == 0 && (smmu->irq_ctrl & IRQ_CTRL_EVENTQ)) /* empty -> non-empty (1.6) */
+		irq_raise(smmu->machine, smmu->board.eventq_irq);
 }
 
 static void set_id_registers(struct smmu *smmu, const struct profile *profile)
@@ -296,8 +351,11 @@ static void set_id_registers(struct smmu *smmu, const struct profile *profile)
 	smmu->idr[0] =
 		(uint32_t)(IDR0_S2P | IDR0_S1P | field_put(IDR0_TTF, 2) | IDR0_COHACC | IDR0_ATS |
 			   IDR0_ASID16 | IDR0_VMID16 | field_put(IDR0_TTENDIAN, 2));
+	smmu->features = (smmu->idr[0] & IDR0_S1P ? COMMAND_NEEDS_STAGE1 : 0) |
+			 (smmu->idr[0] & IDR0_S2P ? COMMAND_NEEDS_STAGE2 : 0) |
+			 (smmu->idr[0] & IDR0_ATS ? COMMAND_NEEDS_ATS : 0);
 	smmu->idr[1] = (uint32_t)(field_put(IDR1_SIDSIZE, 16) | field_put(IDR1_EVENTQS, cmdqs) |
-				  field_put(IDR1_CMDQS, cmdqs));
+				  field_put(IDR1_CMDQS, cmdqs) | IDR1_ATTR_TYPES_OVR);
 	smmu->idr[5] = (uint32_t)(IDR5_GRAN4K |
 				  field_put(IDR5_OAS, smmu_address_code((unsigned)profile_get(
 							      profile, "oas.bits"))));
@@ -308,14 +366,32 @@ static uint64_t ps_of(const struct profile *profile, const char *name)
 	return profile_get(profile, name) * PS_PER_NS;
 }
 
-struct smmu *smmu_new(struct machine *machine, struct pa base, struct pa cmdqv_base,
-		      const struct profile *profile)
+struct smmu_endpoint *smmu_endpoint_new(struct smmu *smmu, uint32_t sid)
+{
+	struct smmu_endpoint *endpoint = arena_new(smmu->machine->arena, struct smmu_endpoint);
+	endpoint->sid = sid;
+	LIST_INSERT_HEAD(&smmu->endpoints, endpoint, link);
+	return endpoint;
+}
+
+static void init_cmdqv(struct smmu *smmu, const struct profile *profile)
+{
+	smmu->cmdqv_config = CONFIG_RESET;
+	smmu->vcmdq_count = 1U << profile_get(profile, "vcmdq.count_log2");
+	smmu->vintf_count = 1U << profile_get(profile, "vintf.count_log2");
+	smmu->sid_pairs = 1U << profile_get(profile, "sid_pairs.log2");
+	for (uint32_t q = 0; q < smmu->vcmdq_count; q++)
+		command_queue_init(&smmu->vcmdqs[q].queue, smmu, q);
+}
+
+struct smmu *smmu_new(struct machine *machine, const struct smmu_board *board,
+		      const struct profile *profile, const struct option_set *assumptions)
 {
 	struct smmu *smmu = arena_new(machine->arena, struct smmu);
 	smmu->machine = machine;
-	smmu->port = (struct port){machine, "smmu"};
-	smmu->base = base;
-	smmu->cmdqv_base = cmdqv_base;
+	smmu->board = *board;
+	smmu->port = (struct port){machine, machine_engine(machine, board->name)};
+	smmu->assumptions = *assumptions;
 	smmu->timing = (struct smmu_timing){
 		.doorbell_ps = ps_of(profile, "doorbell.latency_ns"),
 		.fetch_line_ps = ps_of(profile, "fetch.line_latency_ns"),
@@ -325,18 +401,18 @@ struct smmu *smmu_new(struct machine *machine, struct pa base, struct pa cmdqv_b
 		.walk_read_ps = ps_of(profile, "walk.read_ns"),
 		.tlb_hit_ps = ps_of(profile, "tlb.hit_ns"),
 		.ats_round_trip_ps = ps_of(profile, "ats.round_trip_ns"),
+		.ats_timeout_ps = ps_of(profile, "ats.timeout_ns"),
 	};
+	LIST_INIT(&smmu->endpoints);
 	set_id_registers(smmu, profile);
 	command_queue_init(&smmu->cmdq, smmu, CONTEXT_MAIN_QUEUE);
-	uint32_t ways = (uint32_t)profile_get(profile, "tlb.ways");
-	tlb_init(&smmu->tlb, machine, (uint32_t)profile_get(profile, "tlb.entries") / ways, ways);
-	smmu->cmdqv_config = CONFIG_RESET;
-	smmu->vcmdq_count = 1U << profile_get(profile, "vcmdq.count_log2");
-	smmu->vintf_count = 1U << profile_get(profile, "vintf.count_log2");
-	for (uint32_t q = 0; q < smmu->vcmdq_count; q++)
-		command_queue_init(&smmu->vcmdqs[q].queue, smmu, q);
-	bus_add(&machine->bus, base, SMMU_WINDOW_SIZE, &smmu_mmio_ops, smmu, "smmu");
-	bus_add(&machine->bus, cmdqv_base,
+	config_cache_init(&smmu->configs, machine,
+			  (uint32_t)profile_get(profile, "config.entries"));
+	tlb_init(&smmu->tlb, machine, (uint32_t)profile_get(profile, "tlb.entries"),
+		 (uint32_t)profile_get(profile, "tlb.ways"));
+	init_cmdqv(smmu, profile);
+	bus_add(&machine->bus, board->base, SMMU_WINDOW_SIZE, &smmu_mmio_ops, smmu, board->name);
+	bus_add(&machine->bus, board->cmdqv_base,
 		CMDQV_VINTF_PAGES + (uint64_t)CMDQV_VINTF_STRIDE * smmu->vintf_count,
 		&cmdqv_mmio_ops, smmu, "cmdqv");
 	return smmu;

@@ -3,16 +3,18 @@
  * The SMMUv3 model and the CMDQV next to it.
  *
  * Concepts
- *   smmu      registers, stream table lookup, stage-2 walk, TLB, main command queue, event queue
- *   cmdqv     up to 128 virtual command queues over 64 VINTFs; fetches by host physical address,
- *             untranslated, and feeds the same TLB and devices
- *   queue     one command queue of either kind; fetches a line ahead, executes in order
- *   owner     a VINTF with HYP_OWN runs any command; a guest's only four, with its VMID and its
- *             stream ids put in
- *   probe     what the engine tells whoever watches: fetched, executed, stopped, resumed. It
- *             changes nothing
+ *   smmu        registers, stream table, configuration cache, stage-2 walk, TLB, main command queue,
+ *               event queue
+ *   cmdqv       up to 128 virtual command queues over 64 VINTFs; fetches by host physical address,
+ *               untranslated, and feeds the same TLB and devices
+ *   queue       one command queue of either kind; fetches ahead, executes in order
+ *   owner       a VINTF with HYP_OWN runs any command; a guest's only four, with its VMID and its
+ *               stream ids put in
+ *   endpoint    a device that answers ATC_INV, or does not
+ *   assumption  what the sheets are unsure of, and an experiment may change (assumptions.h)
  *
- * The model sees registers and memory, nothing else. All of it lies in the machine's arena.
+ * The model sees registers and memory, nothing else. All of it lies in the machine's arena. What it
+ * does with commands it tells observers (emu/observer.h), which changes nothing.
  */
 #ifndef HWQ_MODELS_NVIDIA_VCMDQ_SMMU_H
 #define HWQ_MODELS_NVIDIA_VCMDQ_SMMU_H
@@ -25,11 +27,15 @@
 #include "emu/machine.h"
 #include "emu/port.h"
 #include "emu/profile.h"
+#include "models/nvidia_vcmdq/assumptions.h"
 #include "models/nvidia_vcmdq/cmdqv_spec.h"
 #include "models/nvidia_vcmdq/smmu_spec.h"
+#include "models/nvidia_vcmdq/tlb.h"
 
-#define FETCH_LINE_COMMANDS 4U /* a 64-byte line */
-#define CONTEXT_MAIN_QUEUE  0xffffU
+#define LINE_COMMANDS      4U  /* a 64-byte line */
+#define PREFETCH_MAX       32U /* commands that a queue holds, fetched and not run */
+#define CONTEXT_MAIN_QUEUE 0xffffU
+#define CONFIG_CACHE_MAX   4096U
 
 /* Picoseconds, from the profile. */
 struct smmu_timing {
@@ -41,56 +47,83 @@ struct smmu_timing {
 	uint64_t walk_read_ps;
 	uint64_t tlb_hit_ps;
 	uint64_t ats_round_trip_ps;
+	uint64_t ats_timeout_ps;
 };
 
 /* The parameters that a profile for this engine has. */
 extern const struct parameter_range smmu_parameters[];
 
-struct tlb_entry {
-	bool valid;
-	bool stage1; /* made by or with stage 1: what TLBI_NH_* reaches */
-	uint16_t vmid;
-	uint16_t asid;
-	uint8_t order;  /* of the leaf: log2 of its pages; a whole block is one entry */
-	uint64_t input; /* its first page, of the input address */
-	uint64_t pa;    /* its first page */
-	uint32_t perm;  /* PTE_S2_READ | PTE_S2_WRITE */
+/* Registers of both pages. */
+extern const struct register_row smmu_registers[];
+
+/* --- configuration (config.c) --- */
+
+enum stream_kind {
+	STREAM_FAULT, /* the event is recorded */
+	STREAM_ABORT, /* silently */
+	STREAM_BYPASS,
+	STREAM_STAGE2,
 };
 
-struct tlb {
-	struct tlb_entry *entries;
-	uint32_t sets;
-	uint32_t ways;
-	uint32_t next_victim; /* round robin over ways */
-	uint32_t orders;      /* bit n: an entry of order n was inserted */
-	uint64_t hits;
-	uint64_t misses;
+/* What an STE says, decoded. */
+struct stream_config {
+	uint32_t sid;
+	bool valid;
+	enum stream_kind kind;
+	unsigned event; /* STREAM_FAULT */
+	/* stage 2 */
+	uint8_t input_bits;
+	uint8_t start_level;
+	uint8_t output_bits;
+	bool no_access_fault; /* S2AFFD */
+	uint16_t vmid;
+	uint64_t table; /* PA */
 };
+
+struct config_cache {
+	struct stream_config *entries; /* direct-mapped */
+	uint32_t count;                /* a power of two */
+};
+
+/* --- queues (queue.c) --- */
+
+struct vcmdq;
 
 struct command_queue {
 	struct smmu *smmu;
-	uint32_t context; /* number of the VCMDQ, or CONTEXT_MAIN_QUEUE */
-	uint64_t base;    /* PA */
-	uint32_t log2size;
+	struct vcmdq *vcmdq; /* it is this one's; NULL: the main queue */
+	uint32_t context;    /* number of the VCMDQ, or CONTEXT_MAIN_QUEUE */
+	uint64_t base;       /* PA */
+	uint32_t entries;    /* a power of two */
 	uint32_t prod;
 	uint32_t cons;
 	uint32_t error; /* CONS.ERR */
 	uint32_t gerror;
 	uint32_t gerrorn;
 	bool enabled;
+	bool fetching; /* a fetch was begun and has not happened: an injected fault holds it up */
+	bool fetch_dropped; /* what it brings is not wanted any more: the queue was stopped since */
+	bool stopping;      /* disabled, and a fetch is still under way */
 	struct event work;
-	bool fetching;
 	/* Prefetched commands: entry numbers [line_at, line_at + line_count). */
-	uint8_t line[FETCH_LINE_COMMANDS * COMMAND_SIZE];
+	uint8_t *line; /* PREFETCH_MAX commands; made when the queue is first enabled */
 	uint32_t line_at;
 	uint32_t line_count;
 	enum port_status line_status;
-	bool atc_timed_out; /* an ATC_INV before the next SYNC was not answered */
+	/* The fetch that was begun last. */
+	struct pa fetch_pa;
+	uint32_t fetch_index;
+	uint32_t fetch_count; /* commands */
+	/* ATC_INVs since the last SYNC */
+	uint64_t atc_done_ps; /* when the last of them is answered, or given up */
+	bool atc_timed_out;
+	struct probe probe; /* of the command at hand; kept for speed */
 };
 
 struct vcmdq {
 	struct command_queue queue;
-	uint32_t alloc; /* CMDQ_ALLOC_MAP */
+	uint32_t alloc;      /* CMDQ_ALLOC_MAP */
+	struct vintf *vintf; /* the one that alloc names; NULL: it is absent, or not made yet */
 	uint64_t cons_base;
 	uint64_t base_register;
 };
@@ -102,15 +135,33 @@ struct vintf {
 	struct vcmdq *slots[CMDQV_QUEUES_MAX]; /* logical -> queue, NULL: not allocated */
 };
 
-/* Someone who waits for the interrupt line of the engine: the driver. */
-typedef void smmu_irq_fn(void *context);
+/* A PCIe function with ATS, as far as ATC_INV can tell. Lies in the arena. */
+struct smmu_endpoint {
+	LIST_ENTRY(smmu_endpoint) link;
+	uint32_t sid;
+	bool silent; /* it answers no invalidation */
+};
+
+LIST_HEAD(smmu_endpoints, smmu_endpoint);
+
+/* Where the hardware is, and how it is wired. */
+struct smmu_board {
+	const char *name; /* literal; of the engine in reports and faults */
+	struct pa base;
+	struct pa cmdqv_base;
+	uint32_t gerror_irq; /* lines (emu/irq.h) */
+	uint32_t eventq_irq;
+	uint32_t cmdqv_irq;
+};
 
 struct smmu {
 	struct machine *machine;
 	struct port port;
+	struct smmu_board board;
 	struct smmu_timing timing;
-	struct pa base;
+	struct option_set assumptions;
 	uint32_t idr[6];
+	uint32_t features; /* COMMAND_NEEDS_*, from IDR0 */
 	uint32_t cr0;
 	uint32_t cr1;
 	uint32_t cr2;
@@ -125,77 +176,102 @@ struct smmu {
 	uint32_t eventq_prod;
 	uint32_t eventq_cons;
 	struct command_queue cmdq;
+	struct config_cache configs;
 	struct tlb tlb;
+	struct smmu_endpoints endpoints;
+	bool atc_outstanding; /* of VCMDQs: an ATC_INV may still be unanswered, or failed */
 	/* CMDQV */
-	struct pa cmdqv_base;
 	uint32_t cmdqv_config;
 	uint32_t vi_int_mask[2];
 	struct vcmdq vcmdqs[CMDQV_QUEUES_MAX];
 	struct vintf *vintfs[CMDQV_VINTFS_MAX]; /* made on first use */
 	uint32_t vcmdq_count;
 	uint32_t vintf_count;
-	smmu_irq_fn *cmdqv_irq;
-	void *cmdqv_irq_context;
+	uint32_t sid_pairs; /* a VINTF */
 };
 
-/*
- * A model at BASE (registers) and CMDQV_BASE, on the machine's bus. PROFILE has smmu_parameters.
- */
-struct smmu *smmu_new(struct machine *machine, struct pa base, struct pa cmdqv_base,
-		      const struct profile *profile);
+/* A model on the machine's bus. PROFILE has smmu_parameters; ASSUMPTIONS are copied. */
+struct smmu *smmu_new(struct machine *machine, const struct smmu_board *board,
+		      const struct profile *profile, const struct option_set *assumptions);
 
-/* Registers, queues and TLB, as far as a later step could depend on them. */
+/* Makes SID a function that takes part in ATS. */
+struct smmu_endpoint *smmu_endpoint_new(struct smmu *smmu, uint32_t sid);
+
+/* Registers, queues and caches, as far as a later step could depend on them. */
 void smmu_hash(const struct smmu *smmu, struct hash *hash);
 
-/* smmu.c: for the other files of this model */
-void smmu_probe(struct smmu *smmu, const struct probe *probe);
-/* Appends an event record, if the queue takes it. */
+/* smmu.c: appends an event record, if the queue takes it. */
 void smmu_record_event(struct smmu *smmu, const uint64_t record[4]);
 
 /* queue.c */
 void command_queue_init(struct command_queue *queue, struct smmu *smmu, uint32_t context);
-/* Something changed that may let the queue go on: PROD, enable, an acknowledged error. */
+void command_queue_start(struct command_queue *queue);
+/* Something changed that may let the queue go on: PROD, an acknowledged error. */
 void command_queue_kick(struct command_queue *queue, uint64_t delay_ps);
 /* Runs it to its end, or to a stop, at this instant: for work in which time plays no part. */
 void command_queue_run(struct command_queue *queue);
-/* Stops it: nothing is fetched from now on, what was fetched ahead is dropped. */
+/* Stops it: nothing more is fetched, but for a fetch that is under way; what was fetched is dropped. */
 void command_queue_stop(struct command_queue *queue);
-uint32_t queue_mask(uint32_t log2size);
+/* Of an index with its wrap flag, in a queue of so many entries. */
+static inline uint32_t queue_mask(uint32_t entries)
+{
+	return 2 * entries - 1;
+}
 
-/* commands.c: executes one legal command; returns how many TLB entries it removed. */
-uint32_t smmu_execute(struct smmu *smmu, const struct smmu_command *command);
-/* Whether the main queue takes the command. */
-bool smmu_command_legal(const struct smmu *smmu, const struct smmu_command *command);
+/* commands.c: executes one legal command of QUEUE; what it did stands in PROBE. */
+void smmu_execute(struct smmu *smmu, struct command_queue *queue,
+		  const struct smmu_command *command, struct probe *probe);
+/*
+ * Whether the main queue takes the command. Illegal: not known, not implemented, of the secure
+ * side, CS = 3 (smmuv3 3.3). Inline: every command of every queue passes here.
+ */
+static inline bool smmu_command_legal(struct smmu *smmu, const struct smmu_command *command)
+{
+	unsigned opcode = command_opcode(command);
+	const struct command_rules *rules = &command_rules[opcode];
+	if (rules->name == NULL || (rules->needs & ~smmu->features) != 0 ||
+	    (command->dw[0] & CMD_SSEC) ||
+	    (opcode == CMD_SYNC && field_get(command->dw[0], CMD_SYNC_CS) == 3))
+		return false;
+	uint64_t res0 = (command->dw[0] & ~rules->used[0]) | (command->dw[1] & ~rules->used[1]);
+	return res0 == 0 || option_get(&smmu->assumptions, ASSUME_RES0) == RES0_IGNORED;
+}
 
 /* cmdqv.c */
 extern const struct mmio_ops cmdqv_mmio_ops;
-/* Puts the owner's VMID and SIDs in. CERROR-like code when the command must not run. */
-enum vcmdq_error cmdqv_substitute(struct smmu *smmu, struct vcmdq *vcmdq,
-				  struct smmu_command *command);
-void cmdqv_error_changed(struct smmu *smmu, struct vcmdq *vcmdq, bool raised);
+/* What becomes of a command of a VCMDQ. */
+enum vcmdq_admission {
+	VCMDQ_RUN,
+	VCMDQ_SKIP, /* consumed without effect */
+	VCMDQ_STOP, /* with *ERROR */
+};
+
+/* Puts the owner's VMID and SIDs in. */
+enum vcmdq_admission cmdqv_admit(struct smmu *smmu, struct vcmdq *vcmdq,
+				 struct smmu_command *command, enum vcmdq_error *error);
+void cmdqv_error_raised(struct smmu *smmu, struct vcmdq *vcmdq);
 void cmdqv_cons_moved(struct smmu *smmu, struct vcmdq *vcmdq);
 
-/* tlb.c */
-void tlb_init(struct tlb *tlb, struct machine *machine, uint32_t sets, uint32_t ways);
-struct tlb_entry *tlb_lookup(struct tlb *tlb, uint16_t vmid, uint64_t input);
-void tlb_insert(struct tlb *tlb, const struct tlb_entry *entry);
-typedef bool tlb_match_fn(const struct tlb_entry *entry, const void *key);
-/* Removes what matches; returns how many. */
-uint32_t tlb_remove(struct tlb *tlb, tlb_match_fn *match, const void *key);
-/* The same where only entries of one order, VMID and first page can match. */
-uint32_t tlb_remove_at(struct tlb *tlb, uint32_t order, uint16_t vmid, uint64_t first,
-		       tlb_match_fn *match, const void *key);
+/* config.c */
+void config_cache_init(struct config_cache *cache, struct machine *machine, uint32_t count);
+/* The configuration of SID: cached, or fetched and then cached. NULL: none, and *EVENT says why. */
+const struct stream_config *smmu_stream_config(struct smmu *smmu, uint32_t sid, unsigned *event,
+					       uint64_t *fetch_address);
+/* Drops what is cached of SIDs that agree with SID in all but the low RANGE bits. */
+void config_cache_drop(struct config_cache *cache, uint32_t sid, uint32_t range);
 
 /* translate.c */
 enum translate_result {
 	TRANSLATE_OK,
-	TRANSLATE_FAULT, /* an event was recorded, or the stream aborts silently */
+	TRANSLATE_FAULT, /* an event was recorded, or it was aborted without one */
 };
 
 struct translation {
 	struct pa pa;
-	bool from_tlb;
+	enum access_path path;
 	uint16_t vmid;
+	uint8_t order;  /* log2 pages of the leaf */
+	uint8_t perm;   /* PTE_S2_READ | PTE_S2_WRITE */
 	unsigned event; /* of the fault; 0: none recorded */
 };
 

@@ -9,48 +9,39 @@ void command_store(uint8_t bytes[COMMAND_SIZE], const struct smmu_command *comma
 	store_le64(bytes + 8, command->dw[1]);
 }
 
-struct smmu_command command_load(const uint8_t bytes[COMMAND_SIZE])
-{
-	return (struct smmu_command){{load_le64(bytes), load_le64(bytes + 8)}};
-}
+#define ROW(opcode, needs, guest, used0, used1) \
+	[CMD_##opcode] = {#opcode, needs, guest, {CMD_OPCODE | (used0), (used1)}}
+#define SYNC_ROW(used0, used1) \
+	[CMD_SYNC] = {"CMD_SYNC", 0, COMMAND_GUEST_LEGAL, {CMD_OPCODE | (used0), (used1)}}
+#define STAGE1 COMMAND_NEEDS_STAGE1
+#define STAGE2 COMMAND_NEEDS_STAGE2
+#define LEGAL  (COMMAND_GUEST_LEGAL | COMMAND_GUEST_VMID)
+#define UNSURE (COMMAND_GUEST_UNSURE | COMMAND_GUEST_VMID)
+#define RANGE0 (CMD_TLBI_RANGE0 | CMD_VMID)
+#define RANGE1 (CMD_LEAF | CMD_TLBI_RANGE1 | CMD_ADDR)
 
-const char *command_name(unsigned opcode)
-{
-	switch (opcode) {
-	case CMD_PREFETCH_CONFIG:
-		return "PREFETCH_CONFIG";
-	case CMD_PREFETCH_ADDR:
-		return "PREFETCH_ADDR";
-	case CMD_CFGI_STE:
-		return "CFGI_STE";
-	case CMD_CFGI_STE_RANGE:
-		return "CFGI_STE_RANGE";
-	case CMD_CFGI_CD:
-		return "CFGI_CD";
-	case CMD_CFGI_CD_ALL:
-		return "CFGI_CD_ALL";
-	case CMD_TLBI_NH_ALL:
-		return "TLBI_NH_ALL";
-	case CMD_TLBI_NH_ASID:
-		return "TLBI_NH_ASID";
-	case CMD_TLBI_NH_VA:
-		return "TLBI_NH_VA";
-	case CMD_TLBI_NH_VAA:
-		return "TLBI_NH_VAA";
-	case CMD_TLBI_S12_VMALL:
-		return "TLBI_S12_VMALL";
-	case CMD_TLBI_S2_IPA:
-		return "TLBI_S2_IPA";
-	case CMD_TLBI_NSNH_ALL:
-		return "TLBI_NSNH_ALL";
-	case CMD_ATC_INV:
-		return "ATC_INV";
-	case CMD_SYNC:
-		return "CMD_SYNC";
-	default:
-		return NULL;
-	}
-}
+const struct command_rules command_rules[256] = {
+	ROW(PREFETCH_CONFIG, 0, 0, CMD_SSV | CMD_SSID | CMD_SID, 0),
+	ROW(PREFETCH_ADDR, 0, 0, CMD_PREFETCH_NS | CMD_SSV | CMD_SSID | CMD_SID,
+	    CMD_PREFETCH_RANGE | CMD_ADDR),
+	ROW(CFGI_STE, 0, 0, CMD_SID, CMD_LEAF),
+	ROW(CFGI_STE_RANGE, 0, 0, CMD_SID, CMD_CFGI_RANGE),
+	ROW(CFGI_CD, STAGE1, 0, CMD_SSID | CMD_SID, CMD_LEAF),
+	ROW(CFGI_CD_ALL, STAGE1, 0, CMD_SID, 0),
+	ROW(TLBI_NH_ALL, STAGE1, 0, CMD_VMID, 0),
+	ROW(TLBI_NH_ASID, STAGE1, LEGAL, CMD_VMID | CMD_ASID, 0),
+	ROW(TLBI_NH_VA, STAGE1, LEGAL, RANGE0 | CMD_ASID, RANGE1),
+	ROW(TLBI_NH_VAA, STAGE1, 0, RANGE0, RANGE1),
+	ROW(TLBI_S12_VMALL, STAGE2, UNSURE, CMD_VMID, 0),
+	ROW(TLBI_S2_IPA, STAGE2, UNSURE, RANGE0, CMD_LEAF | CMD_TLBI_RANGE1 | CMD_IPA),
+	ROW(TLBI_NSNH_ALL, 0, 0, 0, 0),
+	ROW(ATC_INV, COMMAND_NEEDS_ATS, COMMAND_GUEST_LEGAL,
+	    CMD_ATC_GLOBAL | CMD_SSV | CMD_SSID | CMD_SID, CMD_ATC_SIZE | CMD_ADDR),
+	ROW(RESUME, 0, 0, CMD_RESUME_ACT | CMD_SID, CMD_RESUME_STAG),
+	ROW(STALL_TERM, 0, 0, CMD_SID, 0),
+	SYNC_ROW(CMD_SYNC_CS | CMD_SYNC_MSH | CMD_SYNC_MSIATTR | CMD_SYNC_MSIDATA,
+		 CMD_SYNC_MSIADDR),
+};
 
 static struct smmu_command command(unsigned opcode, uint64_t dw0, uint64_t dw1)
 {
@@ -64,6 +55,11 @@ struct smmu_command command_sync(unsigned completion)
 		       field_put(CMD_SYNC_CS, completion) | field_put(CMD_SYNC_MSH, 3) |
 			       field_put(CMD_SYNC_MSIATTR, 0xf),
 		       0);
+}
+
+struct smmu_command command_prefetch_config(uint32_t sid)
+{
+	return (struct smmu_command){{CMD_PREFETCH_CONFIG | field_put(CMD_SID, sid), 0}};
 }
 
 struct smmu_command command_cfgi_ste(uint32_t sid, unsigned leaf)
@@ -105,7 +101,7 @@ struct smmu_command command_tlbi_s12_vmall(uint16_t vmid)
 struct smmu_command command_tlbi_s2_ipa(uint16_t vmid, uint64_t ipa, unsigned leaf)
 {
 	return command(CMD_TLBI_S2_IPA, field_put(CMD_VMID, vmid),
-		       (ipa & CMD_ADDR) | field_put(CMD_LEAF, leaf));
+		       (ipa & CMD_IPA) | field_put(CMD_LEAF, leaf));
 }
 
 struct smmu_command command_atc_inv(uint32_t sid, uint64_t address, unsigned size)

@@ -9,6 +9,7 @@
 #ifndef HWQ_MODELS_NVIDIA_VCMDQ_SMMU_SPEC_H
 #define HWQ_MODELS_NVIDIA_VCMDQ_SMMU_SPEC_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "emu/bits.h"
@@ -39,21 +40,22 @@
 #define SMMU_EVENTQ_PROD     0x100a8U
 #define SMMU_EVENTQ_CONS     0x100acU
 
-#define IDR0_S2P      BITS(0, 0)
-#define IDR0_S1P      BITS(1, 1)
-#define IDR0_TTF      BITS(3, 2)
-#define IDR0_COHACC   BITS(4, 4)
-#define IDR0_ATS      BITS(10, 10)
-#define IDR0_ASID16   BITS(12, 12)
-#define IDR0_VMID16   BITS(18, 18)
-#define IDR0_TTENDIAN BITS(22, 21)
-#define IDR0_ST_LEVEL BITS(28, 27)
-#define IDR1_SIDSIZE  BITS(5, 0)
-#define IDR1_EVENTQS  BITS(20, 16)
-#define IDR1_CMDQS    BITS(25, 21)
-#define IDR3_RIL      BITS(10, 10)
-#define IDR5_OAS      BITS(2, 0)
-#define IDR5_GRAN4K   BITS(4, 4)
+#define IDR0_S2P            BITS(0, 0)
+#define IDR0_S1P            BITS(1, 1)
+#define IDR0_TTF            BITS(3, 2)
+#define IDR0_COHACC         BITS(4, 4)
+#define IDR0_ATS            BITS(10, 10)
+#define IDR0_ASID16         BITS(12, 12)
+#define IDR0_VMID16         BITS(18, 18)
+#define IDR0_TTENDIAN       BITS(22, 21)
+#define IDR0_ST_LEVEL       BITS(28, 27)
+#define IDR1_SIDSIZE        BITS(5, 0)
+#define IDR1_EVENTQS        BITS(20, 16)
+#define IDR1_CMDQS          BITS(25, 21)
+#define IDR1_ATTR_TYPES_OVR BITS(27, 27)
+#define IDR3_RIL            BITS(10, 10)
+#define IDR5_OAS            BITS(2, 0)
+#define IDR5_GRAN4K         BITS(4, 4)
 
 #define CR0_SMMUEN    BITS(0, 0)
 #define CR0_EVENTQEN  BITS(2, 2)
@@ -61,6 +63,10 @@
 #define CR0_ATSCHK    BITS(4, 4)
 #define CR0_KNOWN     (CR0_SMMUEN | CR0_EVENTQEN | CR0_CMDQEN | CR0_ATSCHK)
 #define CR2_RECINVSID BITS(1, 1)
+#define GBPA_ABORT    BITS(20, 20)
+
+#define IRQ_CTRL_GERROR BITS(0, 0)
+#define IRQ_CTRL_EVENTQ BITS(2, 2)
 
 #define GERROR_CMDQ_ERR       BITS(0, 0)
 #define GERROR_EVENTQ_ABT_ERR BITS(2, 2)
@@ -96,6 +102,8 @@ enum smmu_opcode {
 	CMD_TLBI_S2_IPA = 0x2a,
 	CMD_TLBI_NSNH_ALL = 0x30,
 	CMD_ATC_INV = 0x40,
+	CMD_RESUME = 0x44,
+	CMD_STALL_TERM = 0x45,
 	CMD_SYNC = 0x46,
 };
 
@@ -112,12 +120,19 @@ enum smmu_opcode {
 #define CMD_SYNC_MSIATTR BITS(27, 24)
 #define CMD_SYNC_MSIDATA BITS(63, 32)
 #define CMD_ATC_GLOBAL   BITS(9, 9)
+#define CMD_RESUME_ACT   BITS(13, 12)
 /* dw1 */
-#define CMD_LEAF         BITS(0, 0)
-#define CMD_CFGI_RANGE   BITS(4, 0)
-#define CMD_ATC_SIZE     BITS(5, 0)
-#define CMD_ADDR         BITS(63, 12)
-#define CMD_SYNC_MSIADDR BITS(55, 2)
+#define CMD_LEAF           BITS(0, 0)
+#define CMD_CFGI_RANGE     BITS(4, 0)
+#define CMD_ATC_SIZE       BITS(5, 0)
+#define CMD_RESUME_STAG    BITS(15, 0)
+#define CMD_ADDR           BITS(63, 12)
+#define CMD_IPA            BITS(51, 12)
+#define CMD_SYNC_MSIADDR   BITS(55, 2)
+#define CMD_PREFETCH_NS    BITS(9, 9)
+#define CMD_PREFETCH_RANGE BITS(9, 0)
+#define CMD_TLBI_RANGE0    (BITS(16, 12) | BITS(25, 20)) /* dw0: NUM, SCALE */
+#define CMD_TLBI_RANGE1    BITS(11, 8)                   /* dw1: TTL, TG */
 
 #define CFGI_RANGE_ALL 31U
 #define SYNC_CS_NONE   0U
@@ -139,11 +154,36 @@ static inline unsigned command_opcode(const struct smmu_command *command)
 }
 
 void command_store(uint8_t bytes[COMMAND_SIZE], const struct smmu_command *command);
-struct smmu_command command_load(const uint8_t bytes[COMMAND_SIZE]);
-/* "TLBI_NH_ASID", or "opcode 0x.." */
-const char *command_name(unsigned opcode);
+static inline struct smmu_command command_load(const uint8_t bytes[COMMAND_SIZE])
+{
+	return (struct smmu_command){{load_le64(bytes), load_le64(bytes + 8)}};
+}
+/* What is known of an opcode (3.2; tegra241-cmdqv 7.2). */
+struct command_rules {
+	const char *name; /* "TLBI_NH_ASID"; NULL: not known */
+	uint8_t needs;    /* COMMAND_NEEDS_*: illegal without */
+	uint8_t guest;    /* COMMAND_GUEST_* */
+	uint64_t used[2]; /* bits that it has a use for, the opcode among them */
+};
+
+#define COMMAND_NEEDS_STAGE1 1U
+#define COMMAND_NEEDS_STAGE2 2U
+#define COMMAND_NEEDS_ATS    4U
+
+#define COMMAND_GUEST_LEGAL  1U /* in a guest's VCMDQ */
+#define COMMAND_GUEST_UNSURE 2U /* perhaps legal there */
+#define COMMAND_GUEST_VMID   4U /* the owner's VMID is put in */
+
+extern const struct command_rules command_rules[256];
+
+/* "TLBI_NH_ASID"; NULL: not known. */
+static inline const char *command_name(unsigned opcode)
+{
+	return command_rules[opcode & 0xff].name;
+}
 
 struct smmu_command command_sync(unsigned completion);
+struct smmu_command command_prefetch_config(uint32_t sid);
 struct smmu_command command_cfgi_ste(uint32_t sid, unsigned leaf);
 struct smmu_command command_cfgi_all(void);
 struct smmu_command command_tlbi_nsnh_all(void);
@@ -166,6 +206,7 @@ struct smmu_command command_atc_inv(uint32_t sid, uint64_t address, unsigned siz
 #define STE_CONFIG_S2     6U
 #define STE_CONFIG_NESTED 7U
 /* dw1 */
+#define STE_S2FWB BITS(25, 25)
 #define STE_EATS  BITS(29, 28)
 #define STE_SHCFG BITS(45, 44)
 /* dw2 */
@@ -214,6 +255,7 @@ enum smmu_event {
 	EVT_F_PERMISSION = 0x13,
 };
 
+#define EVT_IPA      BITS(55, 12) /* dw3, in place */
 #define EVT_ID       BITS(7, 0)
 #define EVT_SID      BITS(63, 32)
 #define EVT_RNW      BITS(35, 35)

@@ -1,83 +1,304 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The TLB: finite, set-associative, tagged by VMID (smmuv3 7). */
+#include "models/nvidia_vcmdq/tlb.h"
+
+#include <assert.h>
 #include <string.h>
 
-#include "models/nvidia_vcmdq/smmu.h"
+#include "emu/machine.h"
 
-void tlb_init(struct tlb *tlb, struct machine *machine, uint32_t sets, uint32_t ways)
+/* key: valid 63, stage 1 62, order 52..57, first page 0..51 */
+#define KEY_VALID  (1ULL << 63)
+#define KEY_PAGE   ((1ULL << 52) - 1)
+#define WAYS_SHIFT 6U /* number of an entry: set << 6 | way */
+
+static uint64_t key_of(bool stage1, uint32_t order, uint64_t page)
 {
+	return KEY_VALID | (uint64_t)stage1 << 62 | (uint64_t)order << 52 |
+	       (page & KEY_PAGE) >> order << order;
+}
+
+/* Equal for equal keys, and seldom for others; never 0. */
+static inline uint32_t digest_of(bool stage1, uint32_t order, uint64_t page)
+{
+	return ((uint32_t)(page >> order) << 1 | 1) ^ order << 24 ^ (uint32_t)stage1 << 31;
+}
+
+void tlb_init(struct tlb *tlb, struct machine *machine, uint32_t entries, uint32_t ways)
+{
+	uint32_t sets = entries / ways;
 	memset(tlb, 0, sizeof(*tlb));
-	/* Rounded down to a power of two, so that a mask finds the set. */
-	tlb->sets = sets > 1 ? 1U << (31 - __builtin_clz(sets)) : 1;
+	tlb->machine = machine;
+	tlb->set_count = sets > 1 ? 1U << (31 - __builtin_clz(sets)) : 1;
 	tlb->ways = ways;
-	tlb->entries = arena_alloc(machine->arena, sizeof(*tlb->entries) * tlb->sets * ways);
+	tlb->row = (ways + 3) / 4;
+	tlb->keys = arena_alloc(machine->arena, sizeof(*tlb->keys) * tlb->set_count * ways);
+	tlb->digests =
+		arena_alloc(machine->arena, sizeof(*tlb->digests) * tlb->set_count * tlb->row);
+	tlb->sets = arena_alloc(machine->arena, sizeof(*tlb->sets) * tlb->set_count);
 }
 
-static struct tlb_entry *set_of(struct tlb *tlb, uint16_t vmid, uint64_t input)
+/* Neighbouring leaves lie in neighbouring sets; VMIDs begin at different ones. */
+static inline uint32_t set_of(const struct tlb *tlb, uint16_t vmid, uint32_t order, uint64_t page)
 {
-	uint64_t hash = (input ^ (uint64_t)vmid << 7) * 0x9e3779b97f4a7c15ULL >> 40;
-	return &tlb->entries[(hash & (tlb->sets - 1)) * tlb->ways];
+	return ((uint32_t)(page >> order) + vmid * 0x9e3779b1U) & (tlb->set_count - 1);
 }
 
-/* Of a leaf of 2^ORDER pages that holds page INPUT. */
-static uint64_t first_page(uint64_t input, uint32_t order)
+static inline uint64_t *keys_of(const struct tlb *tlb, uint32_t set)
 {
-	return input & ~((1ULL << order) - 1);
+	return &tlb->keys[(size_t)set * tlb->ways];
 }
 
-struct tlb_entry *tlb_lookup(struct tlb *tlb, uint16_t vmid, uint64_t input)
+static struct tlb_entry *entry_at(const struct tlb *tlb, uint32_t number)
 {
-	for (uint32_t orders = tlb->orders; orders != 0; orders &= orders - 1) {
-		uint32_t order = (uint32_t)__builtin_ctz(orders);
-		uint64_t first = first_page(input, order);
-		struct tlb_entry *set = set_of(tlb, vmid, first);
-		for (uint32_t way = 0; way < tlb->ways; way++) {
-			struct tlb_entry *entry = &set[way];
-			if (!entry->valid || entry->vmid != vmid || entry->order != order ||
-			    entry->input != first)
-				continue;
+	return &tlb->sets[number >> WAYS_SHIFT][number & ((1U << WAYS_SHIFT) - 1)];
+}
+
+static uint64_t *key_at(const struct tlb *tlb, uint32_t number)
+{
+	return &keys_of(tlb, number >> WAYS_SHIFT)[number & ((1U << WAYS_SHIFT) - 1)];
+}
+
+static inline bool tag_matches(const struct tlb_entry *entry, struct tlb_tag tag, bool any_asid)
+{
+	return entry->tag.vmid == tag.vmid &&
+	       (!tag.stage1 || any_asid || entry->tag.global || entry->tag.asid == tag.asid);
+}
+
+/* Whether some way of SET may have a key with this digest. */
+static inline bool may_have(const struct tlb *tlb, uint32_t set, uint32_t digest)
+{
+	typedef int64_t halves __attribute__((vector_size(16)));
+	const tlb_digests wanted = {digest, digest, digest, digest};
+	const tlb_digests *digests = &tlb->digests[(size_t)set * tlb->row];
+	const tlb_digests *end = digests + tlb->row;
+	for (; digests < end; digests++) {
+		halves equal = (halves)(*digests == wanted);
+		if ((equal[0] | equal[1]) != 0)
+			return true;
+	}
+	return false;
+}
+
+static void set_key(struct tlb *tlb, uint32_t number, uint64_t key, uint32_t digest)
+{
+	uint32_t way = number & ((1U << WAYS_SHIFT) - 1), set = number >> WAYS_SHIFT;
+	keys_of(tlb, set)[way] = key;
+	tlb->digests[(size_t)set * tlb->row + way / 4][way % 4] = digest;
+}
+
+/* The way of SET from FIRST on that has this key and tag; else the number of ways. */
+static inline uint32_t find_way(const struct tlb *tlb, uint32_t set, uint32_t first, uint64_t key,
+				struct tlb_tag tag, bool any_asid)
+{
+	const uint64_t *keys = keys_of(tlb, set);
+	uint32_t way = first;
+	while (way < tlb->ways &&
+	       (keys[way] != key || !tag_matches(&tlb->sets[set][way], tag, any_asid)))
+		way++;
+	return way;
+}
+
+const struct tlb_entry *tlb_lookup(struct tlb *tlb, struct tlb_tag tag, uint64_t page)
+{
+	for (uint64_t orders = tlb->orders; orders != 0; orders &= orders - 1) {
+		uint32_t order = (uint32_t)__builtin_ctzll(orders);
+		uint32_t set = set_of(tlb, tag.vmid, order, page);
+		if (!may_have(tlb, set, digest_of(tag.stage1, order, page)))
+			continue;
+		uint64_t key = key_of(tag.stage1, order, page);
+		uint32_t way = find_way(tlb, set, 0, key, tag, false);
+		if (way < tlb->ways) {
 			tlb->hits++;
-			return entry;
+			return &tlb->sets[set][way];
 		}
 	}
 	tlb->misses++;
 	return NULL;
 }
 
-void tlb_insert(struct tlb *tlb, const struct tlb_entry *entry)
+/* --- buckets --- */
+
+static uint32_t *bucket_of(struct tlb *tlb, uint16_t vmid)
 {
-	struct tlb_entry *set = set_of(tlb, entry->vmid, entry->input);
-	struct tlb_entry *victim = &set[tlb->next_victim++ % tlb->ways];
+	return &tlb->buckets[vmid % TLB_BUCKETS];
+}
+
+static void count_order(struct tlb *tlb, uint32_t order, bool more)
+{
+	tlb->order_counts[order] += more ? 1 : -1U;
+	tlb->count += more ? 1 : -1U;
+	if (tlb->order_counts[order] != 0)
+		tlb->orders |= 1ULL << order;
+	else
+		tlb->orders &= ~(1ULL << order);
+}
+
+static void link_entry(struct tlb *tlb, uint32_t number)
+{
+	struct tlb_entry *entry = entry_at(tlb, number);
+	uint32_t *head = bucket_of(tlb, entry->tag.vmid);
+	entry->next = *head;
+	entry->previous = 0;
+	if (*head != 0)
+		entry_at(tlb, *head - 1)->previous = number + 1;
+	*head = number + 1;
+	count_order(tlb, entry->order, true);
+}
+
+static void remove_entry(struct tlb *tlb, uint32_t number)
+{
+	struct tlb_entry *entry = entry_at(tlb, number);
+	if (entry->previous != 0)
+		entry_at(tlb, entry->previous - 1)->next = entry->next;
+	else
+		*bucket_of(tlb, entry->tag.vmid) = entry->next;
+	if (entry->next != 0)
+		entry_at(tlb, entry->next - 1)->previous = entry->previous;
+	set_key(tlb, number, 0, 0);
+	count_order(tlb, entry->order, false);
+}
+
+static uint32_t victim_of(struct tlb *tlb, uint32_t set)
+{
+	const uint64_t *keys = keys_of(tlb, set);
+	assert(tlb->ways > 0);
 	for (uint32_t way = 0; way < tlb->ways; way++)
-		if (!set[way].valid)
-			victim = &set[way];
-	*victim = *entry;
-	victim->valid = true;
-	tlb->orders |= 1U << entry->order;
+		if (keys[way] == 0)
+			return way;
+	return tlb->next_victim++ % tlb->ways;
 }
 
-uint32_t tlb_remove_at(struct tlb *tlb, uint32_t order, uint16_t vmid, uint64_t first,
-		       tlb_match_fn *match, const void *key)
+void tlb_insert(struct tlb *tlb, const struct tlb_entry *entry, uint64_t page)
 {
-	struct tlb_entry *set = set_of(tlb, vmid, first);
+	assert(entry->order < TLB_ORDERS_MAX);
+	uint64_t key = key_of(entry->tag.stage1, entry->order, page);
+	uint32_t set = set_of(tlb, entry->tag.vmid, entry->order, page);
+	uint32_t way = find_way(tlb, set, 0, key, entry->tag, false);
+	if (way == tlb->ways)
+		way = victim_of(tlb, set);
+	if (tlb->sets[set] == NULL)
+		tlb->sets[set] = arena_alloc(tlb->machine->arena, sizeof(*entry) * tlb->ways);
+	uint32_t number = set << WAYS_SHIFT | way;
+	if (*key_at(tlb, number) != 0)
+		remove_entry(tlb, number);
+	tlb->sets[set][way] = *entry;
+	set_key(tlb, number, key, digest_of(entry->tag.stage1, entry->order, page));
+	link_entry(tlb, number);
+}
+
+/* --- invalidation (7.3) --- */
+
+typedef bool match_fn(const struct tlb_entry *entry, uint16_t asid);
+
+/* Walks the bucket once; who stays is linked anew, who goes is not touched twice. */
+static inline uint32_t remove_from_bucket(struct tlb *tlb, uint16_t vmid, uint16_t asid,
+					  match_fn *match)
+{
+	uint32_t removed = 0, kept = 0;
+	uint32_t *link = bucket_of(tlb, vmid);
+	for (uint32_t number = *link; number != 0;) {
+		struct tlb_entry *entry = entry_at(tlb, number - 1);
+		uint32_t next = entry->next;
+		if (entry->tag.vmid == vmid && match(entry, asid)) {
+			set_key(tlb, number - 1, 0, 0);
+			count_order(tlb, entry->order, false);
+			removed++;
+		} else {
+			*link = number;
+			link = &entry->next;
+			entry->previous = kept;
+			kept = number;
+		}
+		number = next;
+	}
+	*link = 0;
+	return removed;
+}
+
+static bool match_any(const struct tlb_entry *entry, uint16_t asid)
+{
+	(void)entry, (void)asid;
+	return true;
+}
+
+static bool match_stage1(const struct tlb_entry *entry, uint16_t asid)
+{
+	(void)asid;
+	return entry->tag.stage1;
+}
+
+static bool match_asid(const struct tlb_entry *entry, uint16_t asid)
+{
+	return entry->tag.stage1 && !entry->tag.global && entry->tag.asid == asid;
+}
+
+uint32_t tlb_remove_vmid(struct tlb *tlb, uint16_t vmid)
+{
+	return remove_from_bucket(tlb, vmid, 0, match_any);
+}
+
+uint32_t tlb_remove_stage1(struct tlb *tlb, uint16_t vmid)
+{
+	return remove_from_bucket(tlb, vmid, 0, match_stage1);
+}
+
+uint32_t tlb_remove_asid(struct tlb *tlb, uint16_t vmid, uint16_t asid)
+{
+	return remove_from_bucket(tlb, vmid, asid, match_asid);
+}
+
+uint32_t tlb_remove_all(struct tlb *tlb)
+{
+	uint32_t removed = tlb->count;
+	memset(tlb->keys, 0, sizeof(*tlb->keys) * tlb->set_count * tlb->ways);
+	memset(tlb->digests, 0, sizeof(*tlb->digests) * tlb->set_count * tlb->row);
+	memset(tlb->buckets, 0, sizeof(tlb->buckets));
+	memset(tlb->order_counts, 0, sizeof(tlb->order_counts));
+	tlb->orders = 0;
+	tlb->count = 0;
+	return removed;
+}
+
+/* Of one set, where a key may match. Apart, so that the usual miss stays short. */
+__attribute__((noinline)) static uint32_t
+remove_from_set(struct tlb *tlb, uint32_t set, uint64_t key, struct tlb_tag tag, bool any_asid)
+{
 	uint32_t removed = 0;
-	for (uint32_t way = 0; way < tlb->ways; way++) {
-		if (!set[way].valid || set[way].order != order || !match(&set[way], key))
-			continue;
-		set[way].valid = false;
+	for (uint32_t way = 0; (way = find_way(tlb, set, way, key, tag, any_asid)) < tlb->ways;
+	     way++) {
+		remove_entry(tlb, set << WAYS_SHIFT | way);
 		removed++;
 	}
 	return removed;
 }
 
-uint32_t tlb_remove(struct tlb *tlb, tlb_match_fn *match, const void *key)
+uint32_t tlb_remove_page(struct tlb *tlb, struct tlb_tag tag, bool any_asid, uint64_t page)
 {
 	uint32_t removed = 0;
-	for (uint32_t i = 0; i < tlb->sets * tlb->ways; i++) {
-		if (!tlb->entries[i].valid || !match(&tlb->entries[i], key))
-			continue;
-		tlb->entries[i].valid = false;
-		removed++;
+	for (uint64_t orders = tlb->orders; orders != 0; orders &= orders - 1) {
+		uint32_t order = (uint32_t)__builtin_ctzll(orders);
+		uint32_t set = set_of(tlb, tag.vmid, order, page);
+		if (__builtin_expect(may_have(tlb, set, digest_of(tag.stage1, order, page)), 0))
+			removed += remove_from_set(tlb, set, key_of(tag.stage1, order, page), tag,
+						   any_asid);
 	}
 	return removed;
+}
+
+void tlb_hash(const struct tlb *tlb, struct hash *hash)
+{
+	hash_u64(hash, tlb->next_victim);
+	for (uint32_t set = 0; set < tlb->set_count; set++) {
+		const uint64_t *keys = keys_of(tlb, set);
+		for (uint32_t way = 0; way < tlb->ways; way++) {
+			if (keys[way] == 0)
+				continue;
+			const struct tlb_entry *entry = &tlb->sets[set][way];
+			hash_u64(hash, (uint64_t)set << 32 | way);
+			hash_u64(hash, keys[way]);
+			hash_u64(hash, entry->pa << 8 | entry->perm);
+			hash_u64(hash, (uint64_t)entry->tag.vmid << 32 |
+					       (uint64_t)entry->tag.asid << 1 | entry->tag.global);
+		}
+	}
 }

@@ -83,6 +83,16 @@ delete 10-destroy-unpin-first 'the delay' '/^delay /' 'no violation'
 delete 10-destroy-unpin-first 'the unmap' "$unmap" 'no violation'
 delete 10-destroy-unpin-first 'the munmap' "$munmap" 'use-after-unmap'
 delete 10-destroy-unpin-first 'the late doorbell' "$bell" 'no violation'
+delete 12-flush-withheld 'unmap.flush=none' '/^kernel unmap\.flush=none$/' 'no violation'
+delete 12-flush-withheld 'the unmap' "$unmap" 'no violation'
+delete 12-flush-withheld 'the munmap' "$munmap" 'stale-iotlb'
+delete 12-flush-withheld "the other's mmap and store" '/^other:/' 'stale-iotlb' 2
+delete 12-flush-withheld "the device's reads" '/^device: dma/' 'no violation' 3
+delete 13-reclaimed 'hw_queue.pin=off' "$pin" 'no violation'
+delete 13-reclaimed 'the reclaim' '/^host: reclaim/' 'use-after-unmap'
+delete 13-reclaimed "the other's mmap and store" '/^other:/' 'use-after-free' 2
+delete 13-reclaimed "the other's store" '/^other: store/' 'use-after-free'
+delete 13-reclaimed 'the late doorbell' "$bell" 'no violation'
 
 rows=$(grep -cE '^\| `vcmdq-[^`]*` \| [^|]* \| (no violation|[a-z]+(-[a-z]+)+) \|$' docs/question.md)
 [ "$rows" -eq "$count" ] || fail "docs/question.md has $rows rows of deleted lines, not $count"

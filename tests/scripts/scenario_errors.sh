@@ -109,15 +109,15 @@ unknown 's/dma vfio0 read/dma vfio0 raed/' direction raed read
 unknown 's/(dma vfio0 read iova=0x40000000 =) ok/\1 okk/' outcome okk ok
 refused 's/^profile grace/profile grece/' grece "unknown profile 'grece', "
 refused 's/^guest: write/guest: wriet/' wriet "bad guest line 'wriet', "
-refused 's/^vmm: munmap.*/host: migrat vmm $queue = 0/' migrat "bad host line 'migrat', "
+unknown 's/^vmm: munmap.*/host: migrat vmm $queue = 0/' 'host line' migrat migrate
 refused 's/dma vfio0/dma vfio1/' vfio1 "unknown device 'vfio1', "
 refused 's/vcmdq0.PROD_INDX 4/vcmdq1.PROD_INDX 4/' vcmdq1 "unknown queue in 'vcmdq1.PROD_INDX', "
 refused 's/(store .theirs) commands/\1 byts/' byts "bad store 'byts', "
 refused 's/engine=vcmdq0/engine=vcmdq7/' engine=vcmdq7 "bad expectation 'engine=vcmdq7', "
 refused 's/^run 5us/fault port=smmu access=comand-fetch action=abort/' access=comand \
-	"bad fault 'access=comand-fetch', "
+	"unknown kind of access 'comand-fetch', it is not in the language, expected perhaps 'command-fetch'"
 refused 's/^run 5us/fault port=smmu access=command-fetch action=explode/' action=explode \
-	"bad fault 'action=explode', "
+	"bad fault 'explode', "
 refused 's/^run 5us/delay 5us behind CMD_SYNC/' behind "bad delay 'behind', "
 
 # --- names, and what must come before ---
@@ -127,7 +127,7 @@ refused 's/store \$theirs/store $their/' '$their ' "unknown name '\$their', "
 refused 's/gpa=0x40000000 va=\$queue/gpa=0x40000000 va=$quee/' 'va=$quee' "unknown name '\$quee', "
 refused '/^other: mmap/d' '$theirs' "unknown name '\$theirs', "
 refused '/^queue vcmdq0/d' vcmdq0.CONFIG "unknown queue in 'vcmdq0.CONFIG', "
-refused '/^profile/d' sid=0x10 'no hardware yet '
+refused '/^profile/d' vfio0 'no hardware yet, nothing says which, '
 refused 's/^run 5us/profile grace2/' grace2 "second profile 'grace2', "
 
 # --- values ---
@@ -138,7 +138,7 @@ for duration in 5 5usec us -5us 5.5.5us; do
 	refused "s/^run 5us/at $duration run 5us/" "$duration run" "bad duration '$duration', "
 	refused "s/^run 5us/delay $duration at x/" "$duration at" "bad duration '$duration', "
 done
-refused 's/^expect/at 1ns expect/' 1ns "bad instant '1ns', it is past, expected "
+refused 's/^expect/at 1ns expect/' expect "no time for 'expect', it happens at no instant, expected "
 refused 's/PROD_INDX 4/PROD_INDX four/' four "bad value 'four', "
 refused 's/gpa=0x40000000 va/gpa=0x4000000g va/' gpa=0x4000000g "bad value '0x4000000g', "
 refused 's/asid=1 va/asid=x va/' 'x va=' "bad value 'x', "
@@ -164,12 +164,12 @@ lacking 's/(dma vfio0 read iova=0x40000000 =) ok/\1/' '^device:' "unknown outcom
 refused 's/^profile grace/profile grace hopper/' hopper "left over 'hopper', "
 refused 's/pin=off/pin=off now/' now "left over 'now', "
 refused 's/^run 5us/run 5us twice/' twice "left over 'twice', "
-refused 's/sid=0x10$/sid=0x10 ats=1/' ats=1 "left over 'ats=1', "
+refused 's/sid=0x10$/sid=0x10 ats=1/' ats=1 "bad device 'ats=1', "
 refused 's/entries=128/entries=128 wrap=1/' wrap=1 "left over 'wrap=1', "
 refused 's/PROD_INDX 4/PROD_INDX 4 twice/' twice "left over 'twice', "
 refused 's/CONS_INDX = 2/CONS_INDX = 2 or more/' or "left over 'or', "
 refused 's/(dma .* = ok)/\1 now/' now "left over 'now', "
-refused 's/engine=vcmdq0/engine=vcmdq0 twice/' twice "left over 'twice', "
+refused 's/engine=vcmdq0/engine=vcmdq0 twice/' twice "bad expectation 'twice', "
 refused 's/^expect .*/expect none now/' now "left over 'now', "
 refused 's/(munmap.*) = 0/\1 = 0 now/' now 'misplaced error, '
 

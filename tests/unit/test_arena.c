@@ -8,6 +8,7 @@
 
 #include "emu/arena.h"
 #include "emu/clock.h"
+#include "emu/machine.h"
 #include "emu/task.h"
 #include "tests/kit/run.h"
 
@@ -348,6 +349,182 @@ START_TEST(restored_tasks_go_on_where_they_were)
 }
 END_TEST
 
+/* ---- cleared ---- */
+
+START_TEST(cleared_arena_is_like_a_new_one)
+{
+	size_t used = arena_used(arena);
+	arena_set_root(arena, arena_alloc(arena, 100));
+	memset(arena_alloc(arena, 70000), 0xa5, 70000);
+	arena_free(arena, arena_alloc(arena, 32), 32);
+	arena_clear(arena);
+	ck_assert_uint_eq(arena_used(arena), used);
+	ck_assert_uint_eq(arena_live(arena), 0);
+	ck_assert_ptr_null(arena_root(arena));
+}
+END_TEST
+
+/* Not the kernel's fresh zeros lie there but what was there before. */
+START_TEST(blocks_of_a_cleared_arena_are_zeroed)
+{
+	size_t size = SIZES[_i];
+	memset(arena_alloc(arena, 100000), 0xa5, 100000);
+	arena_clear(arena);
+	unsigned char *block = arena_alloc(arena, size);
+	assert_all(block, size, 0);
+	memset(block, 0x5a, size);
+	arena_free(arena, block, size);
+	assert_all(arena_alloc(arena, size), size, 0);
+}
+END_TEST
+
+START_TEST(blocks_freed_before_the_clearing_are_forgotten)
+{
+	unsigned char *late = NULL;
+	for (int i = 0; i < 64; i++)
+		late = arena_alloc(arena, 48);
+	arena_free(arena, late, 48);
+	arena_clear(arena);
+	unsigned char *first = arena_alloc(arena, 48);
+	ck_assert(first < late);
+	memset(first, 1, 48);
+	for (int i = 0; i < 128; i++)
+		memset(arena_alloc(arena, 48), 2, 48);
+	assert_all(first, 48, 1);
+}
+END_TEST
+
+START_TEST(cleared_arena_has_all_its_stacks)
+{
+	void *first = arena_stack_get(arena);
+	while (arena_stack_get(arena) != NULL)
+		;
+	arena_clear(arena);
+	ck_assert_ptr_eq(arena_stack_get(arena), first);
+	for (unsigned i = 1; i < ARENA_STACKS; i++)
+		ck_assert_ptr_nonnull(arena_stack_get(arena));
+	ck_assert_ptr_null(arena_stack_get(arena));
+}
+END_TEST
+
+START_TEST(cleared_arena_keeps_its_limit)
+{
+	memset(arena_alloc(arena, LIMIT / 2), 1, LIMIT / 2);
+	arena_clear(arena);
+	static volatile size_t blocks;
+	blocks = 0;
+	if (setjmp(out_of_arena) == 0)
+		for (;; blocks++)
+			memset(arena_alloc(arena, 4096), 1, 4096);
+	ck_assert_int_eq(exhaustions, 1);
+	ck_assert_uint_eq(blocks, LIMIT / 4096 - 1);
+}
+END_TEST
+
+START_TEST(cleared_arena_can_be_saved_and_restored)
+{
+	memset(arena_alloc(arena, 70000), 0xa5, 70000);
+	arena_clear(arena);
+	int *value = arena_new(arena, int);
+	*value = 1;
+	struct arena_snapshot *snapshot = arena_save(arena, NULL);
+	memset(arena_alloc(arena, 5000), 0x5a, 5000);
+	*value = 2;
+	arena_restore(arena, snapshot);
+	ck_assert_int_eq(*value, 1);
+	assert_all(arena_alloc(arena, 5000), 5000, 0);
+	arena_snapshot_free(snapshot);
+}
+END_TEST
+
+/* ---- a machine made anew in the place of another ---- */
+
+static struct machine_config small_machine(enum reuse_order reuse)
+{
+	struct machine_config config = machine_config_default();
+	config.arena_bytes = 64UL << 20;
+	config.memory_bytes = 4096 * PAGE_SIZE;
+	config.reuse = reuse;
+	config.seed = 5;
+	return config;
+}
+
+/* Some of everything that a machine remembers. */
+static uint64_t hash_after_calls(struct machine *machine)
+{
+	struct process *process = process_new(machine, NULL);
+	struct map_request request = {.length = 16 * PAGE_SIZE,
+				      .prot = PROT_READ_BIT | PROT_WRITE_BIT,
+				      .flags = MAP_PRIVATE_BIT | MAP_ANONYMOUS_BIT};
+	struct hash hash;
+	uint64_t va;
+	ck_assert_int_eq(mm_map(process->mm, &request, &va), 0);
+	for (uint64_t i = 0; i < 16; i++)
+		ck_assert_uint_eq(mm_write(process->mm, va_of(va + i * PAGE_SIZE), "text", 5), 5);
+	struct process *child = process_fork(process);
+	ck_assert_uint_eq(mm_write(child->mm, va_of(va), "child", 6), 6);
+	process_exit(child, 0);
+	ck_assert_int_eq(mm_migrate(process->mm, va_of(va)), 0);
+	ck_assert_int_eq(mm_reclaim(process->mm, va_of(va + PAGE_SIZE)), 0);
+	ck_assert_int_eq(mm_dontneed(process->mm, va + 4 * PAGE_SIZE, 3 * PAGE_SIZE), 0);
+	ck_assert_uint_eq(mm_write(process->mm, va_of(va + PAGE_SIZE), "again", 6), 6);
+	ck_assert(memory_add_ram(&machine->memory, 0x40, 4, 1));
+	machine->clock.now_ps += 1000;
+	hash_init(&hash);
+	machine_hash(machine, &hash);
+	return hash.value;
+}
+
+START_TEST(renewed_machine_is_like_a_fresh_one)
+{
+	struct machine_config config = small_machine((enum reuse_order)(_i % 3));
+	struct machine *fresh = machine_new(&config);
+	uint64_t expected = hash_after_calls(fresh);
+	machine_free(fresh);
+	config = small_machine(REUSE_FIFO);
+	struct machine *machine = machine_new(&config);
+	hash_after_calls(machine);
+	config = small_machine((enum reuse_order)(_i % 3));
+	for (int round = 0; round < 3; round++) {
+		machine = machine_renew(machine, &config);
+		ck_assert_uint_eq(hash_after_calls(machine), expected);
+	}
+	machine_free(machine);
+}
+END_TEST
+
+static void sleeps_for_good(void *arg)
+{
+	struct machine *machine = arg;
+	wait_queue_sleep(&machine->scheduler, &machine->poll_waiters, "asleep");
+}
+
+static void takes_too_much(void *arg)
+{
+	struct machine *machine = arg;
+	for (;;)
+		memset(arena_alloc(machine->arena, 1UL << 20), 1, 1UL << 20);
+}
+
+START_TEST(machine_is_renewed_while_tasks_are_under_way)
+{
+	struct machine_config config = small_machine(REUSE_LIFO);
+	struct machine *machine = machine_new(&config);
+	uint64_t expected = hash_after_calls(machine);
+	task_fn *const fns[] = {sleeps_for_good, takes_too_much};
+	for (int i = 0; i < 2; i++) {
+		machine = machine_renew(machine, &config);
+		struct task *task = arena_new(machine->arena, struct task);
+		ck_assert(task_run(&machine->scheduler, task, fns[i], machine));
+		ck_assert(machine->scheduler.broken == (i == 1));
+	}
+	machine = machine_renew(machine, &config);
+	ck_assert(!machine->scheduler.broken);
+	ck_assert_uint_eq(hash_after_calls(machine), expected);
+	machine_free(machine);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("arena");
@@ -379,6 +556,19 @@ static Suite *suite(void)
 	tcase_add_test(stacks, live_part_of_each_stack_is_restored);
 	tcase_add_loop_test(stacks, restored_tasks_go_on_where_they_were, 0, 15);
 	suite_add_tcase(s, stacks);
+
+	TCase *cleared = tcase_create("cleared");
+	tcase_add_checked_fixture(cleared, setup, teardown);
+	tcase_add_test(cleared, cleared_arena_is_like_a_new_one);
+	tcase_add_loop_test(cleared, blocks_of_a_cleared_arena_are_zeroed, 0,
+			    (int)(sizeof(SIZES) / sizeof(*SIZES)));
+	tcase_add_test(cleared, blocks_freed_before_the_clearing_are_forgotten);
+	tcase_add_test(cleared, cleared_arena_has_all_its_stacks);
+	tcase_add_test(cleared, cleared_arena_keeps_its_limit);
+	tcase_add_test(cleared, cleared_arena_can_be_saved_and_restored);
+	tcase_add_loop_test(cleared, renewed_machine_is_like_a_fresh_one, 0, 3);
+	tcase_add_test(cleared, machine_is_renewed_while_tasks_are_under_way);
+	suite_add_tcase(s, cleared);
 	return s;
 }
 

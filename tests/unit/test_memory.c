@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "emu/arena.h"
+#include "emu/machine.h"
 #include "emu/memory.h"
 #include "tests/kit/run.h"
 
@@ -130,6 +131,194 @@ START_TEST(fifo_hands_out_the_oldest)
 	ck_assert_uint_eq(take(1), pfn + 2);
 	ck_assert_uint_eq(take(1), pfn);
 	ck_assert_uint_eq(take(1), pfn + 3);
+}
+END_TEST
+
+/* The order in which 64 single free frames are handed out again, as offsets. */
+static void random_order(uint64_t seed, uint64_t order[64])
+{
+	memory_init(&memory, arena, BASE, 64, REUSE_RANDOM);
+	memory.random = seed;
+	uint64_t pfn = take(64);
+	for (uint64_t i = 0; i < 64; i++)
+		memory_put(&memory, pfn + i, 1);
+	for (uint64_t i = 0; i < 64; i++)
+		order[i] = take(1) - pfn;
+	ck_assert_uint_eq(memory.free_count, 0);
+}
+
+START_TEST(random_reuse_hands_out_each_frame_once)
+{
+	uint64_t order[64];
+	bool seen[64] = {false};
+	unsigned in_place = 0;
+	random_order((uint64_t)_i + 1, order);
+	for (uint64_t i = 0; i < 64; i++) {
+		ck_assert_uint_lt(order[i], 64);
+		ck_assert(!seen[order[i]]);
+		seen[order[i]] = true;
+		in_place += order[i] == i || order[i] == 63 - i; /* FIFO, LIFO */
+	}
+	ck_assert_uint_lt(in_place, 32);
+}
+END_TEST
+
+START_TEST(seed_decides_the_random_order)
+{
+	uint64_t first[64], again[64], other[64];
+	random_order(7, first);
+	random_order(7, again);
+	random_order(8, other);
+	ck_assert_mem_eq(first, again, sizeof(first));
+	ck_assert_mem_ne(first, other, sizeof(first));
+}
+END_TEST
+
+/* --- RAM that is added --- */
+
+START_TEST(added_ram_has_bytes_and_an_owner)
+{
+	uint64_t run;
+	ck_assert(memory_add_ram(&memory, 0x40, 16, OTHER));
+	ck_assert(!memory_is_ram(&memory, pa_of(0x40 * PAGE_SIZE - 1)));
+	ck_assert(memory_is_ram(&memory, pa_of_pfn(0x40)));
+	ck_assert(memory_is_ram(&memory, pa_of(0x50 * PAGE_SIZE - 1)));
+	ck_assert(!memory_is_ram(&memory, pa_of_pfn(0x50)));
+	struct frame_state state = memory_frame(&memory, 0x42, &run);
+	ck_assert_uint_eq(run, 14);
+	ck_assert_uint_eq(state.owner, OTHER);
+	ck_assert_uint_eq(state.references, 1);
+	ck_assert(!memory_is_free(&memory, 0x4f));
+	ck_assert_uint_eq(byte_at(0x41 * PAGE_SIZE), 0);
+	ck_assert_uint_eq(memory_writer(&memory, 0x41), OTHER);
+	fill(0x41, 0x33);
+	ck_assert_uint_eq(byte_at(0x41 * PAGE_SIZE), 0x33);
+}
+END_TEST
+
+START_TEST(added_ram_lies_beside_what_is_there)
+{
+	ck_assert(!memory_add_ram(&memory, BASE, 1, OTHER));
+	ck_assert(!memory_add_ram(&memory, BASE - 1, 2, OTHER));
+	ck_assert(!memory_add_ram(&memory, BASE + FRAMES - 1, 9, OTHER));
+	ck_assert(!memory_add_ram(&memory, BASE - 1, FRAMES + 2, OTHER));
+	ck_assert(memory_add_ram(&memory, BASE - 8, 8, OTHER));
+	ck_assert(memory_add_ram(&memory, BASE + FRAMES, 8, OTHER));
+	ck_assert(!memory_add_ram(&memory, BASE - 8, 8, OTHER));
+	ck_assert(!memory_add_ram(&memory, BASE - 9, 2, OTHER));
+	ck_assert(!memory_add_ram(&memory, BASE - 10, 20, OTHER));
+	ck_assert(!memory_add_ram(&memory, BASE + FRAMES + 7, 1, OTHER));
+	ck_assert(memory_add_ram(&memory, BASE - 9, 1, OTHER));
+	ck_assert_uint_eq(memory.range_count, 3);
+}
+END_TEST
+
+START_TEST(refused_ram_leaves_no_trace)
+{
+	ck_assert(memory_add_ram(&memory, 0x40, 2, OTHER));
+	ck_assert(!memory_add_ram(&memory, 0x41, 2, OWNER));
+	ck_assert(!memory_is_ram(&memory, pa_of_pfn(0x42)));
+	ck_assert_uint_eq(frame(0x41).owner, OTHER);
+	ck_assert_uint_eq(frame(0x42).owner, OWNER_NOBODY);
+}
+END_TEST
+
+START_TEST(ram_ranges_are_limited)
+{
+	for (uint64_t i = 0; i < RAM_RANGES_MAX; i++)
+		ck_assert(memory_add_ram(&memory, 2 * i, 1, OTHER));
+	ck_assert(!memory_add_ram(&memory, 2 * RAM_RANGES_MAX, 1, OTHER));
+	ck_assert(!memory_is_ram(&memory, pa_of_pfn(2 * RAM_RANGES_MAX)));
+}
+END_TEST
+
+START_TEST(added_ram_is_never_handed_out)
+{
+	uint64_t pfn;
+	ck_assert(memory_add_ram(&memory, BASE - 8, 8, OTHER));
+	ck_assert(memory_add_ram(&memory, BASE + FRAMES, 8, OTHER));
+	ck_assert_uint_eq(take(FRAMES), BASE);
+	ck_assert_uint_eq(memory_alloc(&memory, OWNER, 1, 1, 1, 0, &pfn), 0);
+	fill(BASE, 1);
+	memory_put(&memory, BASE, FRAMES);
+	fill(BASE + FRAMES, 0x44);
+	take(FRAMES);
+	ck_assert_uint_eq(byte_at(BASE * PAGE_SIZE), 0);
+	ck_assert_uint_eq(byte_at((BASE + FRAMES) * PAGE_SIZE), 0x44);
+	ck_assert_uint_eq(frame(BASE - 1).owner, OTHER);
+}
+END_TEST
+
+/* --- notes --- */
+
+#define NOTES_MAX 16U
+
+static struct note noted[NOTES_MAX];
+static unsigned note_count;
+
+static void on_note(void *context, struct machine *machine, const struct note *note)
+{
+	(void)context;
+	(void)machine;
+	ck_assert_uint_lt(note_count, NOTES_MAX);
+	noted[note_count++] = *note;
+}
+
+static void assert_note(unsigned i, enum note_kind kind, uint32_t who, uint64_t first,
+			uint64_t count)
+{
+	ck_assert_uint_gt(note_count, i);
+	ck_assert_int_eq(noted[i].kind, kind);
+	ck_assert_uint_eq(noted[i].who, who);
+	ck_assert_uint_eq(noted[i].first, first);
+	ck_assert_uint_eq(noted[i].count, count);
+}
+
+static struct machine *watched_machine(void)
+{
+	struct machine_config config = machine_config_default();
+	config.arena_bytes = 16UL << 20;
+	config.memory_bytes = 64 * PAGE_SIZE;
+	struct machine *machine = machine_new(&config);
+	ck_assert_ptr_nonnull(machine);
+	machine_observe(machine, &(struct observer){.note = on_note});
+	note_count = 0;
+	return machine;
+}
+
+START_TEST(frames_taken_and_freed_are_noted)
+{
+	struct machine *machine = watched_machine();
+	uint64_t pfn;
+	ck_assert_uint_eq(memory_alloc(&machine->memory, OTHER, 8, 8, 1, 0, &pfn), 8);
+	assert_note(0, NOTE_FRAMES_TAKEN, OTHER, pfn, 8);
+	memory_put(&machine->memory, pfn + 2, 3);
+	assert_note(1, NOTE_FRAMES_FREED, OTHER, pfn + 2, 3);
+	ck_assert_uint_eq(memory_alloc(&machine->memory, OWNER, 2, 2, 1, 0, &pfn), 2);
+	assert_note(2, NOTE_FRAMES_TAKEN, OWNER, pfn, 2);
+	ck_assert_uint_eq(memory_alloc(&machine->memory, OWNER, 65, 65, 1, 0, &pfn), 0);
+	ck_assert_uint_eq(note_count, 3);
+	machine_free(machine);
+}
+END_TEST
+
+START_TEST(frame_is_noted_when_its_last_holder_goes)
+{
+	struct machine *machine = watched_machine();
+	struct memory *of = &machine->memory;
+	uint64_t pfn;
+	ck_assert_uint_eq(memory_alloc(of, OTHER, 4, 4, 1, 0, &pfn), 4);
+	memory_get(of, pfn, 1);
+	ck_assert(memory_pin(of, pfn + 1, 1));
+	memory_put(of, pfn, 3);
+	ck_assert_uint_eq(note_count, 2);
+	assert_note(1, NOTE_FRAMES_FREED, OTHER, pfn + 2, 1);
+	memory_unpin(of, pfn + 1, 1);
+	assert_note(2, NOTE_FRAMES_FREED, OTHER, pfn + 1, 1);
+	memory_put(of, pfn, 1);
+	assert_note(3, NOTE_FRAMES_FREED, OTHER, pfn, 1);
+	ck_assert_uint_eq(note_count, 4);
+	machine_free(machine);
 }
 END_TEST
 
@@ -389,6 +578,29 @@ START_TEST(hash_follows_frames_and_contents)
 }
 END_TEST
 
+START_TEST(hash_follows_chance)
+{
+	struct hash before, after;
+	hash_init(&before);
+	memory_hash(&memory, &before);
+	memory.random++;
+	hash_init(&after);
+	memory_hash(&memory, &after);
+	ck_assert_uint_ne(before.value, after.value);
+}
+END_TEST
+
+START_TEST(page_has_bytes_once_it_was_written)
+{
+	uint64_t pfn = take(1);
+	ck_assert_ptr_null(memory_page(&memory, pfn));
+	fill(pfn, 0x5a);
+	uint8_t *page = memory_page(&memory, pfn);
+	ck_assert_ptr_nonnull(page);
+	ck_assert_uint_eq(page[PAGE_SIZE - 1], 0x5a);
+}
+END_TEST
+
 /* ---- against an array by frame ---- */
 
 #define CELLS 256
@@ -477,7 +689,7 @@ START_TEST(frames_agree_with_an_array)
 {
 	random_state = (uint64_t)_i + 1;
 	memset(model, 0, sizeof(model));
-	memory_init(&memory, arena, BASE, CELLS, _i % 2 == 0 ? REUSE_LIFO : REUSE_FIFO);
+	memory_init(&memory, arena, BASE, CELLS, (enum reuse_order)(_i % 3));
 	for (int op = 0; op < 2000; op++) {
 		uint32_t kind = random_below(6);
 		if (kind >= 4)
@@ -499,6 +711,15 @@ static Suite *suite(void)
 	tcase_add_test(frames, ram_has_bounds);
 	tcase_add_test(frames, lifo_hands_out_the_latest);
 	tcase_add_test(frames, fifo_hands_out_the_oldest);
+	tcase_add_loop_test(frames, random_reuse_hands_out_each_frame_once, 0, 3);
+	tcase_add_test(frames, seed_decides_the_random_order);
+	tcase_add_test(frames, added_ram_has_bytes_and_an_owner);
+	tcase_add_test(frames, added_ram_lies_beside_what_is_there);
+	tcase_add_test(frames, refused_ram_leaves_no_trace);
+	tcase_add_test(frames, ram_ranges_are_limited);
+	tcase_add_test(frames, added_ram_is_never_handed_out);
+	tcase_add_test(frames, frames_taken_and_freed_are_noted);
+	tcase_add_test(frames, frame_is_noted_when_its_last_holder_goes);
 	tcase_add_test(frames, freed_run_is_taken_from_its_end);
 	tcase_add_test(frames, aligned_frames_are_aligned_and_the_rest_stays_free);
 	tcase_add_test(frames, run_is_cut_in_its_middle);
@@ -507,7 +728,7 @@ static Suite *suite(void)
 	tcase_add_test(frames, frame_is_free_without_references_and_pins);
 	tcase_add_test(frames, pin_keeps_a_frame_from_being_free);
 	tcase_add_test(frames, too_many_pins_are_refused_and_nothing_is_done);
-	tcase_add_loop_test(frames, frames_agree_with_an_array, 0, 4);
+	tcase_add_loop_test(frames, frames_agree_with_an_array, 0, 6);
 	suite_add_tcase(s, frames);
 
 	TCase *contents = tcase_create("contents");
@@ -522,6 +743,8 @@ static Suite *suite(void)
 	tcase_add_test(contents, stores_state_bytes);
 	tcase_add_test(contents, all_bytes_are_stated_where_nobody_tracks);
 	tcase_add_test(contents, hash_follows_frames_and_contents);
+	tcase_add_test(contents, hash_follows_chance);
+	tcase_add_test(contents, page_has_bytes_once_it_was_written);
 	suite_add_tcase(s, contents);
 	return s;
 }

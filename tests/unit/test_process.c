@@ -570,6 +570,290 @@ START_TEST(large_mapping_gets_the_last_frames_too)
 }
 END_TEST
 
+/* ---- what the host does ---- */
+
+static int migrate(uint64_t va)
+{
+	return mm_migrate(mm, va_of(va));
+}
+
+static int reclaim(uint64_t va)
+{
+	return mm_reclaim(mm, va_of(va));
+}
+
+/* PAGES at PAGE(0): private ones, or those of an object, which the mapping keeps. */
+static void map_pages(bool shared, uint64_t pages)
+{
+	struct object *object = shared ? shared_object(OBJECT_SHMEM, pages) : NULL;
+	map_here(object, pages, RW, shared ? MAP_SHARED_BIT : PRIVATE);
+	if (shared)
+		object_put(object);
+}
+
+START_TEST(migrated_page_keeps_its_contents)
+{
+	map_pages(_i == 1, 3);
+	for (uint64_t i = 0; i < 3; i++)
+		put(mm, PAGE(i), "page");
+	put(mm, PAGE(1), "moved");
+	uint64_t neighbour = frame_of(mm, PAGE(2), 0), old = frame_of(mm, PAGE(1), 0);
+	memory_write(&machine->memory, pa_of(old * PAGE_SIZE + 100), "x", 1, 77);
+	ck_assert_int_eq(migrate(PAGE(1) + 5), 0);
+	uint64_t fresh = frame_of(mm, PAGE(1), 0);
+	ck_assert_uint_ne(fresh, old);
+	ck_assert(is_free(old));
+	assert_text(mm, PAGE(1), "moved");
+	ck_assert_uint_eq(memory_frame(&machine->memory, fresh, NULL).owner, mm->owner);
+	ck_assert_uint_eq(memory_writer(&machine->memory, fresh), 77);
+	ck_assert_uint_eq(frame_of(mm, PAGE(2), 0), neighbour);
+}
+END_TEST
+
+START_TEST(reclaimed_page_comes_back_at_the_next_fault)
+{
+	map_pages(_i == 1, 3);
+	for (uint64_t i = 0; i < 3; i++)
+		put(mm, PAGE(i), "page");
+	put(mm, PAGE(1), "taken");
+	uint64_t old = frame_of(mm, PAGE(1), 0), others;
+	memory_write(&machine->memory, pa_of(old * PAGE_SIZE + 100), "x", 1, 77);
+	ck_assert_int_eq(reclaim(PAGE(1) + 5), 0);
+	ck_assert(is_free(old));
+	ck_assert_uint_eq(memory_alloc(&machine->memory, 9, 1, 1, 1, 0, &others), 1);
+	ck_assert_uint_eq(others, old);
+	assert_text(mm, PAGE(1), "taken");
+	uint64_t fresh = frame_of(mm, PAGE(1), 0);
+	ck_assert_uint_ne(fresh, old);
+	ck_assert_uint_eq(memory_writer(&machine->memory, fresh), 77);
+	ck_assert(LIST_EMPTY(&machine->swap));
+	assert_text(mm, PAGE(0), "page");
+	assert_text(mm, PAGE(2), "page");
+}
+END_TEST
+
+START_TEST(pinned_page_is_not_the_hosts)
+{
+	map_pages(_i == 1, 1);
+	put(mm, PAGE(0), "kept");
+	uint64_t pfn = frame_of(mm, PAGE(0), 0);
+	ck_assert(memory_pin(&machine->memory, pfn, 1));
+	ck_assert_int_eq(migrate(PAGE(0)), -EBUSY);
+	ck_assert_int_eq(reclaim(PAGE(0)), -EBUSY);
+	ck_assert_uint_eq(frame_of(mm, PAGE(0), 0), pfn);
+	assert_text(mm, PAGE(0), "kept");
+	memory_unpin(&machine->memory, pfn, 1);
+	ck_assert_int_eq(reclaim(PAGE(0)), 0);
+	ck_assert_int_eq(migrate(PAGE(0)), -EFAULT);
+	assert_text(mm, PAGE(0), "kept");
+	ck_assert_int_eq(migrate(PAGE(0)), 0);
+}
+END_TEST
+
+START_TEST(page_shared_after_a_fork_is_not_the_hosts)
+{
+	map_pages(false, 1);
+	put(mm, PAGE(0), "both");
+	uint64_t pfn = frame_of(mm, PAGE(0), 0);
+	struct process *child = process_fork(process);
+	ck_assert_int_eq(migrate(PAGE(0)), -EBUSY);
+	ck_assert_int_eq(reclaim(PAGE(0)), -EBUSY);
+	ck_assert_int_eq(mm_reclaim(child->mm, va_of(PAGE(0))), -EBUSY);
+	ck_assert_uint_eq(frame_of(child->mm, PAGE(0), 0), pfn);
+	process_exit(child, 0);
+	ck_assert_int_eq(reclaim(PAGE(0)), 0);
+	ck_assert(is_free(pfn));
+	assert_text(mm, PAGE(0), "both");
+}
+END_TEST
+
+/* One object has one frame a page, however many mappings there are. */
+START_TEST(page_of_an_object_is_the_hosts_after_a_fork)
+{
+	map_pages(true, 1);
+	put(mm, PAGE(0), "both");
+	struct process *child = process_fork(process);
+	ck_assert_int_eq(migrate(PAGE(0)), 0);
+	ck_assert_uint_eq(frame_of(child->mm, PAGE(0), 0), frame_of(mm, PAGE(0), 0));
+	ck_assert_int_eq(mm_reclaim(child->mm, va_of(PAGE(0))), 0);
+	assert_text(mm, PAGE(0), "both");
+	put(mm, PAGE(0), "again");
+	assert_text(child->mm, PAGE(0), "again");
+}
+END_TEST
+
+START_TEST(where_nothing_is_there_is_nothing_for_the_host)
+{
+	map_pages(_i == 1, 2);
+	ck_assert_int_eq(migrate(PAGE(0)), -EFAULT);
+	ck_assert_int_eq(reclaim(PAGE(0)), -EFAULT);
+	ck_assert_int_eq(migrate(PAGE(7)), -EFAULT);
+	ck_assert_int_eq(reclaim(PAGE(7)), -EFAULT);
+	put(mm, PAGE(1), "x");
+	ck_assert_int_eq(reclaim(PAGE(1)), 0);
+	ck_assert_int_eq(reclaim(PAGE(1)), -EFAULT);
+	ck_assert_int_eq(migrate(PAGE(1)), -EFAULT);
+	assert_text(mm, PAGE(1), "x");
+}
+END_TEST
+
+START_TEST(registers_and_huge_pages_are_not_the_hosts)
+{
+	uint64_t va;
+	struct object *registers = shared_object(OBJECT_DEVICE, 1);
+	struct object *huge = shared_object(OBJECT_HUGETLB, HPAGE_FRAMES);
+	spans_set(&registers->pages, 0, 0, 0x1234, 0);
+	map_here(registers, 1, RW, MAP_SHARED_BIT);
+	ck_assert_int_eq(migrate(PAGE(0)), -EFAULT);
+	ck_assert_int_eq(reclaim(PAGE(0)), -EFAULT);
+	ck_assert_int_eq(
+		map_object(huge, 0, HPAGE_FRAMES, RW, MAP_SHARED_BIT | MAP_HUGETLB_BIT, &va), 0);
+	put(mm, va, "x");
+	ck_assert_int_eq(migrate(va), -EBUSY);
+	ck_assert_int_eq(reclaim(va), -EBUSY);
+	object_put(registers);
+	object_put(huge);
+}
+END_TEST
+
+START_TEST(reclaimed_page_is_dropped_with_its_mapping)
+{
+	map_pages(_i == 3, 1);
+	put(mm, PAGE(0), "gone");
+	ck_assert_int_eq(reclaim(PAGE(0)), 0);
+	if (_i == 0)
+		ck_assert_int_eq(mm_unmap(mm, PAGE(0), PAGE_SIZE), 0);
+	else if (_i == 1)
+		ck_assert_int_eq(mm_dontneed(mm, PAGE(0), PAGE_SIZE), 0);
+	else if (_i == 3)
+		object_punch(mm_find_vma(mm, PAGE(0))->object, 0, 1);
+	if (_i == 0 || _i == 2)
+		map_here(NULL, 1, RW, PRIVATE);
+	ck_assert(LIST_EMPTY(&machine->swap));
+	assert_text(mm, PAGE(0), "");
+}
+END_TEST
+
+START_TEST(reclaimed_page_ends_with_its_process)
+{
+	map_pages(_i == 1, 2);
+	put(mm, PAGE(1), "x");
+	ck_assert_int_eq(reclaim(PAGE(1)), 0);
+	process_exit(process, 0);
+	ck_assert(LIST_EMPTY(&machine->swap));
+}
+END_TEST
+
+START_TEST(reclaimed_page_is_kept_across_a_fork_for_both)
+{
+	map_pages(false, 2);
+	put(mm, PAGE(0), "before");
+	put(mm, PAGE(1), "second");
+	ck_assert_int_eq(reclaim(PAGE(0)), 0);
+	ck_assert_int_eq(reclaim(PAGE(1)), 0);
+	struct process *child = process_fork(process);
+	struct mm *writer = _i == 0 ? mm : child->mm;
+	struct mm *keeper = _i == 0 ? child->mm : mm;
+	put(writer, PAGE(0), "after");
+	assert_text(keeper, PAGE(0), "before");
+	assert_text(writer, PAGE(0), "after");
+	assert_text(keeper, PAGE(1), "second");
+	assert_text(writer, PAGE(1), "second");
+	ck_assert_uint_ne(frame_of(mm, PAGE(1), 0), frame_of(child->mm, PAGE(1), 0));
+	ck_assert(LIST_EMPTY(&machine->swap));
+}
+END_TEST
+
+/* A reclaimed private copy lies between pages of the file: a run must not pass over it. */
+START_TEST(reclaimed_copy_is_not_hidden_by_its_file)
+{
+	struct object *object = shared_object(OBJECT_SHMEM, 5);
+	uint64_t pfn, run, whole;
+	ck_assert_int_eq(object_frames(object, 0, 5, &pfn, &whole), 0);
+	ck_assert_uint_eq(whole, 5);
+	memory_write(&machine->memory, pa_of_pfn(pfn + 2), "file", 5, 0);
+	map_here(object, 5, RW, MAP_PRIVATE_BIT);
+	put(mm, PAGE(2), "copy");
+	ck_assert_int_eq(reclaim(PAGE(2)), 0);
+	ck_assert_int_eq(mm_fault(mm, va_of(PAGE(0)), 5, 0, &pfn, &run), 0);
+	ck_assert_uint_eq(run, 2);
+	ck_assert_int_eq(mm_fault(mm, va_of(PAGE(2)), 3, _i == 1 ? FAULT_PIN : 0, &pfn, &run), 0);
+	ck_assert_uint_eq(run, 1);
+	assert_text(mm, PAGE(2), "copy");
+	ck_assert_int_eq(mm_dontneed(mm, PAGE(2), PAGE_SIZE), 0);
+	assert_text(mm, PAGE(2), "file");
+	object_put(object);
+}
+END_TEST
+
+START_TEST(reclaimed_page_comes_back_in_the_middle_of_a_run)
+{
+	uint64_t pfn, run;
+	map_pages(_i == 1, 5);
+	put(mm, PAGE(2), "middle");
+	ck_assert_int_eq(reclaim(PAGE(2)), 0);
+	/* Or the frame that is now free would make a run of its own. */
+	ck_assert_uint_eq(memory_alloc(&machine->memory, 9, 1, 1, 1, 0, &pfn), 1);
+	ck_assert_int_eq(mm_fault(mm, va_of(PAGE(0)), 5, FAULT_WRITE, &pfn, &run), 0);
+	ck_assert_uint_eq(run, 5);
+	assert_text(mm, PAGE(2), "middle");
+	ck_assert_uint_eq(frame_of(mm, PAGE(2), 0), pfn + 2);
+	assert_text(mm, PAGE(1), "");
+	assert_text(mm, PAGE(3), "");
+}
+END_TEST
+
+START_TEST(reclaimed_page_waits_for_a_frame)
+{
+	struct memory *memory = &machine->memory;
+	uint64_t pfn;
+	map_pages(_i == 1, 1);
+	put(mm, PAGE(0), "waits");
+	ck_assert_int_eq(reclaim(PAGE(0)), 0);
+	while (memory_alloc(memory, 9, FRAME_COUNT, 1, 1, 0, &pfn) > 0)
+		;
+	ck_assert_int_eq(fault(PAGE(0), 0), -ENOMEM);
+	ck_assert_int_eq(migrate(PAGE(0)), -EFAULT);
+	memory_put(memory, machine->config.ram_base / PAGE_SIZE, 1);
+	assert_text(mm, PAGE(0), "waits");
+	ck_assert_int_eq(migrate(PAGE(0)), -ENOMEM);
+	assert_text(mm, PAGE(0), "waits");
+}
+END_TEST
+
+/* The page at the address is the reclaimed copy, not what the file has there. */
+START_TEST(reclaimed_copy_leaves_nothing_for_the_host)
+{
+	struct object *object = shared_object(OBJECT_SHMEM, 1);
+	map_here(object, 1, RW, MAP_PRIVATE_BIT);
+	put(mm, PAGE(0), "copy");
+	ck_assert_int_eq(reclaim(PAGE(0)), 0);
+	ck_assert_int_eq(reclaim(PAGE(0)), -EFAULT);
+	ck_assert_int_eq(migrate(PAGE(0)), -EFAULT);
+	object_put(object);
+}
+END_TEST
+
+static uint64_t machine_hash_value(void)
+{
+	struct hash hash;
+	hash_init(&hash);
+	machine_hash(machine, &hash);
+	return hash.value;
+}
+
+/* The next fault depends on what was taken. */
+START_TEST(hash_follows_what_the_host_took)
+{
+	map_pages(false, 1);
+	put(mm, PAGE(0), "x");
+	ck_assert_int_eq(reclaim(PAGE(0)), 0);
+	uint64_t before = machine_hash_value();
+	LIST_FIRST(&machine->swap)->bytes[0] = 'y';
+	ck_assert_uint_ne(machine_hash_value(), before);
+}
+END_TEST
+
 START_TEST(address_space_survives_its_process_while_referenced)
 {
 	map_here(NULL, 1, RW, PRIVATE);
@@ -646,6 +930,25 @@ static Suite *suite(void)
 	tcase_add_test(objects, address_space_survives_its_process_while_referenced);
 	tcase_add_test(objects, hash_follows_mappings);
 	suite_add_tcase(s, objects);
+
+	TCase *host = tcase_create("host");
+	tcase_add_checked_fixture(host, setup, teardown);
+	tcase_add_loop_test(host, migrated_page_keeps_its_contents, 0, 2);
+	tcase_add_loop_test(host, reclaimed_page_comes_back_at_the_next_fault, 0, 2);
+	tcase_add_loop_test(host, pinned_page_is_not_the_hosts, 0, 2);
+	tcase_add_test(host, page_shared_after_a_fork_is_not_the_hosts);
+	tcase_add_test(host, page_of_an_object_is_the_hosts_after_a_fork);
+	tcase_add_loop_test(host, where_nothing_is_there_is_nothing_for_the_host, 0, 2);
+	tcase_add_test(host, registers_and_huge_pages_are_not_the_hosts);
+	tcase_add_loop_test(host, reclaimed_page_is_dropped_with_its_mapping, 0, 4);
+	tcase_add_loop_test(host, reclaimed_page_ends_with_its_process, 0, 2);
+	tcase_add_loop_test(host, reclaimed_page_is_kept_across_a_fork_for_both, 0, 2);
+	tcase_add_loop_test(host, reclaimed_copy_is_not_hidden_by_its_file, 0, 2);
+	tcase_add_loop_test(host, reclaimed_page_comes_back_in_the_middle_of_a_run, 0, 2);
+	tcase_add_loop_test(host, reclaimed_page_waits_for_a_frame, 0, 2);
+	tcase_add_test(placement, reclaimed_copy_leaves_nothing_for_the_host);
+	tcase_add_test(placement, hash_follows_what_the_host_took);
+	suite_add_tcase(s, host);
 	return s;
 }
 

@@ -419,6 +419,229 @@ START_TEST(broken_context_lines_are_refused)
 }
 END_TEST
 
+/* --- lines of scenarios --- */
+
+#define NAMES_MAX 8U
+
+static char known[NAMES_MAX][16];
+static uint32_t known_count;
+
+static bool use_name(void *context, const char *name, uint32_t length, uint32_t *number)
+{
+	ck_assert_ptr_eq(context, &known_count);
+	for (*number = 0; *number < known_count; (*number)++)
+		if (strlen(known[*number]) == length && memcmp(known[*number], name, length) == 0)
+			return true;
+	return false;
+}
+
+static uint32_t bind_name(void *context, const char *name, uint32_t length)
+{
+	uint32_t number;
+	if (use_name(context, name, length, &number))
+		return number;
+	ck_assert_uint_lt(known_count, NAMES_MAX);
+	snprintf(known[known_count], sizeof(known[0]), "%.*s", (int)length, name);
+	return known_count++;
+}
+
+/* $fd and $a are bound before, in this order. */
+static int decode_scenario_line(const char *text)
+{
+	static const struct name_table names = {&known_count, use_name, bind_name};
+	known_count = 0;
+	bind_name(&known_count, "fd", 2);
+	bind_name(&known_count, "a", 1);
+	ck_assert_msg(trace_parse_text("x.hwq", (struct trace_pos){7, 1}, text, strlen(text),
+				       &arena, &line, &diag) == 0,
+		      "%s", trace_diag_text(&diag));
+	return scenario_call_decode("x.hwq", &line, &arena, &names, &call, &diag);
+}
+
+static void decode_scenario(const char *text)
+{
+	ck_assert_msg(decode_scenario_line(text) == 0, "%s", trace_diag_text(&diag));
+}
+
+static void assert_patch(uint32_t i, enum patch_place place, const char *name, uint32_t at,
+			 uint32_t width)
+{
+	ck_assert_uint_lt(i, call.patch_count);
+	ck_assert_int_eq(call.patches[i].place, place);
+	ck_assert_str_eq(known[call.patches[i].name], name);
+	ck_assert_uint_eq(call.patches[i].at, at);
+	ck_assert_uint_eq(call.patches[i].width, width);
+}
+
+START_TEST(names_of_a_recording_are_refused)
+{
+	ck_assert_int_eq(decode_line(LABEL "close($fd) = 0"), -1);
+	ck_assert_str_eq(trace_diag_text(&diag),
+			 "x.trace:7:27: bad argument, it is not a number, expected a number");
+	ck_assert_int_eq(decode_line(LABEL "open(\"/dev/iommu\", 2) = $fd"), -1);
+	ck_assert_int_eq(
+		decode_line(LABEL "ioctl(3, IOMMU_IOAS_ALLOC, {size=12, flags=0, out_ioas_id=0 => "
+				  "$ioas}) = 0"),
+		-1);
+}
+END_TEST
+
+START_TEST(scenario_needs_no_label)
+{
+	decode_scenario("close(3) = -1 EBADF");
+	ck_assert_int_eq(call.number, SYS_CLOSE);
+	ck_assert_uint_eq(call.args[0], 3);
+	ck_assert_int_eq(call.result, -EBADF);
+	ck_assert_uint_eq(call.patch_count, 0);
+	ck_assert(!call.has_result_name);
+}
+END_TEST
+
+START_TEST(names_stand_for_arguments)
+{
+	decode_scenario("munmap($a, 0x1000) = 0");
+	ck_assert_uint_eq(call.patch_count, 1);
+	assert_patch(0, PATCH_ARGUMENT, "a", 0, 0);
+	ck_assert_uint_eq(call.args[1], 0x1000);
+	decode_scenario("mmap($a, 0x1000, PROT_READ, MAP_SHARED, $fd, $a) = 0x1000");
+	ck_assert_uint_eq(call.patch_count, 3);
+	assert_patch(1, PATCH_ARGUMENT, "fd", 4, 0);
+	assert_patch(2, PATCH_ARGUMENT, "a", 5, 0);
+	ck_assert_uint_eq(call.patches[1].pos.column, 41);
+	decode_scenario("ioctl($fd, VFIO_SET_IOMMU, $a) = 0");
+	assert_patch(1, PATCH_ARGUMENT, "a", 2, 0);
+}
+END_TEST
+
+/* iommufd 2.8: ioas_id at 4, iova at 8, length at 16. */
+START_TEST(names_stand_for_fields)
+{
+	decode_scenario("ioctl($fd, IOMMU_IOAS_UNMAP, {ioas_id=$a, iova=$fd, length=5}) = 0");
+	ck_assert_uint_eq(call.patch_count, 3);
+	assert_patch(0, PATCH_ARGUMENT, "fd", 0, 0);
+	assert_patch(1, PATCH_FIELD, "a", 4, 4);
+	assert_patch(2, PATCH_FIELD, "fd", 8, 8);
+	ck_assert_uint_eq(load(call.argument.before, 4, 4), 0);
+	ck_assert_uint_eq(load(call.argument.before, 16, 8), 5);
+}
+END_TEST
+
+START_TEST(name_stands_for_the_address_of_contents)
+{
+	decode_scenario("ioctl(3, IOMMU_HWPT_INVALIDATE, {data_uptr=$a->\"00ff\"}) = 0");
+	ck_assert_uint_eq(call.pointee_count, 1);
+	ck_assert_uint_eq(call.pointees[0].bytes.length, 2);
+	ck_assert_uint_eq(call.patch_count, 2);
+	assert_patch(0, PATCH_FIELD, "a", 8, 8);
+	assert_patch(1, PATCH_POINTEE, "a", 0, 0);
+}
+END_TEST
+
+START_TEST(unbound_names_are_refused_where_they_stand)
+{
+	static const char *const texts[] = {
+		"munmap($b, 0x1000) = 0",
+		"close($b) = $b",
+		"ioctl($fd, IOMMU_IOAS_UNMAP, {ioas_id=$b}) = 0",
+		"ioctl($fd, IOMMU_IOAS_ALLOC, {flags=$b, out_ioas_id=0 => $b}) = 0",
+		"ioctl($fd, IOMMU_HWPT_INVALIDATE, {data_uptr=$b->\"00\"}) = 0",
+		"read(3, \"00\", $b) = 0",
+	};
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		char expected[128];
+		snprintf(expected, sizeof(expected),
+			 "x.hwq:7:%u: unknown name '$b', no line before gives it a value, expected "
+			 "a bound name",
+			 (unsigned)(strstr(texts[i], "$b") - texts[i] + 1));
+		ck_assert_int_eq(decode_scenario_line(texts[i]), -1);
+		ck_assert_str_eq(trace_diag_text(&diag), expected);
+	}
+}
+END_TEST
+
+START_TEST(results_and_fields_give_values_to_names)
+{
+	decode_scenario("open(\"/dev/iommu\", 0x2) = $other");
+	ck_assert(call.has_result_name);
+	ck_assert_str_eq(known[call.result_name], "other");
+	/* iommufd 5.7: out_fault_id at 8, out_fault_fd at 12. */
+	decode_scenario("ioctl(3, IOMMU_FAULT_QUEUE_ALLOC, {out_fault_id=7 => $id, "
+			"out_fault_fd=0 => $file}) = 0");
+	ck_assert_uint_eq(call.binding_count, 2);
+	ck_assert_str_eq(known[call.bindings[0].name], "id");
+	ck_assert_uint_eq(call.bindings[0].offset, 8);
+	ck_assert_uint_eq(call.bindings[0].width, 4);
+	ck_assert_str_eq(known[call.bindings[1].name], "file");
+	ck_assert_uint_eq(call.bindings[1].offset, 12);
+	ck_assert_uint_eq(load(call.argument.before, 8, 4), 7);
+}
+END_TEST
+
+START_TEST(field_may_take_one_name_and_give_another)
+{
+	decode_scenario("ioctl(3, IOMMU_IOAS_MAP, {iova=$a => $b}) = 0");
+	assert_patch(0, PATCH_FIELD, "a", 32, 8);
+	ck_assert_uint_eq(call.binding_count, 1);
+	ck_assert_str_eq(known[call.bindings[0].name], "b");
+}
+END_TEST
+
+START_TEST(call_gives_values_to_at_most_4_names)
+{
+	decode_scenario("ioctl(3, IOMMU_IOAS_MAP, {flags=0 => $f, ioas_id=0 => $i, user_va=0 => "
+			"$u, length=0 => $l}) = 0");
+	ck_assert_uint_eq(call.binding_count, BINDINGS_MAX);
+	ck_assert_int_eq(decode_scenario_line("ioctl(3, IOMMU_IOAS_MAP, {flags=0 => $f, ioas_id=0 "
+					      "=> $i, user_va=0 => $u, length=0 => $l, iova=0 => "
+					      "$v}) = 0"),
+			 -1);
+	ck_assert_ptr_nonnull(strstr(trace_diag_text(&diag), "too many names, "));
+}
+END_TEST
+
+START_TEST(scenario_may_leave_fields_out)
+{
+	decode_scenario("ioctl(3, IOMMU_IOAS_MAP, {length=0x1000}) = 0");
+	ck_assert_uint_eq(load(call.argument.before, 0, 4), sizeof(struct iommu_ioas_map));
+	ck_assert_uint_eq(load(call.argument.after, 0, 4), sizeof(struct iommu_ioas_map));
+	ck_assert_uint_eq(load(call.argument.before, 4, 4), 0);
+	ck_assert_uint_eq(load(call.argument.before, 24, 8), 0x1000);
+	ck_assert_uint_eq(call.reserve, sizeof(struct iommu_ioas_map));
+	decode_scenario("ioctl(3, IOMMU_IOAS_MAP, {}) = -1 EINVAL");
+	ck_assert_uint_eq(load(call.argument.before, 0, 4), sizeof(struct iommu_ioas_map));
+	decode_scenario("ioctl(3, IOMMU_IOAS_MAP, {size=8}) = -1 EINVAL");
+	ck_assert_uint_eq(load(call.argument.before, 0, 4), 8);
+}
+END_TEST
+
+START_TEST(names_stand_only_where_a_value_counts)
+{
+	static const char *const texts[] = {
+		"ioctl(3, $fd, 0) = 0",
+		"ioctl(3, IOMMU_IOAS_MAP, {size=$a}) = 0",
+		"mmap(0, 0x1000, $a, MAP_SHARED, 3, 0) = 0",
+		"open($a, 2) = 3",
+		"poll(3, 1 => $a, 0) = 1",
+		"waitpid(2, $a, 0) = 2",
+		"exit(0) = $a",
+		"ioctl(3, IOMMU_TEST_CMD, {op=$a}) = 0",
+	};
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		ck_assert_msg(decode_scenario_line(texts[i]) == -1, "%s", texts[i]);
+}
+END_TEST
+
+/* The bytes belong behind the address that the name stands for. */
+START_TEST(bytes_follow_a_named_argument)
+{
+	decode_scenario("ioctl(3, 0x3b81, $a, \"0c000000\") = 0");
+	ck_assert_uint_eq(call.pointee_count, 1);
+	ck_assert_uint_eq(call.patch_count, 2);
+	assert_patch(0, PATCH_ARGUMENT, "a", 2, 0);
+	assert_patch(1, PATCH_POINTEE, "a", 0, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("recording");
@@ -444,6 +667,18 @@ int main(void)
 	tcase_add_test(tcase, wrong_structs_are_refused_where_they_are_wrong);
 	tcase_add_test(tcase, context_lines_are_read);
 	tcase_add_test(tcase, broken_context_lines_are_refused);
+	tcase_add_test(tcase, names_of_a_recording_are_refused);
+	tcase_add_test(tcase, scenario_needs_no_label);
+	tcase_add_test(tcase, names_stand_for_arguments);
+	tcase_add_test(tcase, names_stand_for_fields);
+	tcase_add_test(tcase, name_stands_for_the_address_of_contents);
+	tcase_add_test(tcase, unbound_names_are_refused_where_they_stand);
+	tcase_add_test(tcase, results_and_fields_give_values_to_names);
+	tcase_add_test(tcase, field_may_take_one_name_and_give_another);
+	tcase_add_test(tcase, call_gives_values_to_at_most_4_names);
+	tcase_add_test(tcase, scenario_may_leave_fields_out);
+	tcase_add_test(tcase, names_stand_only_where_a_value_counts);
+	tcase_add_test(tcase, bytes_follow_a_named_argument);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
 }

@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "models/nvidia_vcmdq/cmdqv_spec.h"
-#include "models/nvidia_vcmdq/smmu_spec.h"
+#include "models/nvidia_vcmdq/smmu.h"
 #include "tests/kit/run.h"
 
 /* NUM and SCALE in dw0, TTL and TG in dw1 (smmuv3 3.1). */
@@ -136,16 +135,127 @@ START_TEST(commands_lie_little_endian_in_memory)
 }
 END_TEST
 
-START_TEST(only_known_opcodes_have_names)
+/* Lines of both captures, field by field. */
+START_TEST(captured_commands_decode)
 {
-	static const unsigned known[] = {0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x10, 0x11,
-					 0x12, 0x13, 0x28, 0x2a, 0x30, 0x40, 0x46};
+	static const struct {
+		struct smmu_command command;
+		const char *name;
+		uint64_t address;
+		unsigned sid;
+		unsigned vmid;
+		unsigned asid;
+		unsigned leaf;
+	} rows[] = {
+		{{{0x0000001800000001, 0}}, "PREFETCH_CONFIG", 0, 0x18, 0x18, 0, 0},
+		{{{0x0000001800000005, 1}}, "CFGI_CD", 0, 0x18, 0x18, 0, 1},
+		{{{0x0000010000000003, 1}}, "CFGI_STE", 0, 0x100, 0x100, 0, 1},
+		{{{0x0000000400000028, 0}}, "TLBI_S12_VMALL", 0, 4, 4, 0, 0},
+		{{{0x000000040010002a, 0xffd8e701}}, "TLBI_S2_IPA", 0xffd8e000, 4, 4, 0, 1},
+		{{{0x0004000000100012, 0xffef8701}}, "TLBI_NH_VA", 0xffef8000, 0x40000, 0, 4, 1},
+		{{{0x0004000000000011, 0}}, "TLBI_NH_ASID", 0, 0x40000, 0, 4, 0},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t dw0 = rows[i].command.dw[0], dw1 = rows[i].command.dw[1];
+		ck_assert_str_eq(command_name(command_opcode(&rows[i].command)), rows[i].name);
+		ck_assert_uint_eq(field_get(dw0, CMD_SID), rows[i].sid);
+		ck_assert_uint_eq(field_get(dw0, CMD_VMID), rows[i].vmid);
+		ck_assert_uint_eq(field_get(dw0, CMD_ASID), rows[i].asid);
+		ck_assert_uint_eq(dw1 & CMD_ADDR, rows[i].address);
+		ck_assert_uint_eq(field_get(dw1, CMD_LEAF), rows[i].leaf);
+	}
+}
+END_TEST
+
+/* smmuv3 3.1, 3.2: each field in its bits, alone. */
+START_TEST(fields_of_commands_have_the_bits_of_the_table)
+{
+	static const struct {
+		uint64_t field;
+		unsigned high;
+		unsigned low;
+	} rows[] = {
+		{CMD_OPCODE, 7, 0},         {CMD_SSEC, 10, 10},         {CMD_SSV, 11, 11},
+		{CMD_SSID, 31, 12},         {CMD_SID, 63, 32},          {CMD_VMID, 47, 32},
+		{CMD_ASID, 63, 48},         {CMD_SYNC_CS, 13, 12},      {CMD_SYNC_MSH, 23, 22},
+		{CMD_SYNC_MSIATTR, 27, 24}, {CMD_SYNC_MSIDATA, 63, 32}, {CMD_ATC_GLOBAL, 9, 9},
+		{CMD_LEAF, 0, 0},           {CMD_CFGI_RANGE, 4, 0},     {CMD_ATC_SIZE, 5, 0},
+		{CMD_ADDR, 63, 12},         {CMD_SYNC_MSIADDR, 55, 2},  {CMD_PREFETCH_NS, 9, 9},
+		{CMD_PREFETCH_RANGE, 9, 0}, {CMD_TLBI_RANGE1, 11, 8},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t bits = 0;
+		for (unsigned bit = rows[i].low; bit <= rows[i].high; bit++)
+			bits |= 1ULL << bit;
+		ck_assert_msg(rows[i].field == bits, "row %zu: %lx", i, rows[i].field);
+	}
+	ck_assert_uint_eq(CMD_TLBI_RANGE0, RANGE_DW0);
+}
+END_TEST
+
+#define S1  COMMAND_NEEDS_STAGE1
+#define S2  COMMAND_NEEDS_STAGE2
+#define ATS COMMAND_NEEDS_ATS
+#define G   COMMAND_GUEST_LEGAL
+#define GV  (COMMAND_GUEST_LEGAL | COMMAND_GUEST_VMID)
+#define UV  (COMMAND_GUEST_UNSURE | COMMAND_GUEST_VMID)
+
+/* smmuv3 3.2: operands, and what makes it illegal; tegra241-cmdqv 7.2: what a guest may send. */
+static const struct {
+	unsigned opcode;
+	unsigned needs;
+	unsigned guest;
+	uint64_t used[2];
+} rules[] = {
+	{0x01, 0, 0, {0xfffffffffffff8ff, 0}},
+	{0x02, 0, 0, {0xfffffffffffffaff, 0xfffffffffffff3ff}},
+	{0x03, 0, 0, {0xffffffff000000ff, 0x1}},
+	{0x04, 0, 0, {0xffffffff000000ff, 0x1f}},
+	{0x05, S1, 0, {0xfffffffffffff0ff, 0x1}},
+	{0x06, S1, 0, {0xffffffff000000ff, 0}},
+	{0x10, S1, 0, {0x0000ffff000000ff, 0}},
+	{0x11, S1, GV, {0xffffffff000000ff, 0}},
+	{0x12, S1, GV, {0xffffffff03f1f0ff, 0xffffffffffffff01}},
+	{0x13, S1, 0, {0x0000ffff03f1f0ff, 0xffffffffffffff01}},
+	{0x28, S2, UV, {0x0000ffff000000ff, 0}},
+	{0x2a, S2, UV, {0x0000ffff03f1f0ff, 0x000fffffffffff01}},
+	{0x30, 0, 0, {0x00000000000000ff, 0}},
+	{0x40, ATS, G, {0xfffffffffffffaff, 0xfffffffffffff03f}},
+	{0x44, 0, 0, {0xffffffff000030ff, 0xffff}},
+	{0x45, 0, 0, {0xffffffff000000ff, 0}},
+	{0x46, 0, G, {0xffffffff0fc030ff, 0x00fffffffffffffc}},
+};
+#define RULES (sizeof(rules) / sizeof(rules[0]))
+
+START_TEST(rules_of_commands_are_those_of_the_tables)
+{
+	for (size_t i = 0; i < RULES; i++) {
+		const struct command_rules *known = &command_rules[rules[i].opcode];
+		ck_assert_ptr_nonnull(known->name);
+		ck_assert_msg(known->needs == rules[i].needs, "%x", rules[i].opcode);
+		ck_assert_msg(known->guest == rules[i].guest, "%x", rules[i].opcode);
+	}
+}
+END_TEST
+
+START_TEST(operands_of_commands_are_those_of_the_table)
+{
+	for (size_t i = 0; i < RULES; i++) {
+		const uint64_t *used = command_rules[rules[i].opcode].used;
+		ck_assert_msg(used[0] == rules[i].used[0], "%x: %lx", rules[i].opcode, used[0]);
+		ck_assert_msg(used[1] == rules[i].used[1], "%x: %lx", rules[i].opcode, used[1]);
+	}
+}
+END_TEST
+
+START_TEST(only_opcodes_of_the_table_have_names)
+{
 	unsigned named = 0;
 	for (unsigned opcode = 0; opcode < 256; opcode++)
 		named += command_name(opcode) != NULL;
-	ck_assert_uint_eq(named, sizeof(known) / sizeof(known[0]));
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		ck_assert_ptr_nonnull(command_name(known[i]));
+	ck_assert_uint_eq(named, RULES);
+	ck_assert_str_eq(command_name(0x46), "CMD_SYNC");
+	ck_assert_str_eq(command_name(0x13), "TLBI_NH_VAA");
 }
 END_TEST
 
@@ -165,6 +275,29 @@ START_TEST(stage2_stream_table_entry_is_the_one_that_linux_wrote)
 	ck_assert_uint_eq(field_put(STE_EATS, 1) | field_put(STE_SHCFG, 1), 0x100010000000);
 	/* Streams 0000 and 0008. */
 	ck_assert_uint_eq(8 * STE_SIZE, 0x42954210 - 0x42954010);
+}
+END_TEST
+
+/* smmuv3 4.2. */
+START_TEST(fields_of_stream_table_entries_have_the_bits_of_the_table)
+{
+	static const struct {
+		uint64_t field;
+		unsigned high;
+		unsigned low;
+	} rows[] = {
+		{STE_V, 0, 0},        {STE_CONFIG, 3, 1},   {STE_EATS, 29, 28},
+		{STE_SHCFG, 45, 44},  {STE_S2VMID, 15, 0},  {STE_S2T0SZ, 37, 32},
+		{STE_S2SL0, 39, 38},  {STE_S2IR0, 41, 40},  {STE_S2OR0, 43, 42},
+		{STE_S2SH0, 45, 44},  {STE_S2TG, 47, 46},   {STE_S2PS, 50, 48},
+		{STE_S2AA64, 51, 51}, {STE_S2ENDI, 52, 52}, {STE_S2AFFD, 53, 53},
+		{STE_S2PTW, 54, 54},  {STE_S2HD, 55, 55},   {STE_S2HA, 56, 56},
+		{STE_S2S, 57, 57},    {STE_S2R, 58, 58},    {STE_S2TTB, 51, 4},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		ck_assert_msg(rows[i].field ==
+				      (~0ULL >> (63 - rows[i].high) >> rows[i].low << rows[i].low),
+			      "row %zu: %lx", i, rows[i].field);
 }
 END_TEST
 
@@ -193,38 +326,81 @@ START_TEST(event_records_have_the_fields_that_linux_read)
 	ck_assert_uint_eq(field_get(0x0000002000000010, EVT_ID), EVT_F_TRANSLATION);
 	ck_assert_uint_eq(0x0000028800000000,
 			  EVT_S2 | EVT_RNW | field_put(EVT_CLASS, EVT_CLASS_IN));
-	ck_assert_str_eq(event_name(0x13), "F_PERMISSION");
-	ck_assert_str_eq(event_name(0x02), "C_BAD_STREAMID");
-	ck_assert_str_eq(event_name(0x0b), "F_WALK_EABT");
-	ck_assert_ptr_null(event_name(0x01));
 }
 END_TEST
 
-/* Offsets and values of the capture's register writes, and of its registers.txt. */
-START_TEST(registers_have_the_offsets_and_fields_that_linux_used)
+/* smmuv3 6.1, 6.2. */
+START_TEST(events_have_the_numbers_and_fields_of_the_tables)
 {
-	static const uint32_t offsets[][2] = {
-		{SMMU_CR0, 0x20},
-		{SMMU_CR0ACK, 0x24},
-		{SMMU_CR1, 0x28},
-		{SMMU_CR2, 0x2c},
-		{SMMU_GBPA, 0x44},
-		{SMMU_IRQ_CTRL, 0x50},
-		{SMMU_IRQ_CTRLACK, 0x54},
-		{SMMU_GERROR, 0x60},
-		{SMMU_GERRORN, 0x64},
-		{SMMU_STRTAB_BASE, 0x80},
-		{SMMU_STRTAB_BASE_CFG, 0x88},
-		{SMMU_CMDQ_BASE, 0x90},
-		{SMMU_CMDQ_PROD, 0x98},
-		{SMMU_CMDQ_CONS, 0x9c},
-		{SMMU_EVENTQ_BASE, 0xa0},
-		{SMMU_EVENTQ_PROD, 0x100a8},
-		{SMMU_EVENTQ_CONS, 0x100ac},
-		{SMMU_WINDOW_SIZE, 0x20000},
+	static const struct {
+		unsigned id;
+		const char *name;
+	} rows[] = {{0x02, "C_BAD_STREAMID"}, {0x03, "F_STE_FETCH"},   {0x04, "C_BAD_STE"},
+		    {0x0b, "F_WALK_EABT"},    {0x10, "F_TRANSLATION"}, {0x11, "F_ADDR_SIZE"},
+		    {0x12, "F_ACCESS"},       {0x13, "F_PERMISSION"}};
+	unsigned named = 0;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		ck_assert_str_eq(event_name(rows[i].id), rows[i].name);
+	for (unsigned id = 0; id < 256; id++)
+		named += event_name(id) != NULL;
+	ck_assert_uint_eq(named, sizeof(rows) / sizeof(rows[0]));
+	ck_assert_uint_eq(EVT_SID, 0xffffffff00000000);
+	ck_assert_uint_eq(EVT_RNW, 1ULL << 35);
+	ck_assert_uint_eq(EVT_S2, 1ULL << 39);
+	ck_assert_uint_eq(EVT_CLASS, 3ULL << 40);
+	ck_assert_uint_eq(EVT_CLASS_IN, 2);
+	ck_assert_uint_eq(EVENT_SIZE, 32);
+}
+END_TEST
+
+/* smmuv3 1.2. */
+START_TEST(registers_are_those_of_the_table)
+{
+	static const struct {
+		const char *name;
+		uint32_t offset;
+		unsigned width;
+		enum register_access access;
+	} rows[] = {
+		{"IDR0", 0x00, 4, REGISTER_RO},
+		{"IDR1", 0x04, 4, REGISTER_RO},
+		{"IDR5", 0x14, 4, REGISTER_RO},
+		{"IIDR", 0x18, 4, REGISTER_RO},
+		{"AIDR", 0x1c, 4, REGISTER_RO},
+		{"CR0", 0x20, 4, REGISTER_RW},
+		{"CR0ACK", 0x24, 4, REGISTER_RO},
+		{"CR1", 0x28, 4, REGISTER_RW},
+		{"CR2", 0x2c, 4, REGISTER_RW},
+		{"GBPA", 0x44, 4, REGISTER_RW},
+		{"IRQ_CTRL", 0x50, 4, REGISTER_RW},
+		{"IRQ_CTRLACK", 0x54, 4, REGISTER_RO},
+		{"GERROR", 0x60, 4, REGISTER_RO},
+		{"GERRORN", 0x64, 4, REGISTER_RW},
+		{"STRTAB_BASE", 0x80, 8, REGISTER_RW},
+		{"STRTAB_BASE_CFG", 0x88, 4, REGISTER_RW},
+		{"CMDQ_BASE", 0x90, 8, REGISTER_RW},
+		{"CMDQ_PROD", 0x98, 4, REGISTER_RW},
+		{"CMDQ_CONS", 0x9c, 4, REGISTER_RW},
+		{"EVENTQ_BASE", 0xa0, 8, REGISTER_RW},
+		{"EVENTQ_PROD", 0x100a8, 4, REGISTER_RW},
+		{"EVENTQ_CONS", 0x100ac, 4, REGISTER_RW},
 	};
-	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++)
-		ck_assert_uint_eq(offsets[i][0], offsets[i][1]);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint32_t offset, index;
+		unsigned width;
+		ck_assert(register_by_name(smmu_registers, rows[i].name, &offset, &width));
+		ck_assert_msg(offset == rows[i].offset, "%s", rows[i].name);
+		ck_assert_msg(width == rows[i].width, "%s", rows[i].name);
+		const struct register_row *row = register_find(smmu_registers, offset, &index);
+		ck_assert_msg(row->access == rows[i].access, "%s", rows[i].name);
+	}
+	ck_assert_uint_eq(SMMU_WINDOW_SIZE, 0x20000);
+}
+END_TEST
+
+/* Values of the capture's register writes. */
+START_TEST(registers_have_the_fields_that_linux_used)
+{
 	/* "00020 4 0000000d", "0002c 4 00000006", "00088 4 00010210" */
 	ck_assert_uint_eq(CR0_CMDQEN | CR0_EVENTQEN | CR0_SMMUEN, 0xd);
 	ck_assert_uint_eq(0x6 & CR2_RECINVSID, 2);
@@ -236,6 +412,14 @@ START_TEST(registers_have_the_offsets_and_fields_that_linux_used)
 	ck_assert_uint_eq(field_get(0x4000000042c00012, QUEUE_BASE_LOG2SIZE), 18);
 	ck_assert_uint_eq(0x4000000043000011 & QUEUE_BASE_ADDR, 0x43000000);
 	ck_assert_uint_eq(field_get(0x4000000043000011, QUEUE_BASE_LOG2SIZE), 17);
+	/* 1.2, 1.5, 2.1 */
+	ck_assert_uint_eq(CR0_ATSCHK, 1 << 4);
+	ck_assert_uint_eq(GBPA_ABORT, 1 << 20);
+	ck_assert_uint_eq(IRQ_CTRL_GERROR | IRQ_CTRL_EVENTQ, 5);
+	ck_assert_uint_eq(GERROR_CMDQ_ERR | GERROR_EVENTQ_ABT_ERR, 5);
+	ck_assert_uint_eq(QUEUE_POINTER, 0xfffff);
+	ck_assert_uint_eq(CMDQ_CONS_ERR, 0x7f000000);
+	ck_assert_uint_eq(EVENTQ_OVERFLOW, 0x80000000);
 }
 END_TEST
 
@@ -296,25 +480,107 @@ START_TEST(cmdqv_words_are_those_of_the_sheet)
 }
 END_TEST
 
-int main(void)
+/* tegra241-cmdqv 2 to 5. */
+START_TEST(cmdqv_registers_lie_where_the_sheet_says)
 {
-	Suite *suite = suite_create("smmu_spec");
-	TCase *tests = tcase_create("golden bytes");
+	static const uint32_t rows[][2] = {
+		{CMDQV_DIRECT_PAGE0, 0x10000},
+		{CMDQV_DIRECT_PAGE1, 0x20000},
+		{CMDQV_VINTF_PAGES, 0x30000},
+		{CMDQV_VINTF_STRIDE, 0x20000},
+		{CMDQV_QUEUE_STRIDE, 0x80},
+		{CMDQV_PARAM, 0x4},
+		{CMDQV_STATUS, 0x8},
+		{CMDQV_VI_ERR_MAP, 0x14},
+		{CMDQV_VI_INT_MASK, 0x1c},
+		{CMDQV_CMDQ_ERR_MAP, 0x24},
+		{CMDQV_ALLOC_MAP, 0x200},
+		{CMDQV_VINTF_BLOCKS, 0x1000},
+		{CMDQV_VINTF_BLOCK_STRIDE, 0x100},
+		{VINTF_STATUS, 0x4},
+		{VINTF_SID_MATCH, 0x40},
+		{VINTF_SID_REPLACE, 0x80},
+		{VINTF_LVCMDQ_ERR_MAP, 0xc0},
+		{VCMDQ_CONS, 0x0},
+		{VCMDQ_PROD, 0x4},
+		{VCMDQ_CONFIG, 0x8},
+		{VCMDQ_STATUS, 0xc},
+		{VCMDQ_GERROR, 0x10},
+		{VCMDQ_GERRORN, 0x14},
+		{VCMDQ_BASE, 0x0},
+		{VCMDQ_CONS_BASE, 0x8},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		ck_assert_msg(rows[i][0] == rows[i][1], "row %zu", i);
+	/* 64 VINTFs end the window (1). */
+	ck_assert_uint_eq(cmdqv_vintf_page0(CMDQV_VINTFS_MAX), 0x830000);
+}
+END_TEST
+
+/* tegra241-cmdqv 3 to 5. */
+START_TEST(cmdqv_fields_have_the_bits_of_the_sheet)
+{
+	ck_assert_uint_eq(PARAM_VER | PARAM_NUM_VCMDQ_LOG2 | PARAM_NUM_VINTF_LOG2 |
+				  PARAM_NUM_SID_LOG2,
+			  0xffff);
+	ck_assert_uint_eq(field_put(PARAM_NUM_VCMDQ_LOG2, 7) | field_put(PARAM_NUM_VINTF_LOG2, 6) |
+				  field_put(PARAM_NUM_SID_LOG2, 4) | field_put(PARAM_VER, 1),
+			  0x4671);
+	ck_assert_uint_eq(CONFIG_CONS_DRAM_EN, 1 << 20);
+	ck_assert_uint_eq(VINTF_CONFIG_VMID, 0x1fffe);
+	ck_assert_uint_eq(VINTF_STATUS_STATUS, 0xe);
+	ck_assert_uint_eq(VINTF_STATUS_NUM_LVCMDQ, 0xff0000);
+	ck_assert_uint_eq(SID_MATCH_VIRT, 0x1ffffe);
+	ck_assert_uint_eq(SID_REPLACE_PHYS, 0xfffff);
+	ck_assert_uint_eq(VCMDQ_CONS_ERR, 0x7f000000);
+	ck_assert_uint_eq(VCMDQ_BASE_ADDR, 0xffffffffffe0);
+	ck_assert_uint_eq(VCMDQ_CONS_BASE_ADDR, 0xffffffffffff);
+	ck_assert_uint_eq(VCMDQ_GERROR_CMDQ_ERR | VCMDQ_GERROR_CONS_DRAM << 4 |
+				  VCMDQ_GERROR_INIT << 8,
+			  0x421);
+}
+END_TEST
+
+static TCase *smmu_tests(void)
+{
+	TCase *tests = tcase_create("SMMU");
 	tcase_add_test(tests, set_up_commands_are_those_that_linux_wrote);
 	tcase_add_test(tests, invalidations_of_a_vmid_are_those_that_linux_wrote);
 	tcase_add_test(tests, invalidations_by_ipa_are_those_that_linux_wrote);
 	tcase_add_test(tests, invalidations_by_va_are_those_that_linux_wrote);
 	tcase_add_test(tests, commands_of_no_capture_have_the_fields_of_the_table);
-	tcase_add_test(tests, sync_of_a_vcmdq_completes_without_a_signal);
 	tcase_add_test(tests, commands_lie_little_endian_in_memory);
-	tcase_add_test(tests, only_known_opcodes_have_names);
+	tcase_add_test(tests, captured_commands_decode);
+	tcase_add_test(tests, fields_of_commands_have_the_bits_of_the_table);
+	tcase_add_test(tests, rules_of_commands_are_those_of_the_tables);
+	tcase_add_test(tests, operands_of_commands_are_those_of_the_table);
+	tcase_add_test(tests, only_opcodes_of_the_table_have_names);
 	tcase_add_test(tests, stage2_stream_table_entry_is_the_one_that_linux_wrote);
+	tcase_add_test(tests, fields_of_stream_table_entries_have_the_bits_of_the_table);
 	tcase_add_test(tests, stage2_descriptors_are_those_that_linux_wrote);
 	tcase_add_test(tests, event_records_have_the_fields_that_linux_read);
-	tcase_add_test(tests, registers_have_the_offsets_and_fields_that_linux_used);
+	tcase_add_test(tests, events_have_the_numbers_and_fields_of_the_tables);
+	tcase_add_test(tests, registers_are_those_of_the_table);
+	tcase_add_test(tests, registers_have_the_fields_that_linux_used);
 	tcase_add_test(tests, id_registers_decode_as_qemus_do);
 	tcase_add_test(tests, address_sizes_follow_the_code_table);
+	return tests;
+}
+
+static TCase *cmdqv_tests(void)
+{
+	TCase *tests = tcase_create("CMDQV");
+	tcase_add_test(tests, sync_of_a_vcmdq_completes_without_a_signal);
 	tcase_add_test(tests, cmdqv_words_are_those_of_the_sheet);
-	suite_add_tcase(suite, tests);
+	tcase_add_test(tests, cmdqv_registers_lie_where_the_sheet_says);
+	tcase_add_test(tests, cmdqv_fields_have_the_bits_of_the_sheet);
+	return tests;
+}
+
+int main(void)
+{
+	Suite *suite = suite_create("smmu_spec");
+	suite_add_tcase(suite, smmu_tests());
+	suite_add_tcase(suite, cmdqv_tests());
 	return run_suite(suite);
 }

@@ -152,6 +152,68 @@ START_TEST(stepwise_task_stops_at_each_point)
 }
 END_TEST
 
+START_TEST(task_does_not_pass_the_horizon)
+{
+	scheduler.horizon_ps = 15;
+	ck_assert(task_run(&scheduler, tasks[0], two_points, &names[0]));
+	ck_assert(!tasks[0]->done);
+	ck_assert_str_eq(tasks[0]->where, "second");
+	ck_assert_uint_eq(queue.now_ps, 10);
+	ck_assert_uint_eq(clock_next(&queue), 20);
+	ck_assert(clock_step(&queue));
+	ck_assert(tasks[0]->done);
+	ck_assert_str_eq(notes, "aaa");
+	ck_assert_uint_eq(queue.now_ps, 20);
+}
+END_TEST
+
+START_TEST(task_goes_as_far_as_the_horizon)
+{
+	scheduler.horizon_ps = 20;
+	ck_assert(task_run(&scheduler, tasks[0], two_points, &names[0]));
+	ck_assert(tasks[0]->done);
+	ck_assert_uint_eq(scheduler.switches, 1);
+}
+END_TEST
+
+START_TEST(delay_holds_a_task_at_its_point)
+{
+	scheduler.delay_at = "second";
+	scheduler.delay_ps = 100;
+	ck_assert(task_run(&scheduler, tasks[0], two_points, &names[0]));
+	ck_assert_uint_eq(queue.now_ps, 120);
+	ck_assert_uint_eq(scheduler.delays, 1);
+	ck_assert(task_run(&scheduler, tasks[1], two_points, &names[1]));
+	ck_assert_uint_eq(queue.now_ps, 240);
+	ck_assert_uint_eq(scheduler.delays, 2);
+}
+END_TEST
+
+START_TEST(delay_lets_what_is_due_go_first)
+{
+	struct event event = {.fn = note_event};
+	scheduler.delay_at = "first";
+	scheduler.delay_ps = 100;
+	clock_post(&queue, &event, 50, EVENT_HARDWARE);
+	ck_assert(task_run(&scheduler, tasks[0], two_points, &names[0]));
+	run_out();
+	ck_assert_str_eq(notes, "a!aa");
+	ck_assert_uint_eq(queue.now_ps, 120);
+}
+END_TEST
+
+START_TEST(delay_that_no_task_passes_is_not_counted)
+{
+	scheduler.delay_at = "third";
+	scheduler.delay_ps = 100;
+	ck_assert(task_run(&scheduler, tasks[0], two_points, &names[0]));
+	ck_assert_uint_eq(queue.now_ps, 20);
+	scheduler.delay_at = "nowhere";
+	task_preempt(&scheduler, 10, "nowhere");
+	ck_assert_uint_eq(scheduler.delays, 0);
+}
+END_TEST
+
 START_TEST(points_outside_a_task_do_nothing)
 {
 	task_preempt(&scheduler, 10, "nowhere");
@@ -414,6 +476,11 @@ static Suite *suite(void)
 	tcase_add_test(preemption, event_due_at_the_same_instant_goes_first);
 	tcase_add_test(preemption, tasks_take_turns);
 	tcase_add_test(preemption, stepwise_task_stops_at_each_point);
+	tcase_add_test(preemption, task_does_not_pass_the_horizon);
+	tcase_add_test(preemption, task_goes_as_far_as_the_horizon);
+	tcase_add_test(preemption, delay_holds_a_task_at_its_point);
+	tcase_add_test(preemption, delay_lets_what_is_due_go_first);
+	tcase_add_test(preemption, delay_that_no_task_passes_is_not_counted);
 	tcase_add_test(preemption, points_outside_a_task_do_nothing);
 	tcase_add_test(preemption, stack_of_a_done_task_is_free_again);
 	tcase_add_test(preemption, abandoned_task_never_goes_on);

@@ -108,11 +108,42 @@ START_TEST(long_word_is_near_to_nothing)
 }
 END_TEST
 
+static bool parses(const char *text, uint64_t expected)
+{
+	uint64_t number;
+	return number_parse(text, strlen(text), &number) && number == expected;
+}
+
+START_TEST(numbers_are_decimal_or_hexadecimal_and_64_bits_wide)
+{
+	static const char *const bad[] = {"",
+					  "0x",
+					  "-1",
+					  "+1",
+					  " 1",
+					  "1 ",
+					  "0X1",
+					  "1x",
+					  "0xg",
+					  "18446744073709551616",
+					  "0x10000000000000000"};
+	uint64_t number;
+	ck_assert(parses("0", 0));
+	ck_assert(parses("010", 10));
+	ck_assert(parses("0xfF", 255));
+	ck_assert(parses("18446744073709551615", UINT64_MAX));
+	ck_assert(parses("0x000000000ffffffffffffffff", UINT64_MAX));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert_msg(!number_parse(bad[i], strlen(bad[i]), &number), "%s", bad[i]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("words");
 	TCase *tcase = tcase_create("words");
 	tcase_add_test(tcase, word_is_found_with_its_value);
+	tcase_add_test(tcase, numbers_are_decimal_or_hexadecimal_and_64_bits_wide);
 	tcase_add_test(tcase, length_counts_and_not_a_terminator);
 	tcase_add_test(tcase, word_that_is_not_there_leaves_the_value);
 	tcase_add_test(tcase, nearest_word_is_the_one_with_fewest_changes);

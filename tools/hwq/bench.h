@@ -3,12 +3,21 @@
 #ifndef HWQ_TOOLS_HWQ_BENCH_H
 #define HWQ_TOOLS_HWQ_BENCH_H
 
+#include "tools/hwq/hwq.h"
+
 /* CPU time of this process. */
 double bench_cpu_seconds(void);
-/* One line: `name value unit`. */
-void bench_figure(const char *name, double value, const char *unit);
+/* One run of the command: what the user wants, and where figures go. */
+struct bench_run {
+	const struct hwq_options *options;
+	JsonBuilder *json; /* NULL: text */
+};
 
-int bench_vcmdq(void);
-int bench_experiment(void);
+/* One line: `name value unit`. */
+void bench_figure(struct bench_run *run, const char *name, double value, const char *unit);
+
+/* Each returns an exit code. */
+int bench_vcmdq(struct bench_run *run);
+int bench_experiment(struct bench_run *run);
 
 #endif

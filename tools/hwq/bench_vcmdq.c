@@ -2,18 +2,32 @@
 /* Benchmarks of the VCMDQ engine: commands, translations, a whole experiment. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "emu/checker.h"
 #include "kernel_shim/drivers/arm_smmu_v3/arm_smmu_v3.h"
 #include "models/nvidia_vcmdq/smmu.h"
 #include "tools/hwq/bench.h"
 #include "tools/hwq/hwq.h"
-#include "tools/runner/scenario.h"
+#include "tools/runner/experiment.h"
 
 #define QUEUE_LOG2SIZE 16U
 #define SYNC_EVERY     64U
 #define DMA_PAGES      1024U
+#define HIT_PAGES      256U
+#define HIT_ROUNDS     100U
 #define ROUNDS         5
+#define EXPERIMENTS    200
+#define VMID           1U
+#define QUEUE          2U /* VINTF1's first */
+
+static const struct smmu_board board = {
+	.name = "smmu",
+	.base = {0x05000000},
+	.cmdqv_base = {0x05200000},
+	.eventq_irq = 1,
+	.cmdqv_irq = 2,
+};
 
 struct engine_world {
 	struct machine *machine;
@@ -21,60 +35,97 @@ struct engine_world {
 	struct vcmdq *vcmdq;
 };
 
-/* A guest VINTF with one queue of 64 Ki entries, full of TLBI_NH_VA and a CMD_SYNC every 64. */
-static bool engine_world(struct engine_world *world)
+/* COUNT frames that are promised to a holder of a guest's, bound to the queue. */
+static uint64_t promised_frames(struct machine *machine, uint64_t count)
 {
-	struct machine_config config = machine_config_default();
-	struct profile profile;
-	struct trace_diag diag = {0};
-	gchar *text;
-	gsize length;
-	if (!g_file_get_contents("profiles/grace", &text, &length, NULL)) {
-		fprintf(stderr, "hwq bench: profiles/grace can't be read: run it in the source\n");
-		return false;
-	}
-	int error = profile_parse(&profile, "profiles/grace", text, length, smmu_parameters, &diag);
-	g_free(text);
-	if (error != 0)
-		return false;
-	world->machine = machine_new(&config);
-	iommufd_register(world->machine);
-	world->hardware = smmu_new(world->machine, pa_of(0x05000000), pa_of(0x05200000), &profile);
-	checker_new(world->machine);
-	struct bus *bus = &world->machine->bus;
-	uint64_t cmdqv = 0x05200000, pfn, bytes = COMMAND_SIZE << QUEUE_LOG2SIZE;
-	memory_alloc(&world->machine->memory, 0, bytes / PAGE_SIZE, bytes / PAGE_SIZE,
-		     bytes / PAGE_SIZE, 0, &pfn);
+	struct ledger *ledger = &machine->ledger;
+	uint32_t holder = ledger_holder_new(ledger, "bench"), guest = ledger_guest_new(ledger);
+	uint64_t pfn;
+	memory_alloc(&machine->memory, machine_owner(machine, "guest"), count, count, count, 0,
+		     &pfn);
+	ledger_grant(ledger, holder, pfn, count);
+	ledger_bind(ledger, machine_engine(machine, board.name), QUEUE, holder, guest);
+	ledger_guest_reach(ledger, guest, REACH_DOMAIN, VMID, true);
+	return pfn;
+}
+
+/* The queue's entries: TLBI_NH_VA, and a CMD_SYNC every 64. */
+static void fill_queue(struct machine *machine, uint64_t pfn)
+{
 	for (uint32_t i = 0; i < 1U << QUEUE_LOG2SIZE; i++) {
-		uint8_t command_bytes[COMMAND_SIZE];
+		uint8_t bytes[COMMAND_SIZE];
 		struct smmu_command command =
 			i % SYNC_EVERY == SYNC_EVERY - 1
 				? command_sync(SYNC_CS_NONE)
 				: command_tlbi_nh_va(0, 1, (uint64_t)i << PAGE_SHIFT, 1);
-		command_store(command_bytes, &command);
-		memory_write(&world->machine->memory,
-			     pa_of(pfn * PAGE_SIZE + (uint64_t)i * COMMAND_SIZE), command_bytes,
-			     sizeof(command_bytes), 0);
+		command_store(bytes, &command);
+		memory_write(&machine->memory, pa_of(pfn * PAGE_SIZE + (uint64_t)i * COMMAND_SIZE),
+			     bytes, sizeof(bytes), OWNER_KERNEL);
 	}
+}
+
+/* A full TLB: pages of this VMID and of three others, half of them of ASID 1; or 2 MiB blocks too. */
+static void fill_tlb(struct tlb *tlb, bool blocks)
+{
+	uint32_t entries = tlb->set_count * tlb->ways;
+	for (uint32_t i = 0; i < entries; i++) {
+		struct tlb_entry entry = {
+			.tag = {.stage1 = true,
+				.vmid = (uint16_t)(VMID + i % 4),
+				.asid = (uint16_t)(1 + i / 4 % 2)},
+			.order = blocks && i % 16 == 0 ? 9 : 0,
+			.perm = PTE_S2_READ | PTE_S2_WRITE,
+			.pa = 0x200000 + i,
+		};
+		tlb_insert(tlb, &entry, entry.order > 0 ? (uint64_t)i << 9 : i);
+	}
+}
+
+static bool engine_world(struct engine_world *world, const char *profile_name)
+{
+	struct machine_config config = machine_config_default();
+	struct profile profile;
+	const struct platform *platform;
+	struct option_set assumptions;
+	struct trace_diag diag = {0};
+	if (platform_profile(profile_name, "--profile", (struct trace_pos){1, 1}, &profile,
+			     &platform, &diag) != 0) {
+		fprintf(stderr, "%s\n", trace_diag_text(&diag));
+		trace_diag_free(&diag);
+		return false;
+	}
+	option_set_init(&assumptions, smmu_assumptions);
+	world->machine = machine_new(&config);
+	iommufd_register(world->machine);
+	world->hardware = smmu_new(world->machine, &board, &profile, &assumptions);
+	checker_new(world->machine);
+	struct bus *bus = &world->machine->bus;
+	uint64_t cmdqv = board.cmdqv_base.value;
+	uint64_t pfn =
+		promised_frames(world->machine, (COMMAND_SIZE << QUEUE_LOG2SIZE) / PAGE_SIZE);
+	fill_queue(world->machine, pfn);
 	bus_write(bus, pa_of(cmdqv + CMDQV_VINTF_BLOCKS + CMDQV_VINTF_BLOCK_STRIDE), 4,
-		  field_put(VINTF_CONFIG_VMID, 1) | VINTF_CONFIG_ENABLE);
-	bus_write(bus, pa_of(cmdqv + CMDQV_ALLOC_MAP + 4 * 2), 4,
+		  field_put(VINTF_CONFIG_VMID, VMID) | VINTF_CONFIG_ENABLE);
+	bus_write(bus, pa_of(cmdqv + CMDQV_ALLOC_MAP + 4 * QUEUE), 4,
 		  field_put(ALLOC_VINTF, 1) | ALLOC_ALLOC);
 	bus_write(bus, pa_of(cmdqv + cmdqv_vintf_page1(1)), 8, pfn * PAGE_SIZE | QUEUE_LOG2SIZE);
 	bus_write(bus, pa_of(cmdqv + cmdqv_vintf_page0(1) + VCMDQ_CONFIG), 4, 1);
-	world->vcmdq = &world->hardware->vcmdqs[2];
+	world->vcmdq = &world->hardware->vcmdqs[QUEUE];
 	return true;
 }
 
 /* Everything but one entry is produced; then the queue runs dry. */
-static void bench_commands(struct engine_world *world, bool timed)
+static void bench_commands(struct bench_run *run, struct engine_world *world, const char *name,
+			   bool timed, bool blocks)
 {
 	struct command_queue *queue = &world->vcmdq->queue;
 	uint32_t count = (1U << QUEUE_LOG2SIZE) - 1;
 	double best = 1e9;
 	for (int round = 0; round < ROUNDS; round++) {
+		tlb_remove_all(&world->hardware->tlb);
+		fill_tlb(&world->hardware->tlb, blocks);
 		double start = bench_cpu_seconds();
-		queue->prod = (queue->cons + count) & queue_mask(QUEUE_LOG2SIZE);
+		queue->prod = (queue->cons + count) & queue_mask(1U << QUEUE_LOG2SIZE);
 		if (timed) {
 			command_queue_kick(queue, 0);
 			while (clock_step(&world->machine->clock))
@@ -85,19 +136,39 @@ static void bench_commands(struct engine_world *world, bool timed)
 		double spent = bench_cpu_seconds() - start;
 		best = spent < best ? spent : best;
 	}
-	bench_figure(timed ? "vcmdq_command_timed" : "vcmdq_command_functional", best / count * 1e9,
-		     "ns");
+	bench_figure(run, name, best / count * 1e9, "ns");
 }
 
-/* DMA of a device behind a stage-2 domain: each page once (walk), then again (hit). */
-static void bench_translation(struct engine_world *world)
+/* All of one VMID out of a full TLB. */
+static void bench_invalidate_vmid(struct bench_run *run, struct engine_world *world)
 {
-	struct arm_smmu *driver =
-		arm_smmu_probe(world->machine, world->hardware->base, pa_of(0x05200000));
-	struct arm_smmu_master *master = arm_smmu_master_new(driver, 16);
+	struct tlb *tlb = &world->hardware->tlb;
+	double best = 1e9;
+	uint32_t removed = 0;
+	for (int round = 0; round < ROUNDS; round++) {
+		tlb_remove_all(tlb);
+		for (uint32_t i = 0; i < tlb->set_count * tlb->ways; i++) {
+			struct tlb_entry entry = {.tag = {.vmid = VMID}, .pa = i};
+			tlb_insert(tlb, &entry, i);
+		}
+		double start = bench_cpu_seconds();
+		removed = tlb_remove_vmid(tlb, VMID);
+		double spent = bench_cpu_seconds() - start;
+		best = spent < best ? spent : best;
+	}
+	bench_figure(run, "tlb_entries_of_a_vmid", removed, "entries");
+	bench_figure(run, "tlb_invalidate_a_vmid", best * 1e6, "us");
+}
+
+/* DMA of a device behind a stage-2 domain: each page once (walk), then some of them again (hit). */
+static void bench_translation(struct bench_run *run, struct engine_world *world)
+{
+	const struct arm_smmu_resources resources = {
+		.name = board.name, .base = board.base, .cmdqv = board.cmdqv_base, .cmdqv_irq = 2};
+	struct arm_smmu *driver = arm_smmu_probe(world->machine, &resources);
+	struct arm_smmu_master *master = arm_smmu_master_new(driver, 16, false);
 	struct iommu_domain *domain;
 	struct translation translation;
-	struct smmu_command all = command_tlbi_nsnh_all();
 	double best_walk = 1e9, best_hit = 1e9;
 	arm_smmu_domain_alloc(driver, true, &domain);
 	arm_smmu_attach(domain, &master->device);
@@ -105,54 +176,140 @@ static void bench_translation(struct engine_world *world)
 		domain->ops->map(domain, iova_of(page * PAGE_SIZE), pa_of_pfn(0x180000 + page * 3),
 				 PAGE_SIZE, IOMMU_READ | IOMMU_WRITE, 0);
 	for (int round = 0; round < ROUNDS; round++) {
-		smmu_execute(world->hardware, &all);
+		tlb_remove_all(&world->hardware->tlb);
 		double start = bench_cpu_seconds();
 		for (uint64_t page = 0; page < DMA_PAGES; page++)
 			smmu_translate(world->hardware, 16, page * PAGE_SIZE, false, &translation);
 		double walked = bench_cpu_seconds();
-		for (int again = 0; again < 100; again++)
-			for (uint64_t page = 0; page < DMA_PAGES / 4; page++)
+		for (unsigned again = 0; again < HIT_ROUNDS; again++)
+			for (uint64_t page = 0; page < HIT_PAGES; page++)
 				smmu_translate(world->hardware, 16, page * PAGE_SIZE, false,
 					       &translation);
 		double hit = bench_cpu_seconds() - walked;
 		best_walk = walked - start < best_walk ? walked - start : best_walk;
 		best_hit = hit < best_hit ? hit : best_hit;
 	}
-	bench_figure("smmu_tlb_hit", best_hit / (100.0 * DMA_PAGES / 4) * 1e9, "ns");
-	bench_figure("smmu_stage2_walk_4_levels", best_walk / DMA_PAGES * 1e9, "ns");
+	bench_figure(run, "smmu_tlb_hit", best_hit / (HIT_ROUNDS * HIT_PAGES) * 1e9, "ns");
+	bench_figure(run, "smmu_stage2_walk_4_levels", best_walk / DMA_PAGES * 1e9, "ns");
 }
 
-int bench_vcmdq(void)
+int bench_vcmdq(struct bench_run *run)
 {
 	struct engine_world world;
-	if (!engine_world(&world))
-		return HWQ_BAD_INPUT;
-	bench_commands(&world, false);
-	bench_commands(&world, true);
-	bench_translation(&world);
+	const char *profile = run->options->profile != NULL ? run->options->profile : "grace";
+	if (!engine_world(&world, profile))
+		return HWQ_INTERNAL_ERROR;
+	bench_commands(run, &world, "vcmdq_command_functional", false, false);
+	bench_commands(run, &world, "vcmdq_command_timed", true, false);
+	bench_commands(run, &world, "vcmdq_command_functional_two_page_sizes", false, true);
+	bench_invalidate_vmid(run, &world);
+	bench_translation(run, &world);
 	machine_free(world.machine);
 	return HWQ_AS_EXPECTED;
 }
 
-int bench_experiment(void)
+/* A scenario of the size that experiments have: 40 calls, 200 commands, unmapped and reused. */
+static const char experiment_text[] =
+	"# hwq-scenario 1\n"
+	"profile grace\n"
+	"kernel hw_queue.pin=off\n"
+	"device vfio0 sid=0x10\n"
+	"vmm: open(\"/dev/iommu\", 0x2) = $fd\n"
+	"vmm: open(\"/dev/vfio/devices/vfio0\", 0x2) = $vfio\n"
+	"vmm: mmap(0, 0x1000, PROT_READ|PROT_WRITE, MAP_SHARED|MAP_ANONYMOUS, -1, 0) = $queue\n"
+	"vmm: mmap(0, 0x1000, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = $data\n"
+	"vmm: ioctl($fd, IOMMU_IOAS_ALLOC, {out_ioas_id=0 => $ioas}) = 0\n"
+	"vmm: ioctl($vfio, VFIO_DEVICE_BIND_IOMMUFD, {argsz=24, iommufd=$fd, out_devid=0 => $dev}) "
+	"= 0\n"
+	"vmm: ioctl($fd, IOMMU_HWPT_ALLOC, {flags=1, dev_id=$dev, pt_id=$ioas, out_hwpt_id=0 => "
+	"$hwpt}) = 0\n"
+	"vmm: ioctl($vfio, VFIO_DEVICE_ATTACH_IOMMUFD_PT, {argsz=12, pt_id=$hwpt}) = 0\n"
+	"vmm: ioctl($fd, IOMMU_VIOMMU_ALLOC, {type=2, dev_id=$dev, hwpt_id=$hwpt, out_viommu_id=0 "
+	"=> $viommu, data_len=16, data_uptr=$data}) = 0\n"
+	"vmm: ioctl($fd, IOMMU_VDEVICE_ALLOC, {viommu_id=$viommu, dev_id=$dev, virt_id=0x100}) = "
+	"0\n"
+	"vmm: mmap(0, 0x10000, PROT_READ|PROT_WRITE, MAP_SHARED, $fd, 0x1000) = $page0\n"
+	"vmm: ioctl($fd, IOMMU_IOAS_MAP, {flags=7, ioas_id=$ioas, user_va=$queue, length=0x1000, "
+	"iova=0x40000000}) = 0\n"
+	"vmm: ioctl($fd, IOMMU_HW_QUEUE_ALLOC, {viommu_id=$viommu, type=1, index=0, "
+	"out_hw_queue_id=0 => $hwq, nesting_parent_iova=0x40000000, length=0x1000}) = 0\n"
+	"ram gpa=0x40000000 va=$queue length=0x1000\n"
+	"queue vcmdq0 page0=$page0 index=0 gpa=0x40000000 entries=256\n"
+	"guest: write vcmdq0.CONFIG 1\n";
+
+static char *write_experiment(void)
 {
-	const char *path = "traces/flagship/vcmdq-05-foreign-command.hwq";
-	struct scenario_options options = {.profile_dir = "profiles"};
+	GString *text = g_string_new(experiment_text);
+	char *path = NULL;
+	for (int i = 0; i < 3; i++) {
+		g_string_append(text, "guest: vcmdq0 <- ");
+		for (int k = 0; k < 63; k++)
+			g_string_append_printf(text, "TLBI_NH_VA asid=1 va=0x%x000, ", i * 64 + k);
+		g_string_append(text, "CMD_SYNC\n");
+	}
+	g_string_append(text, "guest: write vcmdq0.PROD_INDX 192\nrun 50us\n");
+	for (int i = 0; i < 12; i++)
+		g_string_append_printf(
+			text,
+			"vmm: ioctl($fd, IOMMU_IOAS_MAP, {flags=7, ioas_id=$ioas, user_va=$data, "
+			"length=0x1000, iova=0x5%04x000}) = 0\n"
+			"vmm: ioctl($fd, IOMMU_IOAS_UNMAP, {ioas_id=$ioas, iova=0x5%04x000, "
+			"length=0x1000}) = 0\n",
+			i, i);
+	g_string_append(text, "guest: vcmdq0 <- TLBI_NH_VA asid=1 va=0, CMD_SYNC\n"
+			      "vmm: ioctl($fd, IOMMU_IOAS_UNMAP, {ioas_id=$ioas, iova=0x40000000, "
+			      "length=0x1000}) = 0\n"
+			      "vmm: munmap($queue, 0x1000) = 0\n"
+			      "guest: write vcmdq0.PROD_INDX 200\n"
+			      "expect use-after-free\n");
+	int fd = g_file_open_tmp("hwq-bench-XXXXXX.hwq", &path, NULL);
+	if (fd >= 0) {
+		close(fd);
+		if (!g_file_set_contents(path, text->str, (gssize)text->len, NULL))
+			g_clear_pointer(&path, g_free);
+	}
+	g_string_free(text, TRUE);
+	return path;
+}
+
+int bench_experiment(struct bench_run *run)
+{
+	const struct script_options options = {
+		.profile = run->options->profile,
+		.kernel = (const char *const *)run->options->kernel,
+		.hardware = (const char *const *)run->options->hardware,
+		.seed = (uint64_t)run->options->seed,
+	};
+	const struct experiment_options how = {.other_option = -1};
+	struct machine_config config = machine_config_default();
+	struct trace_diag diag = {0};
 	double best = 1e9;
-	for (int round = 0; round < 50; round++) {
-		struct scenario *scenario;
-		struct trace_diag diag = {0};
+	bool as_expected = true;
+	char *path = write_experiment();
+	struct script *script = path != NULL ? script_parse(path, &options, &diag) : NULL;
+	if (path != NULL)
+		remove(path);
+	g_free(path);
+	if (script == NULL) {
+		fprintf(stderr, "%s\n", trace_diag_text(&diag));
+		trace_diag_free(&diag);
+		return HWQ_INTERNAL_ERROR;
+	}
+	struct machine *machine = machine_new(&config);
+	for (int round = 0; round < EXPERIMENTS; round++) {
 		double start = bench_cpu_seconds();
-		enum scenario_result result = scenario_run(path, &options, &scenario, &diag);
+		struct outcome *outcome = experiment_run(script, &how, &machine);
 		double spent = bench_cpu_seconds() - start;
-		scenario_free(scenario);
-		if (result != SCENARIO_RAN) {
-			fprintf(stderr, "%s\n", diag.text);
-			trace_diag_free(&diag);
-			return HWQ_BAD_INPUT;
-		}
+		as_expected &= outcome->as_expected;
+		outcome_free(outcome);
 		best = spent < best ? spent : best;
 	}
-	bench_figure("vcmdq_experiment_text_to_verdict", best * 1e6, "us");
+	machine_free(machine);
+	script_free(script);
+	if (!as_expected) {
+		fprintf(stderr, "hwq bench: the experiment is not as expected\n");
+		return HWQ_INTERNAL_ERROR;
+	}
+	bench_figure(run, "vcmdq_experiment", best * 1e6, "us");
 	return HWQ_AS_EXPECTED;
 }

@@ -24,10 +24,21 @@ double bench_cpu_seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-void bench_figure(const char *name, double value, const char *unit)
+void bench_figure(struct bench_run *run, const char *name, double value, const char *unit)
 {
-	printf("%s %.4g %s\n", name, value, unit);
-	fflush(stdout);
+	if (run->json == NULL) {
+		printf("%s %.4g %s\n", name, value, unit);
+		fflush(stdout);
+		return;
+	}
+	json_builder_begin_object(run->json);
+	json_builder_set_member_name(run->json, "name");
+	json_builder_add_string_value(run->json, name);
+	json_builder_set_member_name(run->json, "value");
+	json_builder_add_double_value(run->json, value);
+	json_builder_set_member_name(run->json, "unit");
+	json_builder_add_string_value(run->json, unit);
+	json_builder_end_object(run->json);
 }
 
 /* --- events --- */
@@ -50,7 +61,7 @@ static void fire(struct event *event)
 	clock_post(source->clock, event, source->clock->now_ps + delay_ps, EVENT_HARDWARE);
 }
 
-static int bench_events(void)
+static int bench_events(struct bench_run *run)
 {
 	struct machine_config config = machine_config_default();
 	struct machine *machine = machine_new(&config);
@@ -69,7 +80,7 @@ static int bench_events(void)
 		best = spent < best ? spent : best;
 	}
 	machine_free(machine);
-	bench_figure("events_1k_pending", EVENTS_ROUND / best / 1e6, "M/s");
+	bench_figure(run, "events_1k_pending", EVENTS_ROUND / best / 1e6, "M/s");
 	return HWQ_AS_EXPECTED;
 }
 
@@ -182,7 +193,7 @@ static int64_t bench_unmap(struct bench_world *world, uint32_t ioas, uint64_t io
 
 /* --- save and restore --- */
 
-static int bench_save(void)
+static int bench_save(struct bench_run *run)
 {
 	struct bench_world world = bench_world(64ULL << 30);
 	uint32_t ioas = bench_ioas(&world);
@@ -203,9 +214,10 @@ static int bench_save(void)
 		best_save = saved - start < best_save ? saved - start : best_save;
 		best_restore = restored - saved < best_restore ? restored - saved : best_restore;
 	}
-	bench_figure("save_small_machine", best_save / 2000 * 1e6, "us");
-	bench_figure("restore_small_machine", best_restore / 2000 * 1e6, "us");
-	bench_figure("small_machine_state", (double)arena_used(world.machine->arena) / 1024, "KiB");
+	bench_figure(run, "save_small_machine", best_save / 2000 * 1e6, "us");
+	bench_figure(run, "restore_small_machine", best_restore / 2000 * 1e6, "us");
+	bench_figure(run, "small_machine_state", (double)arena_used(world.machine->arena) / 1024,
+		     "KiB");
 	arena_snapshot_free(snapshot);
 	machine_free(world.machine);
 	return HWQ_AS_EXPECTED;
@@ -213,7 +225,7 @@ static int bench_save(void)
 
 /* --- map and unmap --- */
 
-static int bench_map_unmap(const char *name, uint32_t areas)
+static int bench_map_unmap(struct bench_run *run, const char *name, uint32_t areas)
 {
 	const int pairs = 20000;
 	struct bench_world world = bench_world(256ULL << 30);
@@ -241,28 +253,28 @@ static int bench_map_unmap(const char *name, uint32_t areas)
 		best = spent < best ? spent : best;
 	}
 	snprintf(label, sizeof(label), "map_unmap_2mib_among_%s", name);
-	bench_figure(label, best / pairs * 1e6, "us");
+	bench_figure(run, label, best / pairs * 1e6, "us");
 	snprintf(label, sizeof(label), "map_one_page_up_to_%s", name);
-	bench_figure(label, filled / areas * 1e6, "us");
+	bench_figure(run, label, filled / areas * 1e6, "us");
 	snprintf(label, sizeof(label), "memory_of_%s_areas", name);
-	bench_figure(label, (double)arena_used(world.machine->arena) / (1 << 30), "GiB");
+	bench_figure(run, label, (double)arena_used(world.machine->arena) / (1 << 30), "GiB");
 	machine_free(world.machine);
 	return HWQ_AS_EXPECTED;
 }
 
-static int bench_map_100k(void)
+static int bench_map_100k(struct bench_run *run)
 {
-	return bench_map_unmap("100k", 100000);
+	return bench_map_unmap(run, "100k", 100000);
 }
 
-static int bench_map_10m(void)
+static int bench_map_10m(struct bench_run *run)
 {
-	return bench_map_unmap("10m", 10000000);
+	return bench_map_unmap(run, "10m", 10000000);
 }
 
 /* --- a large guest --- */
 
-static int bench_guest(void)
+static int bench_guest(struct bench_run *run)
 {
 	uint64_t size = 1ULL << 40, piece = 1ULL << 37;
 	struct bench_world world = bench_world(2ULL << 40);
@@ -278,9 +290,9 @@ static int bench_guest(void)
 		if (bench_map(&world, target, va + at, piece, 0) != 0)
 			return HWQ_INTERNAL_ERROR;
 	}
-	bench_figure("map_1tib_guest", (bench_cpu_seconds() - start) * 1e3, "ms");
-	bench_figure("memory_of_1tib_guest", (double)arena_used(world.machine->arena) / (1 << 20),
-		     "MiB");
+	bench_figure(run, "map_1tib_guest", (bench_cpu_seconds() - start) * 1e3, "ms");
+	bench_figure(run, "memory_of_1tib_guest",
+		     (double)arena_used(world.machine->arena) / (1 << 20), "MiB");
 	machine_free(world.machine);
 	return HWQ_AS_EXPECTED;
 }
@@ -338,7 +350,7 @@ static void ignore_unverifiable(void *context, const struct recorded_call *call,
 	(void)reason;
 }
 
-static int bench_replay(void)
+static int bench_replay(struct bench_run *run)
 {
 	const struct replay_events events = {NULL, ignore_difference, ignore_unverifiable};
 	struct replay_options options = replay_options_default();
@@ -368,8 +380,9 @@ static int bench_replay(void)
 		double spent = bench_cpu_seconds() - start;
 		best_memory = spent < best_memory ? spent : best_memory;
 	}
-	bench_figure("replay_from_text", (double)counts.calls / best_text / 1e3, "kcalls/s");
-	bench_figure("replay_from_memory", (double)counts.calls / best_memory / 1e3, "kcalls/s");
+	bench_figure(run, "replay_from_text", (double)counts.calls / best_text / 1e3, "kcalls/s");
+	bench_figure(run, "replay_from_memory", (double)counts.calls / best_memory / 1e3,
+		     "kcalls/s");
 	loaded_trace_free(trace);
 	g_string_free(text, TRUE);
 	return HWQ_AS_EXPECTED;
@@ -379,7 +392,7 @@ static int bench_replay(void)
 
 struct bench {
 	const char *name;
-	int (*run)(void);
+	int (*run)(struct bench_run *run);
 	const char *summary;
 };
 
@@ -390,7 +403,8 @@ static const struct bench benches[] = {
 	{"guest", bench_guest, "1 TiB of guest memory mapped"},
 	{"replay", bench_replay, "replay from text and from memory"},
 	{"vcmdq", bench_vcmdq, "VCMDQ commands, SMMU translations"},
-	{"experiment", bench_experiment, "a flagship scenario, from text to verdict"},
+	{"experiment", bench_experiment,
+	 "an experiment on a VCMDQ, from a fresh machine to its verdict"},
 	{"map10m", bench_map_10m, "map + unmap of 2 MiB among 10,000,000 areas"},
 };
 
@@ -402,23 +416,50 @@ static const struct bench *find_bench(const char *name)
 	return NULL;
 }
 
-int hwq_bench(int argc, char **argv)
+static char *describe(void)
+{
+	GString *text = g_string_new("One line a figure: name value unit.\n\n");
+	for (size_t b = 0; b < G_N_ELEMENTS(benches); b++)
+		g_string_append_printf(text, "  %-10s %s\n", benches[b].name, benches[b].summary);
+	g_string_truncate(text, text->len - 1);
+	return g_string_free(text, FALSE);
+}
+
+static int run_benches(struct bench_run *run, char **names)
 {
 	int result = HWQ_AS_EXPECTED;
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0) {
-			printf("usage: hwq bench [NAME...]\n\nOne line a figure: name value "
-			       "unit.\n\n");
-			for (size_t b = 0; b < G_N_ELEMENTS(benches); b++)
-				printf("  %-8s %s\n", benches[b].name, benches[b].summary);
-			return HWQ_AS_EXPECTED;
+	for (char **name = names; name != NULL && *name != NULL; name++)
+		if (find_bench(*name) == NULL)
+			return hwq_usage_error("bench", "unknown benchmark '%s'", *name);
+	for (char **name = names; name != NULL && *name != NULL && result == HWQ_AS_EXPECTED;
+	     name++)
+		result = find_bench(*name)->run(run);
+	for (size_t b = 0; names == NULL && b < G_N_ELEMENTS(benches); b++)
+		if (result == HWQ_AS_EXPECTED)
+			result = benches[b].run(run);
+	return result;
+}
+
+int hwq_bench(int argc, char **argv)
+{
+	const GOptionEntry own[] = {G_OPTION_ENTRY_NULL};
+	struct hwq_options options;
+	char *description = describe();
+	int result = HWQ_BAD_INPUT;
+	if (hwq_options_parse(&options, "bench", "- measure the hot paths", "[NAME...]",
+			      description, own, &argc, &argv)) {
+		struct bench_run run = {&options, options.json ? json_builder_new() : NULL};
+		if (run.json != NULL)
+			json_builder_begin_array(run.json);
+		result = run_benches(&run, options.paths);
+		if (run.json != NULL) {
+			json_builder_end_array(run.json);
+			if (result == HWQ_AS_EXPECTED)
+				hwq_print_json(run.json);
+			g_object_unref(run.json);
 		}
-		if (find_bench(argv[i]) == NULL)
-			return hwq_usage_error("bench", "unknown benchmark '%s'", argv[i]);
 	}
-	for (int i = 1; result == HWQ_AS_EXPECTED && i < argc; i++)
-		result = find_bench(argv[i])->run();
-	for (size_t b = 0; result == HWQ_AS_EXPECTED && argc == 1 && b < G_N_ELEMENTS(benches); b++)
-		result = benches[b].run();
+	hwq_options_free(&options);
+	g_free(description);
 	return result;
 }

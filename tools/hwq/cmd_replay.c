@@ -4,7 +4,6 @@
 #include <json-glib/json-glib.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tools/hwq/hwq.h"
 #include "tools/runner/trace_replay.h"
@@ -19,7 +18,7 @@ struct session {
 	uint64_t shown;
 	bool list_unverifiable;
 	bool quiet;
-	gint64 start_us;   /* for progress only */
+	struct hwq_progress progress;
 	JsonBuilder *json; /* NULL: text */
 };
 
@@ -132,11 +131,7 @@ static void print_json(struct session *session, guint files)
 	json_number(json, "differ", counts->differ);
 	json_number(json, "unverifiable", counts->unverifiable);
 	json_builder_end_object(json);
-	JsonNode *root = json_builder_get_root(json);
-	char *text = json_to_string(root, TRUE);
-	puts(text);
-	g_free(text);
-	json_node_unref(root);
+	hwq_print_json(json);
 }
 
 static int replay_file(struct session *session)
@@ -160,17 +155,6 @@ static int replay_file(struct session *session)
 	return result == TRACE_BAD_INPUT ? HWQ_BAD_INPUT : HWQ_INTERNAL_ERROR;
 }
 
-/* On a terminal, for what takes over a second, where it stands; none in a pipe. */
-static void show_progress(struct session *session, guint done, guint files)
-{
-	gint64 now_us = g_get_monotonic_time();
-	if (session->start_us == 0)
-		session->start_us = now_us;
-	if (!isatty(STDERR_FILENO) || now_us - session->start_us < G_USEC_PER_SEC)
-		return;
-	fprintf(stderr, "\r%u of %u files%s", done, files, done == files ? "\r\033[K" : "");
-}
-
 static int replay_files(struct session *session, GPtrArray *files)
 {
 	int worst = HWQ_AS_EXPECTED;
@@ -181,10 +165,10 @@ static int replay_files(struct session *session, GPtrArray *files)
 	}
 	for (guint i = 0; i < files->len && worst == HWQ_AS_EXPECTED; i++) {
 		session->file = files->pdata[i];
-		show_progress(session, i, files->len);
+		hwq_progress(&session->progress, i, files->len);
 		worst = replay_file(session);
 	}
-	show_progress(session, files->len, files->len);
+	hwq_progress(&session->progress, files->len, files->len);
 	if (worst != HWQ_AS_EXPECTED)
 		return worst;
 	if (session->json != NULL)
@@ -197,10 +181,11 @@ static int replay_files(struct session *session, GPtrArray *files)
 int hwq_replay(int argc, char **argv)
 {
 	struct session session = {.options = replay_options_default()};
-	gboolean json = FALSE, check_steps = FALSE, list = FALSE, quiet = FALSE;
-	char **paths = NULL, *target = NULL;
+	struct hwq_options shared;
+	gboolean check_steps = FALSE, list = FALSE, quiet = FALSE;
+	char *target = NULL;
 	int64_t memory_mib = (int64_t)(session.options.machine.arena_bytes >> 20);
-	const GOptionEntry entries[] = {
+	const GOptionEntry own[] = {
 		{"target", 0, 0, G_OPTION_ARG_STRING, &target, "what answers the calls: shim",
 		 "shim"},
 		{"list-unverifiable", 0, 0, G_OPTION_ARG_NONE, &list,
@@ -210,25 +195,22 @@ int hwq_replay(int argc, char **argv)
 		{"memory-limit", 0, 0, G_OPTION_ARG_INT64, &memory_mib,
 		 "limit of the emulator's own memory, MiB", "N"},
 		{"quiet", 'q', 0, G_OPTION_ARG_NONE, &quiet, "no line a file", NULL},
-		{"json", 0, 0, G_OPTION_ARG_NONE, &json, "one JSON object instead of text", NULL},
-		{G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &paths, NULL, "PATH..."},
 		G_OPTION_ENTRY_NULL,
 	};
-	GError *error = NULL;
-	GOptionContext *context = g_option_context_new("- replay recorded iommufd calls");
-	g_option_context_add_main_entries(context, entries, NULL);
-	g_option_context_set_description(
-		context, "PATH is a trace (*.trace, *.trace.zst) or a directory of them. The last "
-			 "line is\n'N calls: N equal, N differ, N unverifiable'.");
 	int result = HWQ_BAD_INPUT;
-	if (!g_option_context_parse(context, &argc, &argv, &error)) {
-		hwq_usage_error("replay", "%s", error->message);
-		g_error_free(error);
-	} else if (paths == NULL) {
+	if (!hwq_options_parse(&shared, "replay", "- replay recorded iommufd calls", "PATH...",
+			       "PATH is a trace (*.trace, *.trace.zst) or a directory of them. The "
+			       "last line is\n"
+			       "'N calls: N equal, N differ, N unverifiable'. Recordings reach the "
+			       "mock driver\n"
+			       "alone: --profile and --hardware change nothing in them.",
+			       own, &argc, &argv)) {
+		/* said */
+	} else if (shared.paths == NULL) {
 		hwq_usage_error("replay", "no PATH is given");
 	} else if (target != NULL && strcmp(target, "shim") != 0) {
 		hwq_usage_error("replay", "unknown target '%s', expected 'shim'", target);
-	} else if (json && list) {
+	} else if (shared.json && list) {
 		hwq_usage_error("replay", "--list-unverifiable lists in text, not with --json");
 	} else if (memory_mib < 1 || memory_mib > MEMORY_MIB_MAX) {
 		hwq_usage_error("replay", "--memory-limit must be between 1 and %d",
@@ -236,17 +218,18 @@ int hwq_replay(int argc, char **argv)
 	} else {
 		GPtrArray *files = g_ptr_array_new_with_free_func(g_free);
 		session.options.machine.arena_bytes = (uint64_t)memory_mib << 20;
+		session.options.machine.seed = (uint64_t)shared.seed;
 		session.options.check_steps = check_steps;
+		session.options.kernel = (const char *const *)shared.kernel;
 		session.list_unverifiable = list;
 		session.quiet = quiet;
-		session.json = json ? json_builder_new() : NULL;
-		if (hwq_find_files(paths, ".trace", files))
+		session.json = shared.json ? json_builder_new() : NULL;
+		if (hwq_find_files(shared.paths, ".trace", files))
 			result = replay_files(&session, files);
 		g_clear_object(&session.json);
 		g_ptr_array_free(files, TRUE);
 	}
-	g_option_context_free(context);
-	g_strfreev(paths);
+	hwq_options_free(&shared);
 	g_free(target);
 	return result;
 }

@@ -4,118 +4,166 @@
 #include <string.h>
 
 #include "tools/hwq/hwq.h"
-#include "tools/runner/scenario.h"
+#include "tools/runner/report.h"
 
-#define COLUMNS 7
+struct run {
+	struct script_options script;
+	struct experiment_options experiment;
+	struct machine *machine;
+	bool table_only;
+	bool sweep;
+	bool json;
+	struct hwq_progress progress;
+	GPtrArray *outcomes; /* struct outcome */
+};
 
-static const char *const headings[COLUMNS] = {"case",    "unmap", "hardware then", "guest sees",
-					      "verdict", "after", "depends on"};
-
-static const char *cell(const struct scenario_row *row, int column)
+static int run_file(struct run *run, const char *path)
 {
-	const char *const cells[COLUMNS] = {row->title,   row->unmapped, row->hardware, row->guest,
-					    row->verdict, row->effect,   row->depends};
-	return cells[column];
-}
-
-static void print_cells(const size_t widths[COLUMNS], const char *const cells[COLUMNS])
-{
-	for (int i = 0; i < COLUMNS; i++)
-		printf("%-*s%s", i == COLUMNS - 1 ? 0 : (int)widths[i], cells[i],
-		       i == COLUMNS - 1 ? "\n" : "  ");
-}
-
-static void print_table(GPtrArray *scenarios)
-{
-	size_t widths[COLUMNS];
-	const char *cells[COLUMNS];
-	for (int i = 0; i < COLUMNS; i++) {
-		widths[i] = strlen(headings[i]);
-		for (guint s = 0; s < scenarios->len; s++) {
-			struct scenario_row row = scenario_row(scenarios->pdata[s]);
-			size_t width = strlen(cell(&row, i));
-			widths[i] = width > widths[i] ? width : widths[i];
-		}
-	}
-	print_cells(widths, headings);
-	for (guint s = 0; s < scenarios->len; s++) {
-		struct scenario_row row = scenario_row(scenarios->pdata[s]);
-		for (int i = 0; i < COLUMNS; i++)
-			cells[i] = cell(&row, i);
-		print_cells(widths, cells);
-	}
-}
-
-static int run_all(GPtrArray *files, const struct scenario_options *options, bool table_only)
-{
-	GPtrArray *scenarios = g_ptr_array_new_with_free_func((GDestroyNotify)scenario_free);
-	guint as_expected = 0;
-	int result = HWQ_AS_EXPECTED;
-	for (guint i = 0; i < files->len && result == HWQ_AS_EXPECTED; i++) {
-		struct scenario *scenario = NULL;
-		struct trace_diag diag = {0};
-		if (scenario_run(files->pdata[i], options, &scenario, &diag) != SCENARIO_RAN) {
-			fflush(stdout);
-			fprintf(stderr, "%s\n", diag.text != NULL ? diag.text : "hwq: no memory");
-			result = HWQ_BAD_INPUT;
-		}
-		g_ptr_array_add(scenarios, scenario);
+	struct trace_diag diag = {0};
+	struct script *script = script_parse(path, &run->script, &diag);
+	if (script == NULL) {
+		fflush(stdout);
+		fprintf(stderr, "%s\n", trace_diag_text(&diag));
 		trace_diag_free(&diag);
-		if (result == HWQ_AS_EXPECTED && !table_only) {
-			scenario_report(scenario, stdout);
-			putchar('\n');
+		return HWQ_BAD_INPUT;
+	}
+	struct outcome *outcome = experiment_run(script, &run->experiment, &run->machine);
+	experiment_sweep(script, outcome, &run->machine);
+	g_ptr_array_add(run->outcomes, outcome);
+	script_free(script);
+	trace_diag_free(&diag);
+	return HWQ_AS_EXPECTED;
+}
+
+/* What each other value of a consulted assumption would make of each verdict. */
+static void print_sweep(const struct run *run)
+{
+	printf("assumption                          with                verdict\n");
+	for (guint i = 0; i < run->outcomes->len; i++) {
+		const struct outcome *outcome = run->outcomes->pdata[i];
+		printf("%s: %s\n", outcome->title, outcome->verdict);
+		for (guint k = 0; k < outcome->other_values->len; k++) {
+			const struct other_value *other = outcome->other_values->pdata[k];
+			char *is = g_strdup_printf("%s=%s", other->option->key,
+						   other->option->values[other->value].name);
+			printf("  %-33s %-19s %s%s\n", is,
+			       other->option->values[other->another].name,
+			       other->changed ? "" : "the same",
+			       other->changed ? other->verdict : "");
+			g_free(is);
 		}
 	}
-	if (result == HWQ_AS_EXPECTED) {
-		for (guint i = 0; i < scenarios->len; i++)
-			as_expected += scenario_as_expected(scenarios->pdata[i]);
-		print_table(scenarios);
-		printf("%u scenarios: %u as expected, %u not\n", scenarios->len, as_expected,
-		       scenarios->len - as_expected);
-		if (as_expected < scenarios->len)
-			result = HWQ_NOT_AS_EXPECTED;
+	putchar('\n');
+}
+
+/* The last line is a contract. */
+static void print_text(const struct run *run, guint as_expected)
+{
+	for (guint i = 0; !run->table_only && i < run->outcomes->len; i++) {
+		report_print(run->outcomes->pdata[i], stdout);
+		putchar('\n');
 	}
-	g_ptr_array_free(scenarios, TRUE);
+	if (run->sweep)
+		print_sweep(run);
+	report_table(run->outcomes, stdout);
+	printf("%u scenarios: %u as expected, %u not\n", run->outcomes->len, as_expected,
+	       run->outcomes->len - as_expected);
+}
+
+static void print_json(const struct run *run, guint as_expected)
+{
+	JsonBuilder *json = json_builder_new();
+	json_builder_begin_object(json);
+	json_builder_set_member_name(json, "scenarios");
+	json_builder_begin_array(json);
+	for (guint i = 0; i < run->outcomes->len; i++)
+		report_json(run->outcomes->pdata[i], json);
+	json_builder_end_array(json);
+	json_builder_set_member_name(json, "as_expected");
+	json_builder_add_int_value(json, as_expected);
+	json_builder_set_member_name(json, "not");
+	json_builder_add_int_value(json, (gint64)run->outcomes->len - as_expected);
+	json_builder_end_object(json);
+	hwq_print_json(json);
+	g_object_unref(json);
+}
+
+static int run_files(struct run *run, const GPtrArray *files)
+{
+	guint as_expected = 0;
+	for (guint i = 0; i < files->len; i++) {
+		hwq_progress(&run->progress, i, files->len);
+		int result = run_file(run, files->pdata[i]);
+		if (result != HWQ_AS_EXPECTED)
+			return result;
+		const struct outcome *outcome = run->outcomes->pdata[i];
+		as_expected += outcome->as_expected;
+	}
+	hwq_progress(&run->progress, files->len, files->len);
+	if (run->json)
+		print_json(run, as_expected);
+	else
+		print_text(run, as_expected);
+	return as_expected == files->len ? HWQ_AS_EXPECTED : HWQ_NOT_AS_EXPECTED;
+}
+
+static int start(struct run *run, char **paths)
+{
+	struct machine_config config = machine_config_default();
+	GPtrArray *files = g_ptr_array_new_with_free_func(g_free);
+	int result = HWQ_BAD_INPUT;
+	run->outcomes = g_ptr_array_new_with_free_func((GDestroyNotify)outcome_free);
+	if (hwq_find_files(paths, ".hwq", files)) {
+		run->machine = machine_new(&config);
+		if (run->machine == NULL) {
+			fprintf(stderr, "hwq run: no address space for a machine\n");
+			result = HWQ_INTERNAL_ERROR;
+		} else {
+			result = run_files(run, files);
+			machine_free(run->machine);
+		}
+	}
+	g_ptr_array_free(run->outcomes, TRUE);
+	g_ptr_array_free(files, TRUE);
 	return result;
 }
 
 int hwq_run(int argc, char **argv)
 {
-	struct scenario_options options = {.profile_dir = "profiles"};
-	gboolean table_only = FALSE, check_steps = FALSE;
-	char **paths = NULL, *profiles = NULL;
-	const GOptionEntry entries[] = {
-		{"profiles", 0, 0, G_OPTION_ARG_FILENAME, &profiles,
-		 "directory of hardware profiles (default: profiles)", "DIR"},
+	struct hwq_options shared;
+	gboolean table_only = FALSE, check_steps = FALSE, sweep = FALSE;
+	const GOptionEntry own[] = {
+		{"table", 0, 0, G_OPTION_ARG_NONE, &table_only, "only the table, no reports", NULL},
+		{"sweep-assumptions", 0, 0, G_OPTION_ARG_NONE, &sweep,
+		 "show what other values of hardware assumptions would make of each verdict", NULL},
 		{"check-steps", 0, 0, G_OPTION_ARG_NONE, &check_steps,
 		 "save and restore at every step; the output must not change", NULL},
-		{"table", 0, 0, G_OPTION_ARG_NONE, &table_only, "only the table, no reports", NULL},
-		{G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &paths, NULL, "PATH..."},
 		G_OPTION_ENTRY_NULL,
 	};
-	GError *error = NULL;
-	GOptionContext *context = g_option_context_new("- run scenarios");
-	g_option_context_add_main_entries(context, entries, NULL);
-	g_option_context_set_description(
-		context, "PATH is a scenario (*.hwq) or a directory of them. The last line is\n"
-			 "'N scenarios: N as expected, N not'.");
 	int result = HWQ_BAD_INPUT;
-	if (!g_option_context_parse(context, &argc, &argv, &error)) {
-		hwq_usage_error("run", "%s", error->message);
-		g_error_free(error);
-	} else if (paths == NULL) {
+	if (!hwq_options_parse(&shared, "run", "- run scenarios", "PATH...",
+			       "PATH is a scenario (*.hwq, *.hwq.zst) or a directory of them. The "
+			       "last line is\n'N scenarios: N as expected, N not'. Options of the "
+			       "command line take the place\nof a scenario's own lines.",
+			       own, &argc, &argv)) {
+		/* said */
+	} else if (shared.paths == NULL) {
 		hwq_usage_error("run", "no PATH is given");
 	} else {
-		GPtrArray *files = g_ptr_array_new_with_free_func(g_free);
-		if (profiles != NULL)
-			options.profile_dir = profiles;
-		options.check_steps = check_steps;
-		if (hwq_find_files(paths, ".hwq", files))
-			result = run_all(files, &options, table_only);
-		g_ptr_array_free(files, TRUE);
+		struct run run = {
+			.script = {.profile = shared.profile,
+				   .kernel = (const char *const *)shared.kernel,
+				   .hardware = (const char *const *)shared.hardware,
+				   .seed = (uint64_t)shared.seed},
+			.experiment = {.check_steps = check_steps,
+				       .story = !table_only && !shared.json,
+				       .other_option = -1},
+			.table_only = table_only,
+			.sweep = sweep,
+			.json = shared.json,
+		};
+		result = start(&run, shared.paths);
 	}
-	g_option_context_free(context);
-	g_strfreev(paths);
-	g_free(profiles);
+	hwq_options_free(&shared);
 	return result;
 }

@@ -2,48 +2,23 @@
 #include "tools/runner/command_text.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "emu/bits.h"
 #include "tools/runner/words.h"
 
-/* An operand: a field of one of the two words; SHIFTED ones are addresses that keep their place. */
-struct operand {
-	const char *name;
-	uint64_t field;
-	unsigned word;
-	bool in_place;
-};
-
-static const struct operand operands[] = {
-	{"vmid", CMD_VMID, 0, false},     {"asid", CMD_ASID, 0, false},
-	{"sid", CMD_SID, 0, false},       {"va", CMD_ADDR, 1, true},
-	{"ipa", CMD_ADDR, 1, true},       {"leaf", CMD_LEAF, 1, false},
-	{"size", CMD_ATC_SIZE, 1, false}, {"cs", CMD_SYNC_CS, 0, false},
-	{"dw0", ~0ULL, 0, true},          {"dw1", ~0ULL, 1, true},
-};
-
-#define OPERANDS    (sizeof(operands) / sizeof(operands[0]))
-#define OPCODES_MAX 0x100U
-
-/* What each opcode shows. */
-static const char *const shown[][5] = {
-	{"TLBI_NH_ASID", "vmid", "asid", NULL, NULL}, {"TLBI_NH_VA", "vmid", "asid", "va", "leaf"},
-	{"TLBI_NH_VAA", "vmid", "va", "leaf", NULL},  {"TLBI_NH_ALL", "vmid", NULL, NULL, NULL},
-	{"TLBI_S12_VMALL", "vmid", NULL, NULL, NULL}, {"TLBI_S2_IPA", "vmid", "ipa", "leaf", NULL},
-	{"ATC_INV", "sid", "va", "size", NULL},       {"CFGI_STE", "sid", "leaf", NULL, NULL},
-};
-
-static const struct operand *find_operand(const char *name, size_t length)
+static const struct command_operand *find_operand(const struct command_language *language,
+						  const char *name, size_t length)
 {
-	for (size_t i = 0; i < OPERANDS; i++)
-		if (strlen(operands[i].name) == length &&
-		    memcmp(operands[i].name, name, length) == 0)
-			return &operands[i];
+	for (const struct command_operand *operand = language->operands; operand->name != NULL;
+	     operand++)
+		if (strlen(operand->name) == length && memcmp(operand->name, name, length) == 0)
+			return operand;
 	return NULL;
 }
 
 struct cursor {
+	const struct command_language *language;
 	const char *file;
 	struct trace_pos pos; /* of text[0] */
 	const char *text;
@@ -82,18 +57,17 @@ static int unknown(struct cursor *cursor, const char *what, const char *text, si
 	return -1;
 }
 
-static int parse_operand(struct cursor *cursor, struct smmu_command *command)
+static int parse_operand(struct cursor *cursor, struct command_words *command)
 {
 	size_t start = cursor->at, length = take_until(cursor, "=, ");
 	const char *name = cursor->text + start;
-	const struct operand *operand = find_operand(name, length);
-	char digits[32], *end;
+	const struct command_operand *operand = find_operand(cursor->language, name, length);
 	if (operand == NULL) {
 		struct nearest nearest;
 		cursor->at = start;
 		nearest_start(&nearest, name, length);
-		for (size_t i = 0; i < OPERANDS; i++)
-			nearest_try(&nearest, operands[i].name);
+		for (operand = cursor->language->operands; operand->name != NULL; operand++)
+			nearest_try(&nearest, operand->name);
 		return unknown(cursor, "operand", name, length, nearest.best);
 	}
 	if (cursor->at == cursor->length || cursor->text[cursor->at] != '=') {
@@ -104,47 +78,45 @@ static int parse_operand(struct cursor *cursor, struct smmu_command *command)
 	}
 	start = ++cursor->at;
 	length = take_until(cursor, ", ");
-	length = length < sizeof(digits) ? length : sizeof(digits) - 1;
-	memcpy(digits, cursor->text + start, length);
-	digits[length] = 0;
-	uint64_t value = strtoull(digits, &end, 0);
-	if (length == 0 || *end != 0) {
+	const char *digits = cursor->text + start;
+	uint64_t value;
+	if (!number_parse(digits, length, &value)) {
 		cursor->at = start;
 		trace_diag_set(cursor->diag, cursor->file, here(cursor),
-			       "bad value '%s', it is no number, expected a number", digits);
+			       "bad value '%.*s', it is no number, expected a number", (int)length,
+			       digits);
 		return -1;
 	}
 	uint64_t placed =
 		operand->in_place ? value & operand->field : field_put(operand->field, value);
-	if (!operand->in_place && field_get(placed, operand->field) != value) {
+	if ((operand->in_place ? placed : field_get(placed, operand->field)) != value) {
 		cursor->at = start;
-		trace_diag_set(cursor->diag, cursor->file, here(cursor),
-			       "bad value '%s', it does not fit '%s', expected at most 0x%llx",
-			       digits, operand->name,
-			       (unsigned long long)field_get(~0ULL, operand->field));
+		trace_diag_set(
+			cursor->diag, cursor->file, here(cursor),
+			"bad value '%.*s', it does not fit '%s', expected %s 0x%llx", (int)length,
+			digits, operand->name, operand->in_place ? "bits of" : "at most",
+			(unsigned long long)(operand->in_place ? operand->field
+							       : field_get(~0ULL, operand->field)));
 		return -1;
 	}
-	command->dw[operand->word] = (command->dw[operand->word] & ~operand->field) | placed;
+	command->word[operand->word] = (command->word[operand->word] & ~operand->field) | placed;
 	return 0;
 }
 
-static int parse_command(struct cursor *cursor, struct smmu_command *command)
+static int parse_command(struct cursor *cursor, struct command_words *command)
 {
 	size_t start = cursor->at, length = take_until(cursor, ", ");
 	const char *name = cursor->text + start;
 	struct nearest nearest;
 	bool found = length == 3 && memcmp(name, "RAW", 3) == 0;
 	nearest_start(&nearest, name, length);
-	*command = (struct smmu_command){{0, 0}};
-	for (unsigned opcode = 0; !found && opcode < OPCODES_MAX; opcode++) {
-		const char *known = command_name(opcode);
-		if (known == NULL)
-			continue;
-		nearest_try(&nearest, known);
-		found = strlen(known) == length && memcmp(known, name, length) == 0;
+	*command = (struct command_words){{0, 0}};
+	for (const struct command_form *form = cursor->language->forms;
+	     !found && form->name != NULL; form++) {
+		nearest_try(&nearest, form->name);
+		found = strlen(form->name) == length && memcmp(form->name, name, length) == 0;
 		if (found)
-			command->dw[0] =
-				opcode == CMD_SYNC ? command_sync(SYNC_CS_NONE).dw[0] : opcode;
+			*command = form->words;
 	}
 	if (!found) {
 		cursor->at = start;
@@ -159,11 +131,12 @@ static int parse_command(struct cursor *cursor, struct smmu_command *command)
 	}
 }
 
-int commands_parse(const char *file, struct trace_pos pos, const char *text, size_t length,
-		   struct smmu_command commands[COMMANDS_TEXT_MAX], unsigned *count,
+int commands_parse(const struct command_language *language, const char *file, struct trace_pos pos,
+		   const char *text, size_t length,
+		   struct command_words commands[COMMANDS_TEXT_MAX], unsigned *count,
 		   struct trace_diag *diag)
 {
-	struct cursor cursor = {file, pos, text, length, 0, diag};
+	struct cursor cursor = {language, file, pos, text, length, 0, diag};
 	*count = 0;
 	for (;;) {
 		skip_blanks(&cursor);
@@ -181,25 +154,32 @@ int commands_parse(const char *file, struct trace_pos pos, const char *text, siz
 	}
 }
 
-void command_print(const uint64_t words[2], char *text, size_t size)
+static const struct command_form *form_of(const struct command_language *language, uint64_t word)
 {
-	const char *name = command_name(words[0] & 0xff);
-	if (name == NULL) {
-		snprintf(text, size, "opcode 0x%02x", (unsigned)(words[0] & 0xff));
+	const struct command_form *form = language->forms;
+	while (form->name != NULL &&
+	       (form->words.word[0] & language->opcode) != (word & language->opcode))
+		form++;
+	return form->name != NULL ? form : NULL;
+}
+
+void command_print(const struct command_language *language, const uint64_t words[2], char *text,
+		   size_t size)
+{
+	const struct command_form *form = form_of(language, words[0]);
+	if (form == NULL) {
+		snprintf(text, size, "opcode 0x%02llx",
+			 (unsigned long long)field_get(words[0], language->opcode));
 		return;
 	}
-	size_t used = (size_t)snprintf(text, size, "%s", name);
-	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
-		if (strcmp(shown[i][0], name) != 0)
-			continue;
-		for (int k = 1; k < 5 && shown[i][k] != NULL && used < size; k++) {
-			const struct operand *operand =
-				find_operand(shown[i][k], strlen(shown[i][k]));
-			uint64_t word = words[operand->word];
-			uint64_t value = operand->in_place ? word & operand->field
-							   : field_get(word, operand->field);
-			used += (size_t)snprintf(text + used, size - used, " %s=0x%llx",
-						 shown[i][k], (unsigned long long)value);
-		}
+	size_t used = (size_t)snprintf(text, size, "%s", form->name);
+	for (unsigned i = 0; i < COMMAND_SHOWN_MAX && form->shown[i] != NULL && used < size; i++) {
+		const struct command_operand *operand =
+			find_operand(language, form->shown[i], strlen(form->shown[i]));
+		uint64_t word = words[operand->word];
+		uint64_t value =
+			operand->in_place ? word & operand->field : field_get(word, operand->field);
+		used += (size_t)snprintf(text + used, size - used, " %s=0x%llx", form->shown[i],
+					 (unsigned long long)value);
 	}
 }

@@ -44,8 +44,7 @@ struct decoder {
 	struct trace_arena *arena;
 	struct trace_diag *diag;
 	struct recorded_call *call;
-	resolve_fn *resolve; /* NULL: a recording, which has no names */
-	void *context;
+	const struct name_table *names; /* NULL: a recording, which has none */
 };
 
 static int no_memory_left(struct decoder *d, struct trace_pos pos)
@@ -73,15 +72,6 @@ static int plain(struct decoder *d, const struct trace_value *value)
 static int number_of(struct decoder *d, const struct trace_value *value, const char *what,
 		     uint64_t *number)
 {
-	if (value->kind == TRACE_NAME && d->resolve != NULL) {
-		if (d->resolve(d->context, value->text, value->length, number))
-			return 0;
-		trace_diag_set(d->diag, d->file, value->pos,
-			       "unknown name '$%s', no line before gave it a value, expected a "
-			       "bound name",
-			       value->text);
-		return -1;
-	}
 	if (value->kind != TRACE_NUMBER) {
 		trace_diag_set(d->diag, d->file, value->pos,
 			       "bad %s, it is not a number, expected "
@@ -102,6 +92,31 @@ static int unknown_word(struct decoder *d, struct trace_pos pos, const char *wha
 		       what, (int)length, text, best != NULL ? "perhaps '" : "a known one",
 		       best != NULL ? best : "", best != NULL ? "'" : "");
 	return -1;
+}
+
+/* The same, or in a scenario a name: the number is then 0 until the call is made. */
+static int number_or_name(struct decoder *d, const struct trace_value *value, const char *what,
+			  struct recorded_patch patch, uint64_t *number)
+{
+	struct recorded_call *call = d->call;
+	if (value->kind != TRACE_NAME || d->names == NULL)
+		return number_of(d, value, what, number);
+	*number = 0;
+	patch.pos = value->pos;
+	if (!d->names->use(d->names->context, value->text, value->length, &patch.name)) {
+		trace_diag_set(d->diag, d->file, value->pos,
+			       "unknown name '$%s', no line before gives it a value, expected a "
+			       "bound name",
+			       value->text);
+		return -1;
+	}
+	if (call->patch_count == PATCHES_MAX) {
+		trace_diag_set(d->diag, d->file, value->pos,
+			       "too many names, a call takes %u, expected a number", PATCHES_MAX);
+		return -1;
+	}
+	call->patches[call->patch_count++] = patch;
+	return 0;
 }
 
 /* A number, or words of TABLE joined by '|'. */
@@ -254,10 +269,14 @@ static int add_pointee(struct decoder *d, const struct field_layout *layout,
 			       POINTEES_MAX);
 		return -1;
 	}
-	struct recorded_pointee *pointee = &call->pointees[call->pointee_count++];
-	pointee->va = address;
+	struct recorded_pointee *pointee = &call->pointees[call->pointee_count];
+	struct recorded_patch patch = {.place = PATCH_POINTEE, .at = call->pointee_count++};
 	pointee->value = value;
 	pointee->name = layout->name;
+	pointee->va = address;
+	if (value->kind == TRACE_NAME &&
+	    number_or_name(d, value, layout->name, patch, &pointee->va) != 0)
+		return -1;
 	return byte_pair(d, value->contents, value->contents_after, &pointee->bytes);
 }
 
@@ -273,6 +292,23 @@ static int fits_width(struct decoder *d, const struct trace_value *value, uint32
 		       "bytes, expected a smaller number",
 		       width);
 	return -1;
+}
+
+/* `=> $name` */
+static int bind_field(struct decoder *d, const struct field_layout *layout,
+		      const struct trace_value *name)
+{
+	struct recorded_call *call = d->call;
+	if (call->binding_count == BINDINGS_MAX) {
+		trace_diag_set(d->diag, d->file, name->pos,
+			       "too many names, a call gives values to %u, expected none here",
+			       BINDINGS_MAX);
+		return -1;
+	}
+	call->bindings[call->binding_count++] = (struct recorded_binding){
+		d->names->bind(d->names->context, name->text, name->length), layout->offset,
+		layout->width};
+	return 0;
 }
 
 static int decode_field(struct decoder *d, const struct trace_field *field, uint8_t *before,
@@ -291,9 +327,11 @@ static int decode_field(struct decoder *d, const struct trace_field *field, uint
 			       layout->name, size);
 		return -1;
 	}
+	struct recorded_patch patch = {
+		.place = PATCH_FIELD, .at = layout->offset, .width = layout->width};
 	if (layout->kind == FIELD_TEST_OP && value->kind == TRACE_SYMBOL)
 		number = d->call->test_op->op;
-	else if (number_of(d, value, layout->name, &number) != 0 ||
+	else if (number_or_name(d, value, layout->name, patch, &number) != 0 ||
 		 fits_width(d, value, layout->width) != 0)
 		return -1;
 	if (value->contents != NULL && layout->kind != FIELD_DATA) {
@@ -306,12 +344,9 @@ static int decode_field(struct decoder *d, const struct trace_field *field, uint
 	}
 	if (add_pointee(d, layout, value, number) != 0)
 		return -1;
-	if (value->after != NULL && value->after->kind == TRACE_NAME && d->resolve != NULL) {
-		if (d->call->binding_count < BINDINGS_MAX)
-			d->call->bindings[d->call->binding_count++] = (struct recorded_binding){
-				value->after->text, layout->offset, layout->width};
+	if (value->after != NULL && value->after->kind == TRACE_NAME && d->names != NULL) {
 		store(before + layout->offset, number, layout->width);
-		return 0;
+		return bind_field(d, layout, value->after);
 	}
 	store(before + layout->offset, number, layout->width);
 	if (value->after != NULL && (number_of(d, value->after, layout->name, &number) != 0 ||
@@ -415,7 +450,7 @@ static int decode_struct(struct decoder *d, const struct trace_value *fields)
 	const struct trace_field *size_field =
 		trace_value_field(fields, call->layout->fields[0].name);
 	uint64_t size = 0;
-	if (size_field == NULL && fields->field_count > 0 && d->resolve == NULL) {
+	if (size_field == NULL && fields->field_count > 0 && d->names == NULL) {
 		trace_diag_set(d->diag, d->file, fields->pos,
 			       "field '%s' is missing, the others lie inside that size, "
 			       "expected it first",
@@ -424,7 +459,7 @@ static int decode_struct(struct decoder *d, const struct trace_value *fields)
 	}
 	if (size_field != NULL && number_of(d, &size_field->value, size_field->name, &size) != 0)
 		return -1;
-	if (size_field == NULL && d->resolve != NULL)
+	if (size_field == NULL && d->names != NULL)
 		size = call->layout->size;
 	/* A size that the line shows no bytes for is only a number: the kernel refuses it or not. */
 	uint32_t known = size > ARGUMENT_MAX ? ARGUMENT_MAX : (uint32_t)size;
@@ -443,11 +478,11 @@ static int decode_struct(struct decoder *d, const struct trace_value *fields)
 		return -1;
 	if (decode_fields(d, fields, known, before, after) != 0)
 		return -1;
-	if (size_field == NULL && d->resolve != NULL) {
+	if (size_field == NULL && d->names != NULL) {
 		store(before, size, sizeof(uint32_t));
 		store(after, size, sizeof(uint32_t));
 	}
-	if (d->resolve != NULL)
+	if (d->names != NULL)
 		return 0;
 	return fields->field_count > 1 ? missing_field(d, fields, known) : 0;
 }
@@ -488,7 +523,8 @@ static int decode_ioctl(struct decoder *d, const struct trace_call *source)
 		}
 		return decode_struct(d, arg);
 	}
-	if (number_of(d, arg, "ioctl argument", &call->args[2]) != 0)
+	struct recorded_patch patch = {.place = PATCH_ARGUMENT, .at = 2};
+	if (number_or_name(d, arg, "ioctl argument", patch, &call->args[2]) != 0)
 		return -1;
 	if (source->arg_count < 4)
 		return 0;
@@ -500,7 +536,9 @@ static int decode_ioctl(struct decoder *d, const struct trace_call *source)
 		return -1;
 	}
 	struct recorded_pointee *pointee = &call->pointees[call->pointee_count++];
-	pointee->va = call->args[2];
+	struct recorded_patch address = {.place = PATCH_POINTEE, .at = call->pointee_count - 1};
+	if (number_or_name(d, arg, "ioctl argument", address, &pointee->va) != 0)
+		return -1;
 	pointee->value = bytes;
 	pointee->name = "argument";
 	return byte_pair(d, bytes, bytes->after, &pointee->bytes);
@@ -627,7 +665,8 @@ static int decode_argument(struct decoder *d, const struct trace_call *source, u
 	case ARG_NUMBER:
 		break;
 	}
-	return number_of(d, value, "argument", arg);
+	struct recorded_patch patch = {.place = PATCH_ARGUMENT, .at = i};
+	return number_or_name(d, value, "argument", patch, arg);
 }
 
 static int decode_result(struct decoder *d, const struct trace_call *source,
@@ -642,8 +681,10 @@ static int decode_result(struct decoder *d, const struct trace_call *source,
 			       "bad result, %s() does not return, expected '?'", layout->name);
 		return -1;
 	}
-	if (source->result.kind == TRACE_NAME && d->resolve != NULL) {
-		call->result_name = source->result.text;
+	if (source->result.kind == TRACE_NAME && d->names != NULL) {
+		call->has_result_name = true;
+		call->result_name = d->names->bind(d->names->context, source->result.text,
+						   source->result.length);
 		return 0;
 	}
 	if (source->result.kind != TRACE_NUMBER) {
@@ -694,7 +735,7 @@ static int decode_call(struct decoder *d, const struct trace_line *line)
 int recorded_call_decode(const char *file, const struct trace_line *line, struct trace_arena *arena,
 			 struct recorded_call *call, struct trace_diag *diag)
 {
-	struct decoder d = {file, arena, diag, call, NULL, NULL};
+	struct decoder d = {file, arena, diag, call, NULL};
 	if (!line->call.has_label) {
 		trace_diag_set(diag, file, line->call.pos,
 			       "no label, a recording says who called, expected '[pid.tid] "
@@ -705,10 +746,10 @@ int recorded_call_decode(const char *file, const struct trace_line *line, struct
 }
 
 int scenario_call_decode(const char *file, const struct trace_line *line, struct trace_arena *arena,
-			 resolve_fn *resolve, void *context, struct recorded_call *call,
+			 const struct name_table *names, struct recorded_call *call,
 			 struct trace_diag *diag)
 {
-	struct decoder d = {file, arena, diag, call, resolve, context};
+	struct decoder d = {file, arena, diag, call, names};
 	return decode_call(&d, line);
 }
 

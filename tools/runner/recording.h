@@ -24,6 +24,7 @@
 
 #define POINTEES_MAX 2U
 #define BINDINGS_MAX 4U
+#define PATCHES_MAX  16U
 
 struct recorded_bytes {
 	const uint8_t *before;
@@ -48,13 +49,34 @@ enum recorded_result {
 
 /* `field=A => $name`: what the field holds after the call gets that name. */
 struct recorded_binding {
-	const char *name;
+	uint32_t name; /* its number */
 	uint32_t offset;
 	uint32_t width;
 };
 
-/* The value of a $name; false: it has none. */
-typedef bool resolve_fn(void *context, const char *name, uint32_t length, uint64_t *value);
+/* A $name stands for a value that is known when the call is made. */
+enum patch_place {
+	PATCH_ARGUMENT, /* args[at] */
+	PATCH_FIELD,    /* WIDTH bytes at AT of the struct */
+	PATCH_POINTEE,  /* address of pointees[at] */
+};
+
+struct recorded_patch {
+	enum patch_place place;
+	uint32_t name; /* its number */
+	uint32_t at;
+	uint32_t width;
+	struct trace_pos pos;
+};
+
+/* Names of a scenario, by number. */
+struct name_table {
+	void *context;
+	/* The number of a name that is to be used: false, no line before binds it. */
+	bool (*use)(void *context, const char *name, uint32_t length, uint32_t *number);
+	/* The number of a name that this line binds. */
+	uint32_t (*bind)(void *context, const char *name, uint32_t length);
+};
 
 struct recorded_call {
 	uint32_t line;
@@ -80,7 +102,10 @@ struct recorded_call {
 	uint32_t pointee_count;
 	struct recorded_binding bindings[BINDINGS_MAX];
 	uint32_t binding_count;
-	const char *result_name; /* `= $name` */
+	struct recorded_patch patches[PATCHES_MAX];
+	uint32_t patch_count;
+	bool has_result_name;
+	uint32_t result_name; /* `= $name`: its number */
 	const struct trace_call *source;
 };
 
@@ -124,7 +149,7 @@ int recorded_call_decode(const char *file, const struct trace_line *line, struct
  * may be left out (zero; the struct's own size).
  */
 int scenario_call_decode(const char *file, const struct trace_line *line, struct trace_arena *arena,
-			 resolve_fn *resolve, void *context, struct recorded_call *call,
+			 const struct name_table *names, struct recorded_call *call,
 			 struct trace_diag *diag);
 
 /* Decodes a comment line. -1: it begins like a context line but is none. */

@@ -57,6 +57,14 @@ struct replay_options replay_options_default(void)
 	return options;
 }
 
+static void set_kernel_options(struct iommufd_module *module, const char *const *texts)
+{
+	unsigned option, value;
+	for (; texts != NULL && *texts != NULL; texts++)
+		if (option_find(kernel_options, *texts, &option, &value))
+			module->options.values[option] = (uint8_t)value;
+}
+
 struct replay *replay_new(const struct replay_options *options, const struct replay_events *events)
 {
 	struct replay *replay = calloc(1, sizeof(*replay));
@@ -70,6 +78,7 @@ struct replay *replay_new(const struct replay_options *options, const struct rep
 		return NULL;
 	}
 	iommufd_register(replay->machine);
+	set_kernel_options(replay->machine->kernel, options->kernel);
 	replay->machine->scheduler.stepwise = options->check_steps;
 	replay->call = arena_new(replay->machine->arena, struct syscall);
 	return replay;

@@ -52,6 +52,7 @@ struct replay_events {
 struct replay_options {
 	struct machine_config machine;
 	bool check_steps;
+	const char *const *kernel; /* KEY=VALUE of kernel options, NULL at the end; or NULL */
 };
 
 struct replay;

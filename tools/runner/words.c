@@ -1,9 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/runner/words.h"
 
+#include <glib.h>
 #include <string.h>
 
 #define WORD_MAX 64U
+
+bool number_parse(const char *text, size_t length, uint64_t *number)
+{
+	bool hex = length > 2 && text[0] == '0' && text[1] == 'x';
+	uint64_t base = hex ? 16 : 10;
+	*number = 0;
+	for (size_t at = hex ? 2 : 0; at < length; at++) {
+		int digit = hex ? g_ascii_xdigit_value(text[at]) : g_ascii_digit_value(text[at]);
+		if (digit < 0 || *number > (UINT64_MAX - (uint64_t)digit) / base)
+			return false;
+		*number = *number * base + (uint64_t)digit;
+	}
+	return length > 0;
+}
 
 bool word_find(const struct word *table, const char *text, size_t length, uint64_t *value)
 {

@@ -12,6 +12,9 @@ struct word {
 	uint64_t value;
 };
 
+/* Decimal digits, or 0x and hex digits, up to 64 bits. */
+bool number_parse(const char *text, size_t length, uint64_t *number);
+
 /* The table ends with a NULL name. */
 bool word_find(const struct word *table, const char *text, size_t length, uint64_t *value);
 

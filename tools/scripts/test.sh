@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# test.sh [--no-install]: builds with sanitizers, fuzzes each target for 10 s, runs every test.
+# test.sh [--no-install]: builds with sanitizers, fuzzes each target for 10 s, runs every test but the
+# mutants (.ci/nightly).
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

@@ -3,9 +3,10 @@
  * The Linux side of an SMMUv3 with CMDQV: what arm-smmu-v3 and tegra241-cmdqv do.
  *
  * Concepts
- *   instance  one SMMU and its CMDQV, reached by MMIO and memory only
+ *   instance  one SMMU and its CMDQV, reached by MMIO, memory and interrupts only
  *   domain    stage 2: tables in memory, a VMID, invalidation by the main command queue
  *   master    a device's stream id in the stream table
+ *   batch     commands on their way to the main queue; a full one goes without a CMD_SYNC
  *   vintf     what a guest's vIOMMU owns: a VMID, stream-id pairs, logical queues
  */
 #ifndef HWQ_KERNEL_SHIM_DRIVERS_ARM_SMMU_V3_H
@@ -44,15 +45,29 @@ struct iommu_hw_info_tegra241_cmdqv {
 	uint8_t __reserved;
 };
 
+#define TLBI_BATCH 64U /* commands that go together (3.6) */
+
+/* What firmware tells the driver of an instance. */
+struct arm_smmu_resources {
+	const char *name; /* literal; the engine's */
+	struct pa base;
+	struct pa cmdqv; /* 0: none */
+	uint32_t gerror_irq;
+	uint32_t cmdqv_irq;
+};
+
+struct tegra241_vintf;
+
 struct arm_smmu {
 	struct machine *machine;
 	struct pa base;
 	struct pa cmdqv;
+	uint32_t engine; /* its number in the ledger */
 	uint32_t idr[6];
 	struct mutex cmdq_lock;
 	uint64_t cmdq_pfn;
 	uint32_t cmdq_log2size;
-	uint32_t cmdq_prod;
+	uint64_t cmdq_issued; /* commands, ever */
 	uint64_t eventq_pfn;
 	uint32_t eventq_log2size;
 	uint64_t strtab_pfn;
@@ -61,27 +76,39 @@ struct arm_smmu {
 	/* CMDQV */
 	uint32_t vintf_count;
 	uint32_t lvcmdqs; /* a VINTF */
-	uint64_t vintfs;  /* bit map; 0 is the host's */
+	uint32_t sid_pairs;
+	struct tegra241_vintf *vintfs[CMDQV_VINTFS_MAX]; /* guests'; 0 is the host's */
 };
+
+struct arm_smmu_domain;
 
 struct arm_smmu_master {
 	struct device device;
 	struct arm_smmu *smmu;
 	uint32_t sid;
+	bool ats;
+	struct arm_smmu_domain *domain; /* it is attached to; NULL: blocked */
+	LIST_ENTRY(arm_smmu_master) link;
 };
+
+LIST_HEAD(arm_smmu_masters, arm_smmu_master);
 
 struct arm_smmu_domain {
 	struct iommu_domain domain;
 	struct arm_smmu *smmu;
 	uint16_t vmid;
 	bool nest_parent;
+	unsigned start_level;
+	unsigned input_bits;
 	uint64_t root_pfn;
 	struct spans tables; /* frames of table pages, to be given back */
+	struct arm_smmu_masters masters;
 };
 
 /* driver.c: finds the hardware, sets it up, enables it. */
-struct arm_smmu *arm_smmu_probe(struct machine *machine, struct pa base, struct pa cmdqv);
-struct arm_smmu_master *arm_smmu_master_new(struct arm_smmu *smmu, uint32_t sid);
+struct arm_smmu *arm_smmu_probe(struct machine *machine,
+				const struct arm_smmu_resources *resources);
+struct arm_smmu_master *arm_smmu_master_new(struct arm_smmu *smmu, uint32_t sid, bool ats);
 extern const struct iommu_ops arm_smmu_ops;
 /* Points the device's stream table entry at DOMAIN. */
 int arm_smmu_attach(struct iommu_domain *domain, struct device *device);
@@ -90,9 +117,26 @@ void arm_smmu_write(struct arm_smmu *smmu, uint32_t offset, unsigned width, uint
 /* Lets time pass: in a system call as a preemption point, else by running the machine. */
 void arm_smmu_delay(struct machine *machine, uint64_t delay_ps, const char *where);
 
-/* cmdq.c: puts commands on the main queue, then a CMD_SYNC, and waits for it. */
-void arm_smmu_cmdq_issue(struct arm_smmu *smmu, const struct smmu_command *commands,
-			 uint32_t count);
+/* cmdq.c: the main queue. */
+struct arm_smmu_batch {
+	struct arm_smmu *smmu;
+	struct smmu_command commands[TLBI_BATCH];
+	uint32_t count;
+};
+
+/* Appends; a batch that is full goes to the queue first, without a CMD_SYNC. */
+void arm_smmu_batch_add(struct arm_smmu_batch *batch, struct smmu_command command);
+/* Sends the rest and a CMD_SYNC, and waits for it. Nothing to send: nothing happens. */
+void arm_smmu_batch_submit(struct arm_smmu_batch *batch);
+/* The same without waiting. */
+void arm_smmu_batch_submit_no_wait(struct arm_smmu_batch *batch);
+/* One command, CMD_SYNC, wait. */
+void arm_smmu_cmdq_issue(struct arm_smmu *smmu, struct smmu_command command);
+/* One command, a hint: nobody waits for it. */
+void arm_smmu_cmdq_issue_no_sync(struct arm_smmu *smmu, struct smmu_command command);
+/* Writes COMMAND in the place of the one at CONS. */
+void arm_smmu_cmdq_replace(struct arm_smmu *smmu, uint32_t cons,
+			   const struct smmu_command *command);
 
 /* stage2.c */
 extern const struct iommu_domain_ops arm_smmu_domain_ops;
@@ -100,7 +144,7 @@ int arm_smmu_domain_alloc(struct arm_smmu *smmu, bool nest_parent, struct iommu_
 struct arm_smmu_domain *to_arm_smmu_domain(struct iommu_domain *domain);
 
 /* tegra241_cmdqv.c */
-void tegra241_cmdqv_reset(struct arm_smmu *smmu);
+void tegra241_cmdqv_probe(struct arm_smmu *smmu, uint32_t irq);
 bool tegra241_cmdqv_present(const struct arm_smmu *smmu);
 int tegra241_cmdqv_viommu_init(struct iommufd_viommu *viommu, struct arm_smmu *smmu,
 			       struct arm_smmu_domain *parent, const struct user_data *data);

@@ -1,50 +1,117 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The main command queue as Linux drives it: batch, CMD_SYNC, wait (smmuv3 3.5, 3.6). */
+/* The main command queue as Linux drives it: batches, CMD_SYNC, wait (smmuv3 3.5, 3.6). */
 #include <assert.h>
 
 #include "kernel_shim/drivers/arm_smmu_v3/arm_smmu_v3.h"
 
-#define POLL_PS         1000000ULL       /* 1 us */
+#define SPIN_POLLS      10U
+#define SPIN_PS         100000ULL        /* one poll: a read of CONS; assumed */
+#define POLL_PS         1000000ULL       /* 1 us, then doubled each time */
 #define SYNC_TIMEOUT_PS 1000000000000ULL /* 1 s */
 
-static uint32_t wrap_mask(const struct arm_smmu *smmu)
+static uint32_t queue_size(const struct arm_smmu *smmu)
 {
-	return (2U << smmu->cmdq_log2size) - 1;
+	return 1U << smmu->cmdq_log2size;
+}
+
+static uint32_t prod_of(const struct arm_smmu *smmu)
+{
+	return (uint32_t)smmu->cmdq_issued & (2 * queue_size(smmu) - 1);
+}
+
+/* Commands that the hardware has consumed, ever, as CONS tells. */
+static uint64_t consumed(struct arm_smmu *smmu)
+{
+	uint64_t cons = field_get(arm_smmu_read(smmu, SMMU_CMDQ_CONS, 4), QUEUE_POINTER);
+	return smmu->cmdq_issued - ((smmu->cmdq_issued - cons) & (2 * queue_size(smmu) - 1));
+}
+
+/* Until the queue has consumed TARGET commands; gives up after 1 s, as Linux does. */
+static void wait_until(struct arm_smmu *smmu, uint64_t target, const char *where)
+{
+	uint64_t deadline_ps = smmu->machine->clock.now_ps + SYNC_TIMEOUT_PS;
+	uint64_t delay_ps = POLL_PS;
+	for (uint32_t polls = 0; smmu->machine->clock.now_ps < deadline_ps; polls++) {
+		if (consumed(smmu) >= target)
+			return;
+		arm_smmu_delay(smmu->machine, polls < SPIN_POLLS ? SPIN_PS : delay_ps, where);
+		if (polls >= SPIN_POLLS)
+			delay_ps *= 2;
+	}
 }
 
 static void put(struct arm_smmu *smmu, const struct smmu_command *command)
 {
 	uint8_t bytes[COMMAND_SIZE];
-	uint32_t entry = smmu->cmdq_prod & ((1U << smmu->cmdq_log2size) - 1);
+	uint64_t entry = smmu->cmdq_issued & (queue_size(smmu) - 1);
 	command_store(bytes, command);
 	memory_write(&smmu->machine->memory,
-		     pa_of(smmu->cmdq_pfn * PAGE_SIZE + (uint64_t)entry * COMMAND_SIZE), bytes,
-		     sizeof(bytes), OWNER_KERNEL);
-	smmu->cmdq_prod = (smmu->cmdq_prod + 1) & wrap_mask(smmu);
+		     pa_of(smmu->cmdq_pfn * PAGE_SIZE + entry * COMMAND_SIZE), bytes, sizeof(bytes),
+		     OWNER_KERNEL);
+	smmu->cmdq_issued++;
 }
 
-/* CS = SEV: completion shows in CONS. */
-static void wait_for_sync(struct arm_smmu *smmu)
+/* The batch, and a CMD_SYNC if wanted: how many commands must be consumed until all is done. */
+static uint64_t send(struct arm_smmu_batch *batch, bool sync)
 {
-	uint64_t deadline_ps = smmu->machine->clock.now_ps + SYNC_TIMEOUT_PS;
-	while (smmu->machine->clock.now_ps < deadline_ps) {
-		uint64_t cons = arm_smmu_read(smmu, SMMU_CMDQ_CONS, 4);
-		if (field_get(cons, QUEUE_POINTER) == smmu->cmdq_prod)
-			return;
-		arm_smmu_delay(smmu->machine, POLL_PS / 10, "CMD_SYNC");
-	}
-}
-
-void arm_smmu_cmdq_issue(struct arm_smmu *smmu, const struct smmu_command *commands, uint32_t count)
-{
-	struct smmu_command sync = command_sync(SYNC_CS_SEV);
+	struct arm_smmu *smmu = batch->smmu;
 	struct scheduler *sched = sched_of(smmu->machine);
-	assert(count + 1 < 1U << smmu->cmdq_log2size);
+	struct smmu_command last = command_sync(SYNC_CS_SEV);
+	assert(TLBI_BATCH + 1 < queue_size(smmu));
 	mutex_lock(sched, &smmu->cmdq_lock, "cmdq");
-	for (uint32_t i = 0; i < count; i++)
-		put(smmu, &commands[i]);
-	put(smmu, &sync);
-	arm_smmu_write(smmu, SMMU_CMDQ_PROD, 4, smmu->cmdq_prod);
-	wait_for_sync(smmu);
+	uint64_t wanted = smmu->cmdq_issued + batch->count + 1;
+	if (wanted > queue_size(smmu))
+		wait_until(smmu, wanted - queue_size(smmu), "cmdq space");
+	for (uint32_t i = 0; i < batch->count; i++)
+		put(smmu, &batch->commands[i]);
+	if (sync)
+		put(smmu, &last);
+	uint64_t target = smmu->cmdq_issued;
+	arm_smmu_write(smmu, SMMU_CMDQ_PROD, 4, prod_of(smmu));
 	mutex_unlock(sched, &smmu->cmdq_lock);
+	batch->count = 0;
+	return target;
+}
+
+void arm_smmu_batch_add(struct arm_smmu_batch *batch, struct smmu_command command)
+{
+	if (batch->count == TLBI_BATCH)
+		send(batch, false);
+	batch->commands[batch->count++] = command;
+}
+
+void arm_smmu_batch_submit_no_wait(struct arm_smmu_batch *batch)
+{
+	if (batch->count > 0)
+		send(batch, true);
+}
+
+void arm_smmu_batch_submit(struct arm_smmu_batch *batch)
+{
+	if (batch->count > 0)
+		wait_until(batch->smmu, send(batch, true), "CMD_SYNC");
+}
+
+void arm_smmu_cmdq_issue_no_sync(struct arm_smmu *smmu, struct smmu_command command)
+{
+	struct arm_smmu_batch batch = {.smmu = smmu};
+	arm_smmu_batch_add(&batch, command);
+	send(&batch, false);
+}
+
+void arm_smmu_cmdq_replace(struct arm_smmu *smmu, uint32_t cons, const struct smmu_command *command)
+{
+	uint64_t entry = cons & (queue_size(smmu) - 1);
+	uint8_t bytes[COMMAND_SIZE];
+	command_store(bytes, command);
+	memory_write(&smmu->machine->memory,
+		     pa_of(smmu->cmdq_pfn * PAGE_SIZE + entry * COMMAND_SIZE), bytes, sizeof(bytes),
+		     OWNER_KERNEL);
+}
+
+void arm_smmu_cmdq_issue(struct arm_smmu *smmu, struct smmu_command command)
+{
+	struct arm_smmu_batch batch = {.smmu = smmu};
+	arm_smmu_batch_add(&batch, command);
+	arm_smmu_batch_submit(&batch);
 }

@@ -48,18 +48,22 @@ static void update_cr0(struct arm_smmu *smmu, uint64_t value)
 		arm_smmu_delay(smmu->machine, 1000000, "CR0ACK");
 }
 
-static void set_up_queues(struct arm_smmu *smmu)
+static void set_up_command_queue(struct arm_smmu *smmu)
 {
 	uint32_t cmdqs = (uint32_t)field_get(smmu->idr[1], IDR1_CMDQS);
 	smmu->cmdq_log2size = cmdqs < QUEUE_LOG2SIZE_MAX ? cmdqs : QUEUE_LOG2SIZE_MAX;
-	smmu->eventq_log2size = smmu->cmdq_log2size;
 	smmu->cmdq_pfn = alloc_frames(smmu->machine, (uint64_t)COMMAND_SIZE << smmu->cmdq_log2size);
-	smmu->eventq_pfn =
-		alloc_frames(smmu->machine, (uint64_t)EVENT_SIZE << smmu->eventq_log2size);
 	arm_smmu_write(smmu, SMMU_CMDQ_BASE, 8,
 		       smmu->cmdq_pfn * PAGE_SIZE | BITS(62, 62) | smmu->cmdq_log2size);
 	arm_smmu_write(smmu, SMMU_CMDQ_PROD, 4, 0);
 	arm_smmu_write(smmu, SMMU_CMDQ_CONS, 4, 0);
+}
+
+static void set_up_event_queue(struct arm_smmu *smmu)
+{
+	smmu->eventq_log2size = smmu->cmdq_log2size;
+	smmu->eventq_pfn =
+		alloc_frames(smmu->machine, (uint64_t)EVENT_SIZE << smmu->eventq_log2size);
 	arm_smmu_write(smmu, SMMU_EVENTQ_BASE, 8,
 		       smmu->eventq_pfn * PAGE_SIZE | BITS(62, 62) | smmu->eventq_log2size);
 	arm_smmu_write(smmu, SMMU_EVENTQ_PROD, 4, 0);
@@ -76,46 +80,125 @@ static void write_ste_word(struct arm_smmu *smmu, uint32_t sid, uint32_t word, u
 		     bytes, sizeof(bytes), OWNER_KERNEL);
 }
 
-/* Body, SYNC, then the word with V and Config, SYNC: as the driver's update does it (3.6). */
-static void write_ste(struct arm_smmu *smmu, uint32_t sid, const uint64_t ste[STE_WORDS])
+static void read_ste(struct arm_smmu *smmu, uint32_t sid, uint64_t ste[STE_WORDS])
 {
-	struct smmu_command cfgi = command_cfgi_ste(sid, 1);
-	for (uint32_t word = 1; word < STE_WORDS; word++)
-		write_ste_word(smmu, sid, word, ste[word]);
-	arm_smmu_cmdq_issue(smmu, &cfgi, 1);
-	write_ste_word(smmu, sid, 0, ste[0]);
-	arm_smmu_cmdq_issue(smmu, &cfgi, 1);
+	uint8_t bytes[STE_SIZE];
+	memory_read(&smmu->machine->memory,
+		    pa_of(smmu->strtab_pfn * PAGE_SIZE + (uint64_t)STE_SIZE * sid), bytes,
+		    sizeof(bytes));
+	for (uint32_t word = 0; word < STE_WORDS; word++)
+		ste[word] = load_le64(bytes + 8 * word);
+}
+
+/* Bits that the hardware looks at in an entry of this kind (4.2). */
+static void ste_used(const uint64_t ste[STE_WORDS], uint64_t used[STE_WORDS])
+{
+	bool stage2 = (ste[0] & STE_V) && field_get(ste[0], STE_CONFIG) == STE_CONFIG_S2;
+	memset(used, 0, STE_WORDS * sizeof(*used));
+	used[0] = ste[0] & STE_V ? STE_V | STE_CONFIG : STE_V;
+	if (!stage2)
+		return;
+	used[1] = STE_SHCFG; /* EATS may change between 0 and 1 at any time (3.6) */
+	used[2] = ~0ULL;
+	used[3] = STE_S2TTB;
+}
+
+/* Stores words [from, to) that differ; if any did, CFGI_STE and CMD_SYNC. */
+static void store_ste(struct arm_smmu *smmu, uint32_t sid, uint64_t now[STE_WORDS],
+		      const uint64_t next[STE_WORDS], uint32_t from, uint32_t to)
+{
+	bool changed = false;
+	for (uint32_t word = from; word < to; word++) {
+		if (now[word] == next[word])
+			continue;
+		write_ste_word(smmu, sid, word, next[word]);
+		now[word] = next[word];
+		changed = true;
+	}
+	if (changed)
+		arm_smmu_cmdq_issue(smmu, command_cfgi_ste(sid, 1));
+}
+
+/*
+ * The driver's update: where all used bits that change lie in one word, that word alone makes the
+ * switch, and the hardware sees one entry or the other; else the entry is invalid meanwhile (3.6).
+ */
+static void write_ste(struct arm_smmu *smmu, uint32_t sid, const uint64_t target[STE_WORDS])
+{
+	uint64_t now[STE_WORDS], now_used[STE_WORDS], target_used[STE_WORDS], next[STE_WORDS];
+	uint32_t critical = 0, critical_count = 0;
+	read_ste(smmu, sid, now);
+	ste_used(now, now_used);
+	ste_used(target, target_used);
+	for (uint32_t word = 0; word < STE_WORDS; word++) {
+		next[word] = (now[word] & now_used[word]) | (target[word] & ~now_used[word]);
+		if ((next[word] ^ target[word]) & target_used[word]) {
+			critical = word;
+			critical_count++;
+		}
+	}
+	if (critical_count == 1) {
+		next[critical] = now[critical];
+		store_ste(smmu, sid, now, next, 0, STE_WORDS);
+		store_ste(smmu, sid, now, target, critical, critical + 1);
+	} else if (critical_count > 1) {
+		memcpy(next, now, sizeof(next));
+		next[0] &= ~STE_V;
+		store_ste(smmu, sid, now, next, 0, 1);
+		store_ste(smmu, sid, now, target, 1, STE_WORDS);
+	}
+	store_ste(smmu, sid, now, target, 0, STE_WORDS);
+	arm_smmu_cmdq_issue_no_sync(smmu, command_prefetch_config(sid));
 }
 
 static void write_abort_ste(struct arm_smmu *smmu, uint32_t sid)
 {
 	const uint64_t ste[STE_WORDS] = {STE_V | field_put(STE_CONFIG, STE_CONFIG_ABORT)};
-	struct smmu_command cfgi = command_cfgi_ste(sid, 1);
-	write_ste_word(smmu, sid, 0, ste[0]);
-	arm_smmu_cmdq_issue(smmu, &cfgi, 1);
-	for (uint32_t word = 1; word < STE_WORDS; word++)
-		write_ste_word(smmu, sid, word, 0);
-	arm_smmu_cmdq_issue(smmu, &cfgi, 1);
+	write_ste(smmu, sid, ste);
 }
 
 static void set_up_stream_table(struct arm_smmu *smmu)
 {
 	smmu->strtab_log2size = STRTAB_LOG2SIZE;
 	smmu->strtab_pfn = alloc_frames(smmu->machine, (uint64_t)STE_SIZE << STRTAB_LOG2SIZE);
-	for (uint32_t sid = 0; sid < 1U << STRTAB_LOG2SIZE; sid++)
-		write_ste_word(smmu, sid, 0, STE_V);
+	uint8_t page[PAGE_SIZE] = {0};
+	for (uint32_t at = 0; at < PAGE_SIZE; at += STE_SIZE)
+		store_le64(page + at, STE_V);
+	for (uint32_t at = 0; at < STE_SIZE << STRTAB_LOG2SIZE; at += PAGE_SIZE)
+		memory_write(&smmu->machine->memory, pa_of(smmu->strtab_pfn * PAGE_SIZE + at), page,
+			     PAGE_SIZE, OWNER_KERNEL);
 	arm_smmu_write(smmu, SMMU_STRTAB_BASE, 8, smmu->strtab_pfn * PAGE_SIZE | BITS(62, 62));
 	arm_smmu_write(smmu, SMMU_STRTAB_BASE_CFG, 4, STRTAB_LOG2SIZE);
 }
 
-struct arm_smmu *arm_smmu_probe(struct machine *machine, struct pa base, struct pa cmdqv)
+/* A command that is illegal gives way to a CMD_SYNC; what else stopped the queue is tried again (3.4). */
+static void skip_command_error(struct arm_smmu *smmu)
+{
+	uint32_t cons = (uint32_t)arm_smmu_read(smmu, SMMU_CMDQ_CONS, 4);
+	struct smmu_command skip = command_sync(SYNC_CS_SEV);
+	if (field_get(cons, CMDQ_CONS_ERR) == CERROR_ILL)
+		arm_smmu_cmdq_replace(smmu, cons, &skip);
+}
+
+static void handle_gerror(void *context)
+{
+	struct arm_smmu *smmu = context;
+	uint32_t gerror = (uint32_t)arm_smmu_read(smmu, SMMU_GERROR, 4);
+	uint32_t active = gerror ^ (uint32_t)arm_smmu_read(smmu, SMMU_GERRORN, 4);
+	if (active & GERROR_CMDQ_ERR)
+		skip_command_error(smmu);
+	arm_smmu_write(smmu, SMMU_GERRORN, 4, gerror);
+}
+
+struct arm_smmu *arm_smmu_probe(struct machine *machine, const struct arm_smmu_resources *resources)
 {
 	struct arm_smmu *smmu = arena_new(machine->arena, struct arm_smmu);
+	uint64_t cr0 = CR0_CMDQEN;
 	smmu->machine = machine;
-	smmu->base = base;
-	smmu->cmdqv = cmdqv;
+	smmu->base = resources->base;
+	smmu->cmdqv = resources->cmdqv;
+	smmu->engine = machine_engine(machine, resources->name);
 	smmu->vmids[0] = 1;
-	smmu->vintfs = 1;
 	mutex_init(&smmu->cmdq_lock);
 	for (uint32_t i = 0; i < 6; i++)
 		smmu->idr[i] = (uint32_t)arm_smmu_read(smmu, SMMU_IDR0 + 4 * i, 4);
@@ -124,27 +207,32 @@ struct arm_smmu *arm_smmu_probe(struct machine *machine, struct pa base, struct 
 		       0xd75); /* tables and queues: inner shareable, write-back */
 	arm_smmu_write(smmu, SMMU_CR2, 4, CR2_RECINVSID | BITS(2, 2));
 	set_up_stream_table(smmu);
-	set_up_queues(smmu);
-	update_cr0(smmu, CR0_CMDQEN);
-	struct smmu_command cfgi_all = command_cfgi_all(), tlbi_all = command_tlbi_nsnh_all();
-	arm_smmu_cmdq_issue(smmu, &cfgi_all, 1);
-	arm_smmu_cmdq_issue(smmu, &tlbi_all, 1);
-	update_cr0(smmu, CR0_CMDQEN | CR0_EVENTQEN);
+	set_up_command_queue(smmu);
+	update_cr0(smmu, cr0);
+	arm_smmu_cmdq_issue(smmu, command_cfgi_all());
+	arm_smmu_cmdq_issue(smmu, command_tlbi_nsnh_all());
+	set_up_event_queue(smmu);
+	update_cr0(smmu, cr0 |= CR0_EVENTQEN);
+	if (smmu->idr[0] & IDR0_ATS)
+		update_cr0(smmu, cr0 |= CR0_ATSCHK);
+	irq_request(machine, resources->gerror_irq, handle_gerror, smmu);
+	arm_smmu_write(smmu, SMMU_IRQ_CTRL, 4, 0);
 	arm_smmu_write(smmu, SMMU_IRQ_CTRL, 4, 5);
-	update_cr0(smmu, CR0_CMDQEN | CR0_EVENTQEN | CR0_SMMUEN);
+	update_cr0(smmu, cr0 | CR0_SMMUEN);
 	if (tegra241_cmdqv_present(smmu))
-		tegra241_cmdqv_reset(smmu);
+		tegra241_cmdqv_probe(smmu, resources->cmdqv_irq);
 	return smmu;
 }
 
 /* --- devices --- */
 
-struct arm_smmu_master *arm_smmu_master_new(struct arm_smmu *smmu, uint32_t sid)
+struct arm_smmu_master *arm_smmu_master_new(struct arm_smmu *smmu, uint32_t sid, bool ats)
 {
 	struct iommufd_module *module = smmu->machine->kernel;
 	struct arm_smmu_master *master = arena_new(smmu->machine->arena, struct arm_smmu_master);
 	master->smmu = smmu;
 	master->sid = sid;
+	master->ats = ats;
 	master->device.machine = smmu->machine;
 	master->device.driver = &arm_smmu_ops;
 	master->device.iommu = smmu;
@@ -155,8 +243,8 @@ struct arm_smmu_master *arm_smmu_master_new(struct arm_smmu *smmu, uint32_t sid)
 
 static bool capable(struct device *device, enum iommu_cap cap)
 {
-	(void)device;
-	return cap == IOMMU_CAP_CACHE_COHERENCY || cap == IOMMU_CAP_ATS;
+	const struct arm_smmu_master *master = (const struct arm_smmu_master *)device;
+	return cap == IOMMU_CAP_CACHE_COHERENCY || (cap == IOMMU_CAP_ATS && master->ats);
 }
 
 static int hw_info(struct device *device, uint32_t *type, void *data, uint32_t max,
@@ -180,7 +268,7 @@ static int hw_info(struct device *device, uint32_t *type, void *data, uint32_t m
 	struct iommu_hw_info_tegra241_cmdqv info = {
 		.version = 1,
 		.log2vcmdqs = (uint8_t)__builtin_ctz(smmu->lvcmdqs),
-		.log2vsids = 4,
+		.log2vsids = (uint8_t)__builtin_ctz(smmu->sid_pairs),
 	};
 	memcpy(data, &info, sizeof(info));
 	*length = sizeof(info);
@@ -196,10 +284,31 @@ static int domain_alloc_paging(struct device *device, uint32_t flags, const stru
 	return arm_smmu_domain_alloc(device->iommu, flags & IOMMU_HWPT_ALLOC_NEST_PARENT, domain);
 }
 
+static void bind_stream(struct arm_smmu_master *master, uint32_t holder)
+{
+	ledger_bind(&master->smmu->machine->ledger, master->smmu->engine,
+		    CONTEXT_DEVICE(master->sid), holder, LEDGER_NO_GUEST);
+}
+
+/* Of the domain that the stream's entry no longer names; its last device takes the VMID along. */
+static void leave_domain(struct arm_smmu_master *master)
+{
+	struct arm_smmu_domain *domain = master->domain;
+	if (domain == NULL)
+		return;
+	LIST_REMOVE(master, link);
+	master->domain = NULL;
+	if (LIST_EMPTY(&domain->masters))
+		arm_smmu_cmdq_issue(master->smmu, command_tlbi_s12_vmall(domain->vmid));
+}
+
 static void block(struct device *device)
 {
 	struct arm_smmu_master *master = (struct arm_smmu_master *)device;
+	bind_stream(master, LEDGER_IN_TRANSITION);
 	write_abort_ste(master->smmu, master->sid);
+	leave_domain(master);
+	bind_stream(master, LEDGER_NOTHING);
 }
 
 static void block_pasid(struct device *device, uint32_t pasid)
@@ -233,13 +342,21 @@ int arm_smmu_attach(struct iommu_domain *iommu_domain, struct device *device)
 	unsigned oas = (unsigned)field_get(domain->smmu->idr[5], IDR5_OAS);
 	uint64_t ste[STE_WORDS] = {0};
 	ste[0] = STE_V | field_put(STE_CONFIG, STE_CONFIG_S2);
-	ste[1] = field_put(STE_SHCFG, 1) | field_put(STE_EATS, 1);
+	ste[1] = field_put(STE_EATS, master->ats);
+	if (domain->smmu->idr[1] & IDR1_ATTR_TYPES_OVR)
+		ste[1] |= field_put(STE_SHCFG, 1);
 	ste[2] = field_put(STE_S2VMID, domain->vmid) |
-		 field_put(STE_S2T0SZ, 64 - smmu_address_bits(oas)) | field_put(STE_S2SL0, 2) |
-		 field_put(STE_S2IR0, 1) | field_put(STE_S2OR0, 1) | field_put(STE_S2SH0, 3) |
-		 field_put(STE_S2PS, oas) | STE_S2AA64 | STE_S2PTW | STE_S2R;
+		 field_put(STE_S2T0SZ, 64 - domain->input_bits) |
+		 field_put(STE_S2SL0, 2 - domain->start_level) | field_put(STE_S2IR0, 1) |
+		 field_put(STE_S2OR0, 1) | field_put(STE_S2SH0, 3) | field_put(STE_S2PS, oas) |
+		 STE_S2AA64 | STE_S2PTW | STE_S2R;
 	ste[3] = domain->root_pfn * PAGE_SIZE & STE_S2TTB;
+	bind_stream(master, LEDGER_IN_TRANSITION);
 	write_ste(master->smmu, master->sid, ste);
+	leave_domain(master);
+	LIST_INSERT_HEAD(&domain->masters, master, link);
+	master->domain = domain;
+	bind_stream(master, iommu_domain->holder);
 	return 0;
 }
 

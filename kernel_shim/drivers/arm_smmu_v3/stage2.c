@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Stage-2 domains: tables in memory, 4 KiB granule, four levels; unmap clears, invalidates and
- * waits before it returns (smmuv3 3.6, 5).
+ * Stage-2 domains: tables in memory, 4 KiB granule; unmap clears, invalidates and waits before it
+ * returns (smmuv3 3.6, 5).
  */
 #include <assert.h>
 
 #include "kernel_shim/drivers/arm_smmu_v3/arm_smmu_v3.h"
 
 #define LEVEL_BITS 9U
-#define TLBI_BATCH 64U  /* commands before a CMD_SYNC */
-#define TLBI_MAX   512U /* from here on the whole VMID goes */
 #define S2_PGSIZES (PAGE_SIZE | 1ULL << 21 | 1ULL << 30)
 
 struct arm_smmu_domain *to_arm_smmu_domain(struct iommu_domain *domain)
@@ -22,9 +20,14 @@ static unsigned level_shift(unsigned level)
 	return PAGE_SHIFT + LEVEL_BITS * (3 - level);
 }
 
-static uint64_t pte_pa(uint64_t table_pfn, uint64_t iova, unsigned level)
+/* The start table may be several concatenated ones: its index has more bits (5.4). */
+static uint64_t pte_pa(const struct arm_smmu_domain *domain, uint64_t table_pfn, uint64_t iova,
+		       unsigned level)
 {
-	return table_pfn * PAGE_SIZE + 8 * (iova >> level_shift(level) & ((1U << LEVEL_BITS) - 1));
+	uint64_t index = iova >> level_shift(level);
+	if (level != domain->start_level)
+		index &= (1U << LEVEL_BITS) - 1;
+	return table_pfn * PAGE_SIZE + 8 * index;
 }
 
 static uint64_t read_pte(struct arm_smmu_domain *domain, uint64_t at)
@@ -41,15 +44,15 @@ static void write_pte(struct arm_smmu_domain *domain, uint64_t at, uint64_t pte)
 	memory_write(&domain->smmu->machine->memory, pa_of(at), bytes, sizeof(bytes), OWNER_KERNEL);
 }
 
-/* A zeroed table page, or 0. */
-static uint64_t new_table(struct arm_smmu_domain *domain)
+/* COUNT zeroed pages for a table, consecutive and aligned; 0: no memory. */
+static uint64_t new_table(struct arm_smmu_domain *domain, uint64_t count)
 {
 	struct machine *machine = domain->smmu->machine;
 	uint64_t pfn;
 	if (no_memory(machine, "page table") ||
-	    memory_alloc(&machine->memory, OWNER_KERNEL, 1, 1, 1, 0, &pfn) == 0)
+	    memory_alloc(&machine->memory, OWNER_KERNEL, count, count, count, 0, &pfn) == 0)
 		return 0;
-	spans_set(&domain->tables, pfn, pfn, 0, 0);
+	spans_set(&domain->tables, pfn, pfn + count - 1, 0, 0);
 	return pfn;
 }
 
@@ -57,10 +60,10 @@ static uint64_t new_table(struct arm_smmu_domain *domain)
 static uint64_t make_path(struct arm_smmu_domain *domain, uint64_t iova, unsigned level)
 {
 	uint64_t table = domain->root_pfn;
-	for (unsigned up = 0; up < level; up++) {
-		uint64_t at = pte_pa(table, iova, up), pte = read_pte(domain, at);
+	for (unsigned up = domain->start_level; up < level; up++) {
+		uint64_t at = pte_pa(domain, table, iova, up), pte = read_pte(domain, at);
 		if (!(pte & PTE_VALID)) {
-			table = new_table(domain);
+			table = new_table(domain, 1);
 			if (table == 0)
 				return 0;
 			write_pte(domain, at, table * PAGE_SIZE | PTE_VALID | PTE_TABLE);
@@ -68,15 +71,15 @@ static uint64_t make_path(struct arm_smmu_domain *domain, uint64_t iova, unsigne
 		}
 		table = (pte & PTE_ADDR) / PAGE_SIZE;
 	}
-	return pte_pa(table, iova, level);
+	return pte_pa(domain, table, iova, level);
 }
 
 /* The leaf for IOVA: address of its PTE and its level; 0: not mapped. */
 static uint64_t find_leaf(struct arm_smmu_domain *domain, uint64_t iova, unsigned *level)
 {
 	uint64_t table = domain->root_pfn;
-	for (*level = 0;; ++*level) {
-		uint64_t at = pte_pa(table, iova, *level), pte = read_pte(domain, at);
+	for (*level = domain->start_level;; ++*level) {
+		uint64_t at = pte_pa(domain, table, iova, *level), pte = read_pte(domain, at);
 		if (!(pte & PTE_VALID))
 			return 0;
 		if (*level == 3 || !(pte & PTE_TABLE))
@@ -103,16 +106,138 @@ static unsigned pick_level(uint64_t iova, uint64_t pa, uint64_t length, uint64_t
 	return 3;
 }
 
+/* --- invalidation (3.6) --- */
+
+/* Leaves of one size that follow each other, cleared and not yet invalidated. */
+struct gather {
+	uint64_t start;
+	uint64_t end;
+	uint64_t granule; /* bytes; 0: empty */
+};
+
+static void submit(struct arm_smmu_domain *domain, struct arm_smmu_batch *batch)
+{
+	unsigned flush = kernel_option(domain->smmu->machine, KERNEL_UNMAP_FLUSH);
+	if (flush == UNMAP_FLUSH_WAIT)
+		arm_smmu_batch_submit(batch);
+	else if (flush == UNMAP_FLUSH_NO_WAIT)
+		arm_smmu_batch_submit_no_wait(batch);
+	batch->count = 0;
+}
+
+/* The smallest power of two of pages that holds the range; of a nested parent everything. */
+static struct smmu_command atc_inv(const struct arm_smmu_domain *domain, uint32_t sid,
+				   const struct gather *gather)
+{
+	uint64_t first = gather->start / PAGE_SIZE, last = (gather->end - 1) / PAGE_SIZE;
+	uint8_t size = first == last ? 0 : (uint8_t)(64 - __builtin_clzll(first ^ last));
+	if (domain->nest_parent)
+		return command_atc_inv(sid, 0, ATC_SIZE_ALL);
+	return command_atc_inv(sid, align_down(gather->start, PAGE_SIZE << size), size);
+}
+
+/*
+ * Without RIL one command a leaf, or all of the VMID from an eighth of a table on. A nested parent
+ * then drops what stage 1 made of it. Devices with ATS come last.
+ */
+static void invalidate(struct arm_smmu_domain *domain, const struct gather *gather, bool leaf)
+{
+	struct arm_smmu_batch batch = {.smmu = domain->smmu};
+	const struct arm_smmu_master *master;
+	uint64_t leaves = (gather->end - gather->start) / gather->granule;
+	if (kernel_option(domain->smmu->machine, KERNEL_UNMAP_FLUSH) == UNMAP_FLUSH_NONE)
+		return;
+	if (leaves >= gather->granule / 8) {
+		arm_smmu_batch_add(&batch, command_tlbi_s12_vmall(domain->vmid));
+	} else {
+		for (uint64_t at = gather->start; at < gather->end; at += gather->granule)
+			arm_smmu_batch_add(&batch, command_tlbi_s2_ipa(domain->vmid, at, leaf));
+		if (domain->nest_parent) {
+			submit(domain, &batch);
+			arm_smmu_batch_add(&batch, command_tlbi_nh_all(domain->vmid));
+		}
+	}
+	submit(domain, &batch);
+	LIST_FOREACH (master, &domain->masters, link)
+		if (master->ats)
+			arm_smmu_batch_add(&batch, atc_inv(domain, master->sid, gather));
+	submit(domain, &batch);
+}
+
+static void flush(struct arm_smmu_domain *domain, struct gather *gather)
+{
+	if (gather->granule != 0) {
+		ledger_tables_cleared(&domain->smmu->machine->ledger);
+		invalidate(domain, gather, true);
+	}
+	gather->granule = 0;
+}
+
+/* Another size, or a gap, forces out what was gathered. */
+static void gather_leaf(struct arm_smmu_domain *domain, struct gather *gather, uint64_t iova,
+			uint64_t size)
+{
+	if (gather->granule != 0 && (gather->granule != size || gather->end != iova))
+		flush(domain, gather);
+	if (gather->granule == 0)
+		*gather = (struct gather){iova, iova, size};
+	gather->end = iova + size;
+}
+
+static void free_table(struct arm_smmu_domain *domain, uint64_t pfn, unsigned level)
+{
+	for (uint64_t i = 0; level < 3 && i < 1ULL << LEVEL_BITS; i++) {
+		uint64_t pte = read_pte(domain, pfn * PAGE_SIZE + 8 * i);
+		if ((pte & PTE_VALID) && (pte & PTE_TABLE))
+			free_table(domain, (pte & PTE_ADDR) / PAGE_SIZE, level + 1);
+	}
+	spans_split(&domain->tables, pfn);
+	spans_split(&domain->tables, pfn + 1);
+	spans_clear(&domain->tables, pfn, pfn);
+	memory_put(&domain->smmu->machine->memory, pfn, 1);
+}
+
+/* A block's worth of smaller leaves: their table goes, and with it what is cached on the way. */
+static void remove_table(struct arm_smmu_domain *domain, uint64_t iova, uint64_t size, uint64_t pfn,
+			 unsigned level)
+{
+	const struct gather walk = {iova, iova + size, PAGE_SIZE};
+	ledger_tables_cleared(&domain->smmu->machine->ledger);
+	invalidate(domain, &walk, false);
+	free_table(domain, pfn, level);
+}
+
+/* Address of the entry for IOVA at LEVEL, or of a leaf above it, whose level *LEVEL then is. */
+static uint64_t find_entry(struct arm_smmu_domain *domain, uint64_t iova, unsigned *level)
+{
+	uint64_t table = domain->root_pfn;
+	for (unsigned up = domain->start_level;; up++) {
+		uint64_t at = pte_pa(domain, table, iova, up), pte = read_pte(domain, at);
+		assert((pte & PTE_VALID) && "what is unmapped was mapped");
+		if (up == *level || !(pte & PTE_TABLE)) {
+			*level = up;
+			return at;
+		}
+		table = (pte & PTE_ADDR) / PAGE_SIZE;
+	}
+}
+
 static void clear_range(struct arm_smmu_domain *domain, uint64_t iova, uint64_t length)
 {
 	uint64_t end = iova + length;
+	struct gather gather = {0};
 	while (iova < end) {
-		unsigned level;
-		uint64_t at = find_leaf(domain, iova, &level);
-		assert(at != 0);
+		unsigned level = pick_level(iova, iova, end - iova, 0);
+		uint64_t at = find_entry(domain, iova, &level), pte = read_pte(domain, at);
+		uint64_t size = 1ULL << level_shift(level);
 		write_pte(domain, at, 0);
-		iova = align_down(iova, 1ULL << level_shift(level)) + (1ULL << level_shift(level));
+		if (level < 3 && (pte & PTE_TABLE))
+			remove_table(domain, iova, size, (pte & PTE_ADDR) / PAGE_SIZE, level + 1);
+		iova = align_down(iova, size);
+		gather_leaf(domain, &gather, iova, size);
+		iova += size;
 	}
+	flush(domain, &gather);
 }
 
 static int map(struct iommu_domain *iommu_domain, struct iova iova, struct pa pa, uint64_t length,
@@ -138,34 +263,10 @@ static int map(struct iommu_domain *iommu_domain, struct iova iova, struct pa pa
 	return 0;
 }
 
-/* One TLBI a page without RIL, SYNC at the end; a nested parent also drops stage 1 (3.6). */
-static void invalidate(struct arm_smmu_domain *domain, uint64_t iova, uint64_t length)
-{
-	struct smmu_command batch[TLBI_BATCH];
-	uint32_t count = 0;
-	if (length / PAGE_SIZE >= TLBI_MAX) {
-		batch[count++] = command_tlbi_s12_vmall(domain->vmid);
-		arm_smmu_cmdq_issue(domain->smmu, batch, count);
-		return;
-	}
-	for (uint64_t at = iova; at < iova + length; at += PAGE_SIZE) {
-		batch[count++] = command_tlbi_s2_ipa(domain->vmid, at, 1);
-		if (count < TLBI_BATCH && at + PAGE_SIZE < iova + length)
-			continue;
-		arm_smmu_cmdq_issue(domain->smmu, batch, count);
-		count = 0;
-	}
-	if (domain->nest_parent) {
-		batch[0] = command_tlbi_nh_all(domain->vmid);
-		arm_smmu_cmdq_issue(domain->smmu, batch, 1);
-	}
-}
-
 static void unmap(struct iommu_domain *iommu_domain, struct iova iova, uint64_t length)
 {
 	struct arm_smmu_domain *domain = (struct arm_smmu_domain *)iommu_domain;
 	clear_range(domain, iova.value, length);
-	invalidate(domain, iova.value, length);
 }
 
 static bool translate(struct iommu_domain *iommu_domain, struct iova iova, struct pa *pa)
@@ -180,15 +281,19 @@ static bool translate(struct iommu_domain *iommu_domain, struct iova iova, struc
 	return true;
 }
 
+static void give_tables_back(struct arm_smmu_domain *domain)
+{
+	struct span *span;
+	SPANS_FOREACH (span, &domain->tables)
+		memory_put(&domain->smmu->machine->memory, span->first,
+			   span->last - span->first + 1);
+}
+
 static void free_domain(struct iommu_domain *iommu_domain)
 {
 	struct arm_smmu_domain *domain = (struct arm_smmu_domain *)iommu_domain;
 	struct arm_smmu *smmu = domain->smmu;
-	struct smmu_command vmall = command_tlbi_s12_vmall(domain->vmid);
-	struct span *span;
-	arm_smmu_cmdq_issue(smmu, &vmall, 1);
-	SPANS_FOREACH (span, &domain->tables)
-		memory_put(&smmu->machine->memory, span->first, span->last - span->first + 1);
+	give_tables_back(domain); /* the last device has taken the VMID along */
 	spans_fini(&domain->tables);
 	smmu->vmids[domain->vmid / 64] &= ~(1ULL << domain->vmid % 64);
 	arena_delete(smmu->machine->arena, domain);
@@ -214,19 +319,30 @@ static uint16_t take_vmid(struct arm_smmu *smmu)
 	return 0;
 }
 
+/* As Linux encodes the input size: all of the output size; 40 and 42 bits start at level 1 (5.4). */
+static void set_geometry(struct arm_smmu_domain *domain)
+{
+	unsigned oas = smmu_address_bits((unsigned)field_get(domain->smmu->idr[5], IDR5_OAS));
+	domain->input_bits = oas < 48 ? oas : 48; /* 4 KiB granule */
+	domain->start_level = domain->input_bits >= 44 ? 0 : 1;
+}
+
 int arm_smmu_domain_alloc(struct arm_smmu *smmu, bool nest_parent, struct iommu_domain **out)
 {
 	struct machine *machine = smmu->machine;
-	unsigned oas = smmu_address_bits((unsigned)field_get(smmu->idr[5], IDR5_OAS));
 	struct arm_smmu_domain *domain = arena_new(machine->arena, struct arm_smmu_domain);
 	spans_init(&domain->tables, machine->arena, false);
+	LIST_INIT(&domain->masters);
 	domain->smmu = smmu;
 	domain->nest_parent = nest_parent;
-	domain->root_pfn = new_table(domain);
+	set_geometry(domain);
+	unsigned root_bits = domain->input_bits - level_shift(domain->start_level);
+	domain->root_pfn =
+		new_table(domain, root_bits > LEVEL_BITS ? 1ULL << (root_bits - LEVEL_BITS) : 1);
 	domain->vmid = domain->root_pfn != 0 ? take_vmid(smmu) : 0;
 	if (domain->vmid == 0) {
 		if (domain->root_pfn != 0)
-			memory_put(&machine->memory, domain->root_pfn, 1);
+			give_tables_back(domain);
 		spans_fini(&domain->tables);
 		arena_delete(machine->arena, domain);
 		return refuse(machine, ENOMEM, "iommufd 3.3", "no memory or no VMID");
@@ -237,7 +353,7 @@ int arm_smmu_domain_alloc(struct arm_smmu *smmu, bool nest_parent, struct iommu_
 		.driver = &arm_smmu_ops,
 		.ops = &arm_smmu_domain_ops,
 		.pgsize_bitmap = S2_PGSIZES,
-		.aperture_last = (1ULL << oas) - 1,
+		.aperture_last = (1ULL << domain->input_bits) - 1,
 	};
 	*out = &domain->domain;
 	return 0;

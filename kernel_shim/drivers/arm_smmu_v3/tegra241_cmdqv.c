@@ -12,7 +12,9 @@ struct tegra241_vintf {
 	struct arm_smmu_domain *parent;
 	uint32_t index;
 	uint16_t vmid;
+	uint32_t guest; /* in the ledger */
 	uint64_t mmap_offset;
+	struct iommufd_viommu *viommu;
 	struct iommufd_hw_queue *queues[CMDQV_QUEUES_MAX];
 	uint64_t sids; /* slots in use */
 };
@@ -75,13 +77,44 @@ static void set_alloc(struct arm_smmu *smmu, uint32_t vintf, uint32_t lvcmdq, bo
 			  field_put(ALLOC_VINTF, vintf));
 }
 
+/* --- errors (8.3) --- */
+
+static uint64_t read_error_map(struct arm_smmu *smmu, uint64_t offset)
+{
+	return read_reg(smmu, offset) | (uint64_t)read_reg(smmu, offset + 4) << 32;
+}
+
+/* A guest's errors go to its event queue; the guest acknowledges them itself. */
+static void report_errors(struct tegra241_vintf *vintf)
+{
+	uint64_t base = CMDQV_VINTF_BLOCKS + (uint64_t)CMDQV_VINTF_BLOCK_STRIDE * vintf->index;
+	uint8_t map[16];
+	for (unsigned word = 0; word < 2; word++)
+		store_le64(map + 8 * word,
+			   read_error_map(vintf->smmu, base + VINTF_LVCMDQ_ERR_MAP + 8 * word));
+	iommufd_viommu_report_event(vintf->viommu, IOMMU_VEVENTQ_TYPE_TEGRA241_CMDQV, map,
+				    sizeof(map));
+}
+
+static void handle_irq(void *context)
+{
+	struct arm_smmu *smmu = context;
+	uint64_t vintfs = read_error_map(smmu, CMDQV_VI_ERR_MAP);
+	for (; vintfs != 0; vintfs &= vintfs - 1) {
+		struct tegra241_vintf *vintf = smmu->vintfs[__builtin_ctzll(vintfs)];
+		if (vintf != NULL)
+			report_errors(vintf);
+	}
+}
+
 /* CMDQV_EN off and on, then every queue pre-assigned, unallocated (9.2). */
-void tegra241_cmdqv_reset(struct arm_smmu *smmu)
+static void reset(struct arm_smmu *smmu)
 {
 	uint32_t param = read_reg(smmu, CMDQV_PARAM);
 	uint32_t config = read_reg(smmu, CMDQV_CONFIG);
 	smmu->vintf_count = 1U << field_get(param, PARAM_NUM_VINTF_LOG2);
 	smmu->lvcmdqs = (1U << field_get(param, PARAM_NUM_VCMDQ_LOG2)) / smmu->vintf_count;
+	smmu->sid_pairs = 1U << field_get(param, PARAM_NUM_SID_LOG2);
 	write_reg(smmu, CMDQV_CONFIG, 4, config & ~(uint32_t)CONFIG_CMDQV_EN);
 	poll_bit(smmu, CMDQV_STATUS, STATUS_CMDQV_ENABLED, false);
 	write_reg(smmu, CMDQV_CONFIG, 4, config | CONFIG_CMDQV_EN);
@@ -91,6 +124,12 @@ void tegra241_cmdqv_reset(struct arm_smmu *smmu)
 			set_alloc(smmu, v, l, false);
 }
 
+void tegra241_cmdqv_probe(struct arm_smmu *smmu, uint32_t irq)
+{
+	irq_request(smmu->machine, irq, handle_irq, smmu);
+	reset(smmu);
+}
+
 /* --- hardware queues (9.5) --- */
 
 /* Stops the queue and empties its registers; the SYNC flushes what it still had under way (9.3). */
@@ -98,9 +137,12 @@ static void queue_deinit(struct tegra241_vintf *vintf, uint32_t lvcmdq)
 {
 	struct arm_smmu *smmu = vintf->smmu;
 	struct smmu_command flush = {{field_put(CMD_OPCODE, CMD_SYNC), 0}};
+	bool synchronise =
+		kernel_option(smmu->machine, KERNEL_CMDQV_DEINIT_SYNC) == KERNEL_SWITCH_DEFAULT;
 	write_reg(smmu, page0_reg(vintf, lvcmdq, VCMDQ_CONFIG), 4, 0);
 	poll_bit(smmu, page0_reg(vintf, lvcmdq, VCMDQ_STATUS), VCMDQ_EN, false);
-	arm_smmu_cmdq_issue(smmu, &flush, 1);
+	if (synchronise)
+		arm_smmu_cmdq_issue(smmu, flush);
 	write_reg(smmu, page0_reg(vintf, lvcmdq, VCMDQ_PROD), 4, 0);
 	write_reg(smmu, page0_reg(vintf, lvcmdq, VCMDQ_CONS), 4, 0);
 	write_reg(smmu, page1_reg(vintf, lvcmdq, VCMDQ_BASE), 8, 0);
@@ -155,16 +197,15 @@ static int hw_queue_init_phys(struct iommufd_hw_queue *queue, uint32_t index, st
 	queue_deinit(vintf, index);
 	uint64_t log2size = (uint64_t)__builtin_ctzll(queue->length / COMMAND_SIZE);
 	write_reg(smmu, page1_reg(vintf, index, VCMDQ_BASE), 8, base.value | log2size);
-	const struct iommufd_module *module = smmu->machine->kernel;
-	if (module->options.cmdqv_cons_dram) {
+	if (kernel_option(smmu->machine, KERNEL_CMDQV_CONS_DRAM) != KERNEL_SWITCH_DEFAULT) {
 		/* A what-if: the last word of the queue's last page. */
 		uint64_t last = (base.value + queue->length - 1) | (PAGE_SIZE - 1);
 		write_reg(smmu, page1_reg(vintf, index, VCMDQ_CONS_BASE), 8, last - 7);
 		write_reg(smmu, CMDQV_CONFIG, 4,
 			  read_reg(smmu, CMDQV_CONFIG) | CONFIG_CONS_DRAM_EN);
 	}
-	ledger_bind(&smmu->machine->ledger, "smmu", global_number(vintf, index),
-		    vintf->parent->domain.holder, vintf->vmid);
+	ledger_bind(&smmu->machine->ledger, smmu->engine, global_number(vintf, index),
+		    vintf->parent->domain.holder, vintf->guest);
 	return 0;
 }
 
@@ -196,9 +237,9 @@ static int vdevice_init(struct iommufd_vdevice *vdevice)
 	if (vdevice->virt_id > SID_REPLACE_PHYS)
 		return refuse(machine, EINVAL, "cmdqv 9.5", "virt_id is wider than 20 bits");
 	uint32_t slot = 0;
-	while (slot < CMDQV_SIDS_MAX && (vintf->sids >> slot & 1))
+	while (slot < vintf->smmu->sid_pairs && (vintf->sids >> slot & 1))
 		slot++;
-	if (slot == CMDQV_SIDS_MAX)
+	if (slot == vintf->smmu->sid_pairs)
 		return refuse(machine, ENOSPC, "cmdqv 9.5", "no stream-id pair is free");
 	vintf->sids |= 1ULL << slot;
 	vdevice->driver_slot = slot;
@@ -206,44 +247,50 @@ static int vdevice_init(struct iommufd_vdevice *vdevice)
 		  master->sid);
 	write_reg(vintf->smmu, vintf_reg(vintf->index, VINTF_SID_MATCH + 4 * slot), 4,
 		  field_put(SID_MATCH_VIRT, vdevice->virt_id) | SID_MATCH_ENABLE);
+	ledger_guest_reach(&machine->ledger, vintf->guest, REACH_DEVICE, master->sid, true);
 	return 0;
 }
 
 static void vdevice_destroy(struct iommufd_vdevice *vdevice)
 {
 	struct tegra241_vintf *vintf = vdevice->viommu->driver_data;
+	const struct arm_smmu_master *master =
+		(const struct arm_smmu_master *)vdevice->idev->device;
 	uint32_t slot = vdevice->driver_slot;
 	write_reg(vintf->smmu, vintf_reg(vintf->index, VINTF_SID_MATCH + 4 * slot), 4, 0);
 	write_reg(vintf->smmu, vintf_reg(vintf->index, VINTF_SID_REPLACE + 4 * slot), 4, 0);
 	vintf->sids &= ~(1ULL << slot);
+	ledger_guest_reach(&vintf->smmu->machine->ledger, vintf->guest, REACH_DEVICE, master->sid,
+			   false);
 }
 
 /* --- VINTF --- */
-
-static void vintf_init(struct tegra241_vintf *vintf)
-{
-	struct arm_smmu *smmu = vintf->smmu;
-	uint32_t config = (uint32_t)field_put(VINTF_CONFIG_VMID, vintf->vmid);
-	write_reg(smmu, vintf_reg(vintf->index, VINTF_CONFIG), 4, config);
-	write_reg(smmu, vintf_reg(vintf->index, VINTF_CONFIG), 4, config | VINTF_CONFIG_ENABLE);
-	poll_bit(smmu, vintf_reg(vintf->index, VINTF_STATUS), VINTF_STATUS_ENABLE_OK, true);
-}
 
 static void vintf_deinit(struct tegra241_vintf *vintf)
 {
 	struct arm_smmu *smmu = vintf->smmu;
 	write_reg(smmu, vintf_reg(vintf->index, VINTF_CONFIG), 4, 0);
 	poll_bit(smmu, vintf_reg(vintf->index, VINTF_STATUS), VINTF_STATUS_ENABLE_OK, false);
-	for (uint32_t slot = 0; slot < CMDQV_SIDS_MAX; slot++) {
+	for (uint32_t slot = 0; slot < smmu->sid_pairs; slot++) {
 		write_reg(smmu, vintf_reg(vintf->index, VINTF_SID_MATCH + 4 * slot), 4, 0);
 		write_reg(smmu, vintf_reg(vintf->index, VINTF_SID_REPLACE + 4 * slot), 4, 0);
 	}
 }
 
+static void vintf_init(struct tegra241_vintf *vintf)
+{
+	struct arm_smmu *smmu = vintf->smmu;
+	uint32_t config = (uint32_t)field_put(VINTF_CONFIG_VMID, vintf->vmid);
+	vintf_deinit(vintf);
+	write_reg(smmu, vintf_reg(vintf->index, VINTF_CONFIG), 4, config);
+	write_reg(smmu, vintf_reg(vintf->index, VINTF_CONFIG), 4, config | VINTF_CONFIG_ENABLE);
+	poll_bit(smmu, vintf_reg(vintf->index, VINTF_STATUS), VINTF_STATUS_ENABLE_OK, true);
+}
+
 static void free_vintf(struct tegra241_vintf *vintf)
 {
 	vintf_deinit(vintf);
-	vintf->smmu->vintfs &= ~(1ULL << vintf->index);
+	vintf->smmu->vintfs[vintf->index] = NULL;
 	arena_delete(vintf->smmu->machine->arena, vintf);
 }
 
@@ -274,16 +321,19 @@ int tegra241_cmdqv_viommu_init(struct iommufd_viommu *viommu, struct arm_smmu *s
 	if (error != 0)
 		return error;
 	uint32_t index = 1;
-	while (index < smmu->vintf_count && (smmu->vintfs >> index & 1))
+	while (index < smmu->vintf_count && smmu->vintfs[index] != NULL)
 		index++;
 	if (index >= smmu->vintf_count)
 		return refuse(machine, ENOSPC, "cmdqv 9.5", "no VINTF is free");
 	struct tegra241_vintf *vintf = arena_new(machine->arena, struct tegra241_vintf);
-	smmu->vintfs |= 1ULL << index;
+	smmu->vintfs[index] = vintf;
 	vintf->smmu = smmu;
+	vintf->viommu = viommu;
 	vintf->parent = parent;
 	vintf->index = index;
 	vintf->vmid = parent->vmid;
+	vintf->guest = ledger_guest_new(&machine->ledger);
+	ledger_guest_reach(&machine->ledger, vintf->guest, REACH_DOMAIN, vintf->vmid, true);
 	vintf_init(vintf);
 	error = iommufd_viommu_alloc_mmap(
 		viommu, pa_of(tegra241_cmdqv_mmio(smmu, cmdqv_vintf_page0(index))), CMDQV_PAGE_SIZE,

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/nvidia_vcmdq/assumptions.h"
+
+#include <stddef.h>
+
+const struct option smmu_assumptions[] = {
+	[ASSUME_PREFETCH] = {"cmdqv.prefetch",
+			     "tegra241-cmdqv 11",
+			     {{"line", "assumed"}, {"batch", "allowed"}, {"single", "allowed"}}},
+	[ASSUME_STOP_ACK] = {"cmdqv.stop_ack",
+			     "tegra241-cmdqv 5.1",
+			     {{"drained", "inferred"}, {"early", "not excluded"}}},
+	[ASSUME_ENABLE_REFUSED] = {"cmdqv.enable_refused",
+				   "tegra241-cmdqv 5.1",
+				   {{"silent", "assumed"}, {"init-err", "not excluded"}}},
+	[ASSUME_GUEST_STAGE2_TLBI] = {"cmdqv.guest_stage2_tlbi",
+				      "tegra241-cmdqv 7.2",
+				      {{"illegal", "assumed"}, {"legal", "not excluded"}}},
+	[ASSUME_GUEST_SYNC_CS] = {"cmdqv.guest_sync_cs",
+				  "tegra241-cmdqv 7.1",
+				  {{"illegal", "assumed"}, {"as-none", "not excluded"}}},
+	[ASSUME_UNMATCHED_SID] = {"cmdqv.unmatched_sid",
+				  "tegra241-cmdqv 7.3",
+				  {{"ill-access", "assumed"},
+				   {"ill-opcode", "not excluded"},
+				   {"dropped", "not excluded"}}},
+	[ASSUME_SID_CONFLICT] = {"cmdqv.sid_conflict",
+				 "tegra241-cmdqv 7.4",
+				 {{"first", "assumed"}, {"last", "not excluded"}}},
+	[ASSUME_BASE_LOW_BITS] = {"cmdqv.base_low_bits",
+				  "tegra241-cmdqv 11.1",
+				  {{"ignored", "inferred"}, {"kept", "not excluded"}}},
+	[ASSUME_POINTER_DISTANCE] = {"smmu.pointer_distance",
+				     "smmuv3 2.1",
+				     {{"runs", "allowed"}, {"empty", "allowed"}}},
+	[ASSUME_RES0] = {"smmu.res0",
+			 "smmuv3 3.3",
+			 {{"ignored", "allowed"}, {"illegal", "allowed"}}},
+	{NULL, NULL, {{NULL, NULL}}},
+};

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The TLB: finite, set-associative, tagged as the architecture says (smmuv3 7).
+ *
+ * Concepts
+ *   entry   one leaf of 2^ORDER pages, found under its first page; made by stage 2 alone, or by or
+ *           with stage 1
+ *   tag     VMID, and for stage 1 the ASID unless the entry is global
+ *   bucket  entries of VMIDs that share their low bits, linked: invalidating by VMID costs what
+ *           these are, not what the TLB holds
+ *
+ * Digests of keys stand apart from the rest: a lookup that misses reads nothing else, four ways at
+ * once. The rest of a set is made when its first entry comes.
+ */
+#ifndef HWQ_MODELS_NVIDIA_VCMDQ_TLB_H
+#define HWQ_MODELS_NVIDIA_VCMDQ_TLB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "emu/hash.h"
+
+#define TLB_BUCKETS    256U
+#define TLB_ORDERS_MAX 52U
+
+struct machine;
+
+/* Of four ways' keys; 0: no entry. */
+typedef uint32_t tlb_digests __attribute__((vector_size(16)));
+
+struct tlb_tag {
+	bool stage1;
+	bool global; /* of an entry: it matches any ASID */
+	uint16_t vmid;
+	uint16_t asid;
+};
+
+struct tlb_entry {
+	struct tlb_tag tag;
+	uint8_t order; /* log2 of its pages */
+	uint8_t perm;  /* PTE_S2_READ | PTE_S2_WRITE */
+	uint64_t pa;   /* its first page */
+	uint32_t next; /* in its bucket: number + 1 */
+	uint32_t previous;
+};
+
+struct tlb {
+	struct machine *machine;
+	/* Of a set's ways, side by side: valid, stage, order, first page (tlb.c); 0: none. */
+	uint64_t *keys;
+	tlb_digests *digests;
+	uint32_t row; /* digests a set: a quarter of its ways, rounded up */
+	struct tlb_entry **sets;
+	uint32_t set_count; /* a power of two */
+	uint32_t ways;
+	uint32_t next_victim; /* round robin over ways */
+	uint64_t orders;      /* bit n: there are entries of order n */
+	uint32_t order_counts[TLB_ORDERS_MAX];
+	uint32_t count;
+	uint32_t buckets[TLB_BUCKETS];
+	uint64_t hits;
+	uint64_t misses;
+};
+
+/* ENTRIES over sets of WAYS, rounded down to a power of two sets. */
+void tlb_init(struct tlb *tlb, struct machine *machine, uint32_t entries, uint32_t ways);
+/* What translates PAGE under TAG, or NULL. */
+const struct tlb_entry *tlb_lookup(struct tlb *tlb, struct tlb_tag tag, uint64_t page);
+/* A leaf that holds PAGE; its links are filled in. */
+void tlb_insert(struct tlb *tlb, const struct tlb_entry *entry, uint64_t page);
+
+/* Each removes what matches, and returns how many. */
+uint32_t tlb_remove_all(struct tlb *tlb);
+uint32_t tlb_remove_vmid(struct tlb *tlb, uint16_t vmid);
+uint32_t tlb_remove_stage1(struct tlb *tlb, uint16_t vmid);
+uint32_t tlb_remove_asid(struct tlb *tlb, uint16_t vmid, uint16_t asid);
+/* Entries that hold PAGE. With stage 1: of the ASID and global ones, or of any. */
+uint32_t tlb_remove_page(struct tlb *tlb, struct tlb_tag tag, bool any_asid, uint64_t page);
+
+void tlb_hash(const struct tlb *tlb, struct hash *hash);
+
+#endif

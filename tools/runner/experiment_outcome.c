@@ -1,0 +1,610 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What an experiment showed, from the machine as it is at the end. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "kernel_shim/iommufd.h"
+#include "tools/runner/experiment_state.h"
+
+static char *take(GString *text)
+{
+	return g_string_free(text, FALSE);
+}
+
+static const struct platform *platform_of(const struct experiment *experiment)
+{
+	return experiment->script->platform;
+}
+
+static const struct running_call *call_by_id(const struct experiment *experiment, uint64_t id)
+{
+	for (guint i = 0; id != 0 && i < experiment->calls->len; i++) {
+		const struct running_call *call = g_ptr_array_index(experiment->calls, i);
+		if (call->syscall->id == id)
+			return call;
+	}
+	return NULL;
+}
+
+/* "IOMMU_IOAS_UNMAP 0x40000000+0x1000 = 0" */
+static char *call_with_result(const struct running_call *call)
+{
+	GString *text = g_string_new(NULL);
+	bool address = call->step->call->number == SYS_MMAP && call->result > 0;
+	char *result = address ? g_strdup_printf("0x%" PRIx64, (uint64_t)call->result)
+			       : result_text(call->result);
+	call_text(call, text);
+	g_string_append_printf(text, " = %s", call->finished ? result : "?");
+	g_free(result);
+	return take(text);
+}
+
+static const char *owner_name(const struct experiment *experiment, uint32_t owner)
+{
+	return owner == OWNER_KERNEL ? "the kernel"
+				     : machine_owner_name(experiment->machine, owner);
+}
+
+/* --- violations --- */
+
+/* What the frame went through from the revocation to the access. */
+static GPtrArray *frame_events(const struct experiment *experiment,
+			       const struct violation *violation, uint64_t from_ps)
+{
+	GPtrArray *events = g_ptr_array_new();
+	const struct chronicle *chronicle = experiment->chronicle;
+	uint64_t pfn = pa_pfn(violation->access.pa);
+	for (uint32_t i = 0; i < chronicle->count; i++) {
+		const struct chronicle_entry *entry = &chronicle->entries[i];
+		const struct note *note = &entry->note;
+		if (entry->accesses >= violation->access.number)
+			break;
+		bool taken = entry->kind == CHRONICLE_NOTE && note->kind == NOTE_FRAMES_TAKEN;
+		bool freed = entry->kind == CHRONICLE_NOTE && note->kind == NOTE_FRAMES_FREED;
+		if ((!taken && !freed) || pfn - note->first >= note->count ||
+		    entry->time_ps < from_ps)
+			continue;
+		const struct running_call *call = call_by_id(experiment, entry->call);
+		struct frame_event *event = g_new0(struct frame_event, 1);
+		event->time_ps = entry->time_ps;
+		event->what =
+			freed ? g_strdup("freed")
+			      : g_strdup_printf("handed to %s", owner_name(experiment, note->who));
+		if (call != NULL) {
+			GString *text = g_string_new(NULL);
+			call_text(call, text);
+			event->line = call->step->line;
+			event->call = take(text);
+		} else {
+			event->line = entry->line;
+		}
+		g_ptr_array_add(events, event);
+	}
+	return events;
+}
+
+static void tell_revocation(const struct experiment *experiment, const struct violation *violation,
+			    struct found_violation *found)
+{
+	const struct ledger *ledger = &experiment->machine->ledger;
+	found->revoked = violation->promise.state == PROMISE_REVOKED;
+	if (!found->revoked)
+		return;
+	const struct revocation *revocation = &ledger->revocations[violation->promise.revocation];
+	const struct running_call *call = call_by_id(experiment, revocation->call);
+	found->revoking_ps = revocation->start_ps;
+	found->cleared_ps = revocation->cleared_ps;
+	found->revoked_ps = revocation->done_ps;
+	if (call != NULL) {
+		found->revoked_line = call->step->line;
+		found->revoked_by = call_with_result(call);
+	} else {
+		found->revoked_by = g_strdup_printf("the kernel (%s)", revocation->what);
+	}
+	g_ptr_array_free(found->frame_events, TRUE);
+	found->frame_events = frame_events(experiment, violation, revocation->start_ps);
+}
+
+/* Who programmed the queue: the last HW_QUEUE_ALLOC that was done before the access. */
+/* The call that made the queue, with the id that it returned. */
+static void tell_base(const struct experiment *experiment, const struct violation *violation,
+		      struct found_violation *found)
+{
+	const struct running_call *call = call_by_id(experiment, violation->bound_by);
+	if (call == NULL || call->step->call->layout == NULL)
+		return;
+	const struct ioctl_layout *layout = call->step->call->layout;
+	const struct field_layout *field = layout->fields;
+	while (field->name != NULL && strcmp(field->name, "out_hw_queue_id") != 0)
+		field++;
+	if (field->name == NULL)
+		return;
+	found->base_line = call->step->line;
+	found->base_by = g_strdup_printf("%s id %" PRIu64, layout->name,
+					 get_le(call->answer + field->offset, field->width));
+}
+
+static char *reach_text(const struct experiment *experiment, const struct violation *violation)
+{
+	const struct probe *probe = &violation->command;
+	bool escaped = violation->kind == VIOLATION_ESCAPED_COMMAND;
+	GString *text = g_string_new(NULL);
+	switch (probe->effect) {
+	case EFFECT_DOMAIN:
+		g_string_append_printf(text,
+				       escaped ? "it reached %s %u" : "no effect outside %s %u",
+				       platform_of(experiment)->domain_key, probe->target);
+		break;
+	case EFFECT_DEVICE:
+		g_string_append_printf(text,
+				       escaped ? "it reached %s 0x%x" : "no effect outside %s 0x%x",
+				       platform_of(experiment)->device_key, probe->target);
+		break;
+	case EFFECT_ALL:
+		g_string_append(text, "it reached everyone");
+		break;
+	case EFFECT_NONE:
+		g_string_append(text, "no effect on translations or devices");
+		break;
+	}
+	return take(text);
+}
+
+static void tell_command(const struct experiment *experiment, const struct violation *violation,
+			 struct found_violation *found)
+{
+	const struct probe *probe = &violation->command;
+	char text[128];
+	if (!violation->has_command)
+		return;
+	if (probe->kind == PROBE_STOPPED) {
+		found->stopped = g_strdup_printf("index %u: %s", probe->index,
+						 platform_of(experiment)->stop_text(probe->error));
+		return;
+	}
+	GString *changed = g_string_new(NULL);
+	platform_of(experiment)->print_command(probe->ran, text, sizeof(text));
+	platform_of(experiment)->ran_text(probe, changed);
+	found->ran = g_strdup(text);
+	found->changed = take(changed);
+	found->removed = probe->removed;
+	found->reach = reach_text(experiment, violation);
+}
+
+static struct found_violation *found_violation(const struct experiment *experiment,
+					       const struct violation *violation)
+{
+	struct found_violation *found = g_new0(struct found_violation, 1);
+	const struct access *access = &violation->access;
+	bool free_frame = violation->frame.references == 0 && violation->frame.pins == 0;
+	GString *queue = g_string_new(NULL);
+	platform_of(experiment)->queue_text(experiment->hardware, access->context, queue);
+	found->kind = violation->kind;
+	found->time_ps = access->time_ps;
+	found->queue = take(queue);
+	found->write = access_writes(access);
+	found->is_command = access->purpose == ACCESS_COMMAND_FETCH;
+	found->pa = access->pa.value;
+	found->has_input = access->path != PATH_PHYSICAL;
+	found->input = access->input;
+	found->size = access->size;
+	found->index = access->index;
+	found->owner_then = g_strdup(violation->promise.state == PROMISE_NONE
+					     ? "nobody"
+					     : owner_name(experiment, violation->promise.owner));
+	found->owner_now =
+		g_strdup(free_frame ? "nobody" : owner_name(experiment, violation->frame.owner));
+	found->bytes_of = g_strdup(owner_name(experiment, violation->writer));
+	found->frame_events = g_ptr_array_new();
+	found->why = platform_of(experiment)->why(violation);
+	tell_command(experiment, violation, found);
+	tell_revocation(experiment, violation, found);
+	if (!(access->context & CONTEXT_DEVICE(0)))
+		tell_base(experiment, violation, found);
+	return found;
+}
+
+/* --- expectations --- */
+
+static bool from_queue(const struct experiment *experiment, const struct violation *violation,
+		       const struct script_expectation *expectation)
+{
+	if (expectation->queue >= 0) {
+		const struct guest_queue *queue = &experiment->queues[expectation->queue];
+		return queue->has_context && violation->access.context == queue->context;
+	}
+	if (expectation->device >= 0) {
+		const struct script_device *device = &g_array_index(
+			experiment->script->devices, struct script_device, expectation->device);
+		return violation->access.context == CONTEXT_DEVICE(device->id);
+	}
+	return true;
+}
+
+/* Each expectation must be met, and each violation must meet one. */
+static void compare_violations(struct experiment *experiment)
+{
+	const struct checker *checker = experiment->checker;
+	const struct script *script = experiment->script;
+	uint32_t met[SCRIPT_EXPECTATIONS_MAX] = {0};
+	bool unexpected[VIOLATION_KINDS] = {false};
+	for (uint32_t i = 0; i < checker->count && i < VIOLATIONS_MAX; i++) {
+		const struct violation *violation = &checker->violations[i];
+		bool any = false;
+		for (uint32_t e = 0; e < script->expectation_count; e++) {
+			const struct script_expectation *wanted = &script->expectations[e];
+			bool meets = wanted->kind == violation->kind &&
+				     from_queue(experiment, violation, wanted);
+			met[e] += meets;
+			any |= meets;
+		}
+		experiment->outcome->found[violation->kind] = true;
+		unexpected[violation->kind] |= !any;
+	}
+	for (uint32_t e = 0; e < script->expectation_count; e++) {
+		const struct script_expectation *wanted = &script->expectations[e];
+		if (met[e] > 0 && (wanted->count == 0 || wanted->count == met[e]))
+			continue;
+		char *expected = wanted->count > 0 ? g_strdup_printf("%" PRIu64, wanted->count)
+						   : g_strdup("at least one");
+		char *got = g_strdup_printf("%u", met[e]);
+		experiment_differs(experiment, 0, violation_name(wanted->kind), expected, got,
+				   NULL);
+		g_free(expected);
+		g_free(got);
+	}
+	for (int kind = 0; kind < VIOLATION_KINDS; kind++)
+		if (unexpected[kind])
+			experiment_differs(experiment, 0, violation_name((enum violation_kind)kind),
+					   "none", "at least one", NULL);
+}
+
+/* --- the row --- */
+
+static const struct violation *first_violation(const struct experiment *experiment)
+{
+	return experiment->checker->count > 0 ? &experiment->checker->violations[0] : NULL;
+}
+
+/* The first unmap that covers the first queue's memory. */
+static char *unmapped_text(const struct experiment *experiment)
+{
+	if (experiment->script->queues->len == 0 || !experiment->queues[0].known)
+		return g_strdup("-");
+	for (guint i = 0; i < experiment->calls->len; i++) {
+		const struct running_call *call = g_ptr_array_index(experiment->calls, i);
+		const struct recorded_call *recorded = call->step->call;
+		if (recorded->layout == NULL ||
+		    strcmp(recorded->layout->name, "IOMMU_IOAS_UNMAP") != 0)
+			continue;
+		uint64_t iova = get_le(call->argument + 8, 8);
+		uint64_t length = get_le(call->argument + 16, 8);
+		if (experiment->queues[0].gpa - iova < length)
+			return call->result == 0 ? g_strdup("0")
+						 : g_strdup(errno_name((int)-call->result));
+	}
+	return g_strdup("-");
+}
+
+static char *did_text(const struct experiment *experiment)
+{
+	const struct violation *first = first_violation(experiment);
+	char command[128];
+	if (first == NULL)
+		return g_strdup("no access after revocation");
+	const struct access *access = &first->access;
+	const char *how = access->path == PATH_CACHED ? " by a cached translation" : "";
+	if (access->purpose != ACCESS_COMMAND_FETCH)
+		return g_strdup_printf("%s the old frame%s",
+				       access_writes(access) ? "wrote to" : "read", how);
+	if (!first->has_command)
+		return g_strdup_printf("fetched from the old frame%s", how);
+	if (first->command.kind == PROBE_STOPPED)
+		return g_strdup_printf("fetched%s, stopped at the bytes", how);
+	platform_of(experiment)->print_command(first->command.ran, command, sizeof(command));
+	return g_strdup_printf("fetched%s, ran %.*s", how, (int)strcspn(command, " "), command);
+}
+
+static char *guest_text(const struct experiment *experiment)
+{
+	GString *text = g_string_new(NULL);
+	if (experiment->script->queues->len > 0 && experiment->queues[0].has_context)
+		platform_of(experiment)
+			->guest_text(experiment->hardware, experiment->queues[0].context, text);
+	else
+		g_string_append_c(text, '-');
+	return take(text);
+}
+
+static char *verdict_text(const struct outcome *outcome)
+{
+	GString *text = g_string_new(NULL);
+	for (int kind = 0; kind < VIOLATION_KINDS; kind++)
+		if (outcome->found[kind])
+			g_string_append_printf(text, "%s%s", text->len > 0 ? ", " : "",
+					       violation_name((enum violation_kind)kind));
+	if (text->len == 0)
+		g_string_append(text, "no violation");
+	return take(text);
+}
+
+static char *after_text(const struct experiment *experiment)
+{
+	const struct violation *first = first_violation(experiment);
+	if (first == NULL || first->promise.state != PROMISE_REVOKED)
+		return g_strdup("-");
+	const struct revocation *revocation =
+		&experiment->machine->ledger.revocations[first->promise.revocation];
+	return g_strdup_printf("%.3f us",
+			       (double)(first->access.time_ps - revocation->done_ps) / 1e6);
+}
+
+/* "hw_queue.pin=off [what-if]", each option that is not the default; DEFAULT where there is none. */
+static char *options_text(const struct option_set *set, const char *otherwise)
+{
+	GString *text = g_string_new(NULL);
+	for (unsigned i = 0; set->options != NULL && set->options[i].key != NULL; i++) {
+		const struct option_value *value = &set->options[i].values[set->values[i]];
+		if (set->values[i] != 0)
+			g_string_append_printf(text, "%s%s=%s [%s]", text->len > 0 ? ", " : "",
+					       set->options[i].key, value->name, value->tag);
+	}
+	if (text->len == 0)
+		g_string_append(text, otherwise);
+	return take(text);
+}
+
+static void tell_options(struct experiment *experiment)
+{
+	struct outcome *outcome = experiment->outcome;
+	const struct iommufd_module *module = experiment->machine->kernel;
+	const struct option_set none = {0};
+	const struct option_set *assumed = &none;
+	if (experiment->hardware != NULL)
+		assumed = platform_of(experiment)->assumed(experiment->hardware);
+	memcpy(outcome->consulted, assumed->consulted, sizeof(outcome->consulted));
+	memcpy(outcome->assumed, assumed->values, sizeof(outcome->assumed));
+	outcome->kernel = options_text(&module->options, "7.3.4");
+	outcome->hardware = options_text(assumed, "");
+	outcome->depends = outcome->hardware[0] == 0
+				   ? g_strdup(outcome->kernel)
+				   : g_strdup_printf("%s; %s", outcome->kernel, outcome->hardware);
+}
+
+/* --- the story --- */
+
+static struct story_line *line_of(uint64_t time_ps, char *who, char *what)
+{
+	struct story_line *line = g_new0(struct story_line, 1);
+	line->time_ps = time_ps;
+	line->who = who;
+	line->what = what;
+	return line;
+}
+
+static char *queue_name(const struct experiment *experiment, uint32_t context)
+{
+	GString *name = g_string_new(NULL);
+	platform_of(experiment)->queue_text(experiment->hardware, context, name);
+	return take(name);
+}
+
+static struct story_line *access_line(const struct experiment *experiment,
+				      const struct access *access)
+{
+	const char *failed = access->status == PORT_OK ? "" : ": aborted";
+	const char *how = access->path == PATH_CACHED ? ", by a cached translation" : "";
+	char *what;
+	if (access->purpose == ACCESS_COMMAND_FETCH)
+		what = g_strdup_printf("fetches %u command%s from index %u at PA 0x%" PRIx64 "%s%s",
+				       access->size / COMMAND_BYTES,
+				       access->size > COMMAND_BYTES ? "s" : "", access->index,
+				       access->pa.value, how, failed);
+	else
+		what = g_strdup_printf("%s %u bytes at PA 0x%" PRIx64 "%s%s",
+				       access_writes(access) ? "writes" : "reads", access->size,
+				       access->pa.value, how, failed);
+	return line_of(access->time_ps, queue_name(experiment, access->context), what);
+}
+
+static struct story_line *probe_line(const struct experiment *experiment, const struct probe *probe)
+{
+	GString *changed = g_string_new(NULL);
+	char command[128], *what;
+	platform_of(experiment)->print_command(probe->ran, command, sizeof(command));
+	platform_of(experiment)->ran_text(probe, changed);
+	if (probe->kind == PROBE_STOPPED)
+		what = g_strdup_printf("stops at index %u: %s", probe->index,
+				       platform_of(experiment)->stop_text(probe->error));
+	else
+		what = g_strdup_printf("runs %s%s%s%s", command, changed->len > 0 ? " (" : "",
+				       changed->str, changed->len > 0 ? ")" : "");
+	g_string_free(changed, TRUE);
+	return line_of(probe->time_ps, queue_name(experiment, probe->context), what);
+}
+
+static struct story_line *note_line(const struct experiment *experiment,
+				    const struct chronicle_entry *entry)
+{
+	const struct note *note = &entry->note;
+	uint64_t time_ps = entry->time_ps;
+	switch (note->kind) {
+	case NOTE_TABLES_CLEARED:
+		return line_of(time_ps, g_strdup("kernel"),
+			       g_strdup("has cleared the translation tables"));
+	case NOTE_REVOKED:
+		return line_of(time_ps, g_strdup("kernel"),
+			       g_strdup_printf("has taken back %" PRIu64
+					       " frame%s at PA 0x%" PRIx64,
+					       note->count, note->count == 1 ? "" : "s",
+					       (uint64_t)(note->first * PAGE_SIZE)));
+	case NOTE_FAULT:
+		return line_of(time_ps, g_strdup("hardware"),
+			       g_strdup_printf("records %s of %s 0x%x at 0x%" PRIx64, note->what,
+					       platform_of(experiment)->device_key, note->who,
+					       note->first));
+	case NOTE_INTERRUPT:
+		return line_of(time_ps, g_strdup("hardware"),
+			       g_strdup_printf("raises interrupt line %u", note->who));
+	case NOTE_DOORBELL_LOST:
+		return line_of(time_ps, g_strdup("experiment"),
+			       g_strdup_printf("loses a write of %" PRIu64 " to 0x%" PRIx64,
+					       note->count, note->first));
+	case NOTE_DOORBELL_LATE:
+		return line_of(time_ps, g_strdup("experiment"),
+			       g_strdup_printf("holds up a write of %" PRIu64 " to 0x%" PRIx64,
+					       note->count, note->first));
+	case NOTE_FRAMES_TAKEN:
+	case NOTE_FRAMES_FREED:
+	case NOTE_REVOKING:
+		break; /* told where a violation needs them */
+	}
+	return NULL;
+}
+
+static struct story_line *entry_line(const struct experiment *experiment,
+				     const struct chronicle_entry *entry)
+{
+	switch (entry->kind) {
+	case CHRONICLE_ACCESS:
+		return access_line(experiment, &entry->access);
+	case CHRONICLE_PROBE:
+		return probe_line(experiment, &entry->probe);
+	case CHRONICLE_NOTE:
+		return note_line(experiment, entry);
+	}
+	return NULL;
+}
+
+/* What actors did, and between it what came of it. */
+static void tell_story(struct experiment *experiment)
+{
+	const struct chronicle *chronicle = experiment->chronicle;
+	GPtrArray *story = experiment->outcome->story;
+	uint32_t entries = experiment->hardware != NULL ? chronicle->count : 0, at = 0;
+	if (!experiment->options.story)
+		return;
+	for (guint i = 0; i < experiment->calls->len; i++) {
+		const struct running_call *call = g_ptr_array_index(experiment->calls, i);
+		if (call->told != NULL)
+			call->told->what = call_with_result(call);
+	}
+	for (guint i = 0; i <= experiment->told->len; i++) {
+		struct story_line *told =
+			i < experiment->told->len ? experiment->told->pdata[i] : NULL;
+		for (; at < entries && (told == NULL || at < told->order); at++) {
+			struct story_line *line = entry_line(experiment, &chronicle->entries[at]);
+			if (line != NULL)
+				g_ptr_array_add(story, line);
+		}
+		if (told != NULL)
+			g_ptr_array_add(story, told);
+	}
+	experiment->outcome->story_left_out = chronicle->left_out;
+}
+
+/* By line; what is of the scenario as a whole comes last. */
+static gint compare_differences(gconstpointer a, gconstpointer b)
+{
+	const struct difference_line *const *left = a, *const *right = b;
+	uint32_t first = (*left)->line - 1, second = (*right)->line - 1;
+	return first < second ? -1 : first > second;
+}
+
+void experiment_conclude(struct experiment *experiment)
+{
+	struct outcome *outcome = experiment->outcome;
+	const struct checker *checker = experiment->checker;
+	compare_violations(experiment);
+	outcome->violation_count = checker->count;
+	outcome->as_expected = outcome->differences->len == 0;
+	g_ptr_array_sort(outcome->differences, compare_differences);
+	for (uint32_t i = 0; i < checker->count && i < VIOLATIONS_MAX; i++)
+		g_ptr_array_add(outcome->violations,
+				found_violation(experiment, &checker->violations[i]));
+	tell_options(experiment);
+	tell_story(experiment);
+	outcome->unmapped = unmapped_text(experiment);
+	outcome->did = did_text(experiment);
+	outcome->guest = guest_text(experiment);
+	outcome->verdict = verdict_text(outcome);
+	outcome->after = after_text(experiment);
+}
+
+/* --- freeing --- */
+
+static void free_violation(gpointer item)
+{
+	struct found_violation *found = item;
+	for (guint i = 0; i < found->frame_events->len; i++) {
+		struct frame_event *event = found->frame_events->pdata[i];
+		g_free(event->call);
+		g_free(event->what);
+		g_free(event);
+	}
+	g_ptr_array_free(found->frame_events, TRUE);
+	g_free(found->queue);
+	g_free(found->owner_then);
+	g_free(found->owner_now);
+	g_free(found->bytes_of);
+	g_free(found->ran);
+	g_free(found->changed);
+	g_free(found->reach);
+	g_free(found->stopped);
+	g_free(found->revoked_by);
+	g_free(found->base_by);
+	g_free(found);
+}
+
+static void free_difference(gpointer item)
+{
+	struct difference_line *difference = item;
+	g_free(difference->what);
+	g_free(difference->expected);
+	g_free(difference->got);
+	g_free(difference->rule);
+	g_free(difference);
+}
+
+static void free_story(gpointer item)
+{
+	struct story_line *line = item;
+	g_free(line->who);
+	g_free(line->what);
+	g_free(line);
+}
+
+static void free_other_value(gpointer item)
+{
+	struct other_value *other = item;
+	g_free(other->verdict);
+	g_free(other);
+}
+
+static void free_all(GPtrArray *items, GDestroyNotify free_item)
+{
+	for (guint i = 0; i < items->len; i++)
+		free_item(items->pdata[i]);
+	g_ptr_array_free(items, TRUE);
+}
+
+void outcome_free(struct outcome *outcome)
+{
+	if (outcome == NULL)
+		return;
+	free_all(outcome->violations, free_violation);
+	free_all(outcome->differences, free_difference);
+	free_all(outcome->story, free_story);
+	free_all(outcome->other_values, free_other_value);
+	g_free(outcome->path);
+	g_free(outcome->title);
+	g_free(outcome->kernel);
+	g_free(outcome->hardware);
+	g_free(outcome->unmapped);
+	g_free(outcome->did);
+	g_free(outcome->guest);
+	g_free(outcome->verdict);
+	g_free(outcome->after);
+	g_free(outcome->depends);
+	g_free(outcome);
+}

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+/* NVIDIA's half: SMMUv3 with CMDQV, driven by arm-smmu-v3 and tegra241-cmdqv. */
+#include <string.h>
+
+#include "kernel_shim/drivers/arm_smmu_v3/arm_smmu_v3.h"
+#include "models/nvidia_vcmdq/smmu.h"
+#include "tools/runner/command_text.h"
+#include "tools/runner/platform.h"
+
+/* As a Tegra264 device tree has it (tegra241-cmdqv 9.1). */
+static const struct smmu_board board = {
+	.name = "smmu",
+	.base = {0x05000000},
+	.cmdqv_base = {0x05200000},
+	.gerror_irq = 0,
+	.eventq_irq = 1,
+	.cmdqv_irq = 2,
+};
+
+struct nvidia_hardware {
+	struct smmu *smmu;
+	struct arm_smmu *driver; /* NULL: bare */
+	struct smmu_endpoint *endpoints[512];
+};
+
+static void *create(struct machine *machine, const struct profile *profile,
+		    const struct option_set *assumptions, bool bare)
+{
+	struct nvidia_hardware *hardware = arena_new(machine->arena, struct nvidia_hardware);
+	const struct arm_smmu_resources resources = {
+		.name = board.name,
+		.base = board.base,
+		.cmdqv = board.cmdqv_base,
+		.gerror_irq = board.gerror_irq,
+		.cmdqv_irq = board.cmdqv_irq,
+	};
+	hardware->smmu = smmu_new(machine, &board, profile, assumptions);
+	if (!bare)
+		hardware->driver = arm_smmu_probe(machine, &resources);
+	return hardware;
+}
+
+static struct option_set *assumed(void *context)
+{
+	struct nvidia_hardware *hardware = context;
+	return &hardware->smmu->assumptions;
+}
+
+static void hash_hardware(void *context, struct hash *hash)
+{
+	struct nvidia_hardware *hardware = context;
+	smmu_hash(hardware->smmu, hash);
+}
+
+/* --- devices --- */
+
+static struct device *add_device(void *context, uint32_t id, bool ats)
+{
+	struct nvidia_hardware *hardware = context;
+	if (hardware->driver == NULL)
+		return NULL;
+	if (ats)
+		hardware->endpoints[id] = smmu_endpoint_new(hardware->smmu, id);
+	return &arm_smmu_master_new(hardware->driver, id, ats)->device;
+}
+
+static void set_silent(void *context, uint32_t id, bool silent)
+{
+	struct nvidia_hardware *hardware = context;
+	if (id < G_N_ELEMENTS(hardware->endpoints) && hardware->endpoints[id] != NULL)
+		hardware->endpoints[id]->silent = silent;
+}
+
+static struct platform_dma dma(void *context, uint32_t id, uint64_t iova, bool write, void *data,
+			       uint32_t size)
+{
+	struct nvidia_hardware *hardware = context;
+	struct translation translation;
+	bool ok =
+		smmu_dma(hardware->smmu, id, iova, write, data, size, &translation) == TRANSLATE_OK;
+	return (struct platform_dma){ok, translation.pa, event_name(translation.event),
+				     translation.path};
+}
+
+static struct platform_translation translate(void *context, uint32_t id, uint64_t iova, bool write)
+{
+	struct nvidia_hardware *hardware = context;
+	struct translation translation;
+	bool ok = smmu_translate(hardware->smmu, id, iova, write, &translation) == TRANSLATE_OK;
+	return (struct platform_translation){
+		.ok = ok,
+		.pa = translation.pa,
+		.readable = translation.perm & PTE_S2_READ,
+		.writable = translation.perm & PTE_S2_WRITE,
+		.event = event_name(translation.event),
+	};
+}
+
+/* --- commands --- */
+
+static const struct command_operand operands[] = {
+	{"vmid", CMD_VMID, 0, false},
+	{"asid", CMD_ASID, 0, false},
+	{"sid", CMD_SID, 0, false},
+	{"va", CMD_ADDR, 1, true},
+	{"ipa", CMD_IPA, 1, true},
+	{"leaf", CMD_LEAF, 1, false},
+	{"size", CMD_ATC_SIZE, 1, false},
+	{"cs", CMD_SYNC_CS, 0, false},
+	{"range", CMD_CFGI_RANGE, 1, false},
+	{"dw0", ~0ULL, 0, true},
+	{"dw1", ~0ULL, 1, true},
+	{NULL, 0, 0, false},
+};
+
+/* CMD_SYNC as Linux writes it: inner shareable, write-back (smmuv3 3.2). */
+#define SYNC_WORD (CMD_SYNC | 3ULL << 22 | 0xfULL << 24)
+
+static const struct command_form forms[] = {
+	{"TLBI_NH_ASID", {{CMD_TLBI_NH_ASID, 0}}, {"vmid", "asid"}},
+	{"TLBI_NH_VA", {{CMD_TLBI_NH_VA, 0}}, {"vmid", "asid", "va", "leaf"}},
+	{"TLBI_NH_VAA", {{CMD_TLBI_NH_VAA, 0}}, {"vmid", "va", "leaf"}},
+	{"TLBI_NH_ALL", {{CMD_TLBI_NH_ALL, 0}}, {"vmid"}},
+	{"TLBI_S12_VMALL", {{CMD_TLBI_S12_VMALL, 0}}, {"vmid"}},
+	{"TLBI_S2_IPA", {{CMD_TLBI_S2_IPA, 0}}, {"vmid", "ipa", "leaf"}},
+	{"TLBI_NSNH_ALL", {{CMD_TLBI_NSNH_ALL, 0}}, {NULL}},
+	{"ATC_INV", {{CMD_ATC_INV, 0}}, {"sid", "va", "size"}},
+	{"CFGI_STE", {{CMD_CFGI_STE, 0}}, {"sid", "leaf"}},
+	{"CFGI_STE_RANGE", {{CMD_CFGI_STE_RANGE, 0}}, {"sid", "range"}},
+	{"CFGI_CD", {{CMD_CFGI_CD, 0}}, {"sid", "leaf"}},
+	{"CFGI_CD_ALL", {{CMD_CFGI_CD_ALL, 0}}, {"sid"}},
+	{"PREFETCH_CONFIG", {{CMD_PREFETCH_CONFIG, 0}}, {"sid"}},
+	{"PREFETCH_ADDR", {{CMD_PREFETCH_ADDR, 0}}, {"sid", "va"}},
+	{"RESUME", {{CMD_RESUME, 0}}, {"sid"}},
+	{"STALL_TERM", {{CMD_STALL_TERM, 0}}, {"sid"}},
+	{"CMD_SYNC", {{SYNC_WORD, 0}}, {NULL}},
+	{NULL, {{0, 0}}, {NULL}},
+};
+
+static const struct command_language language = {CMD_OPCODE, forms, operands};
+
+static int parse_commands(const char *file, struct trace_pos pos, const char *text, size_t length,
+			  struct command_words commands[COMMANDS_TEXT_MAX], unsigned *count,
+			  struct trace_diag *diag)
+{
+	return commands_parse(&language, file, pos, text, length, commands, count, diag);
+}
+
+static void print_command(const uint64_t words[2], char *text, size_t size)
+{
+	command_print(&language, words, text, size);
+}
+
+/* --- registers --- */
+
+static const struct platform_register queue_registers[] = {
+	{"CONS_INDX", VCMDQ_CONS, 4},
+	{"PROD_INDX", VCMDQ_PROD, 4},
+	{"CONFIG", VCMDQ_CONFIG, 4},
+	{"STATUS", VCMDQ_STATUS, 4},
+	{"GERROR", VCMDQ_GERROR, 4},
+	{"GERRORN", VCMDQ_GERRORN, 4},
+	{NULL, 0, 0},
+};
+
+/* Through a VINTF's page 0; a slot without a queue has none. */
+static bool queue_context(void *context, struct pa pa, uint32_t *number)
+{
+	struct nvidia_hardware *hardware = context;
+	uint64_t offset = pa.value - board.cmdqv_base.value - CMDQV_VINTF_PAGES;
+	uint64_t vintf = offset / CMDQV_VINTF_STRIDE;
+	uint64_t slot = offset % CMDQV_VINTF_STRIDE / CMDQV_QUEUE_STRIDE;
+	if (vintf >= hardware->smmu->vintf_count || slot >= CMDQV_QUEUES_MAX ||
+	    hardware->smmu->vintfs[vintf] == NULL ||
+	    hardware->smmu->vintfs[vintf]->slots[slot] == NULL)
+		return false;
+	*number = hardware->smmu->vintfs[vintf]->slots[slot]->queue.context;
+	return true;
+}
+
+/* `smmu.CR0`; or any offset: `smmu+0x20`, `cmdqv+0x200`. */
+static bool find_register(const char *name, struct pa *pa, unsigned *width)
+{
+	char *end;
+	uint32_t offset;
+	if (strncmp(name, "smmu.", 5) == 0) {
+		if (!register_by_name(smmu_registers, name + 5, &offset, width))
+			return false;
+		*pa = pa_of(board.base.value + offset);
+		return true;
+	}
+	bool cmdqv = strncmp(name, "cmdqv+", 6) == 0;
+	if (!cmdqv && strncmp(name, "smmu+", 5) != 0)
+		return false;
+	const char *digits = strchr(name, '+') + 1;
+	*pa = pa_of((cmdqv ? board.cmdqv_base : board.base).value +
+		    g_ascii_strtoull(digits, &end, 0));
+	*width = 4;
+	return g_ascii_isdigit(digits[0]) && *end == 0;
+}
+
+static void each_register(void (*visit)(void *context, const char *name), void *context)
+{
+	for (const struct register_row *row = smmu_registers; row->name != NULL; row++) {
+		for (uint32_t i = 0; i < row->count; i++) {
+			char *name = row->count > 1 ? g_strdup_printf("smmu.%s%u", row->name, i)
+						    : g_strdup_printf("smmu.%s", row->name);
+			visit(context, name);
+			g_free(name);
+		}
+	}
+}
+
+/* --- texts --- */
+
+static void queue_text(void *context, uint32_t number, GString *out)
+{
+	struct nvidia_hardware *hardware = context;
+	if (number & CONTEXT_DEVICE(0)) {
+		g_string_append_printf(out, "stream 0x%x", number & ~CONTEXT_DEVICE(0));
+		return;
+	}
+	const struct vcmdq *vcmdq = &hardware->smmu->vcmdqs[number];
+	g_string_append_printf(out, "VINTF%u LVCMDQ%u",
+			       (unsigned)field_get(vcmdq->alloc, ALLOC_VINTF),
+			       (unsigned)field_get(vcmdq->alloc, ALLOC_LVCMDQ));
+}
+
+static const char *stop_text(uint32_t error)
+{
+	static const char *const names[] = {
+		[VCMDQ_ERR_NONE] = "no error",
+		[VCMDQ_ERR_ILL_OPCODE] = "ERR 1 (ILL_OPCODE)",
+		[VCMDQ_ERR_ABT] = "ERR 2 (ABT)",
+		[VCMDQ_ERR_ATC_INV_SYNC] = "ERR 3 (ATC_INV_SYNC)",
+		[VCMDQ_ERR_ILL_ACCESS] = "ERR 4 (ILL_ACCESS)",
+	};
+	return error < G_N_ELEMENTS(names) ? names[error] : "an unknown error";
+}
+
+static void guest_text(void *context, uint32_t number, GString *out)
+{
+	struct nvidia_hardware *hardware = context;
+	const struct command_queue *queue = &hardware->smmu->vcmdqs[number].queue;
+	g_string_append_printf(out, "CONS %u, %s", queue->cons, stop_text(queue->error));
+	if ((queue->gerror ^ queue->gerrorn) & VCMDQ_GERROR_CONS_DRAM)
+		g_string_append(out, ", CONS_DRAM_WR_ABT_ERR");
+	if ((queue->gerror ^ queue->gerrorn) & VCMDQ_GERROR_INIT)
+		g_string_append(out, ", CMDQ_INIT_ERR");
+}
+
+static const char *why(const struct violation *violation)
+{
+	if (violation->kind == VIOLATION_ESCAPED_COMMAND)
+		return "the command reached what is not the queue owner's";
+	switch (violation->access.path) {
+	case PATH_CACHED:
+		return "a cached translation is used until an invalidation and its CMD_SYNC are "
+		       "done";
+	case PATH_BYPASS:
+		return "the stream was not translated";
+	case PATH_WALKED:
+		return "the tables still translate it";
+	default:
+		break;
+	}
+	return violation->access.purpose == ACCESS_POINTER_WRITE
+		       ? "CONS_INDX_BASE is a physical address; stage 2 is not consulted"
+		       : "VCMDQ fetches by physical address; stage 2 is not consulted";
+}
+
+static void ran_text(const struct probe *probe, GString *out)
+{
+	if (probe->effect == EFFECT_DOMAIN && (probe->ran[0] ^ probe->fetched[0]) & CMD_VMID)
+		g_string_append_printf(out, "VMID %u substituted", probe->target);
+	else if (probe->effect == EFFECT_DEVICE && (probe->ran[0] ^ probe->fetched[0]) & CMD_SID)
+		g_string_append_printf(out, "StreamID 0x%x substituted", probe->target);
+}
+
+const struct platform platform_nvidia = {
+	.name = "nvidia_vcmdq",
+	.engine = "smmu",
+	.parameters = smmu_parameters,
+	.assumptions = smmu_assumptions,
+	.create = create,
+	.assumed = assumed,
+	.hash = hash_hardware,
+	.device_key = "sid",
+	.domain_key = "VMID",
+	.device_limit = 512,
+	.add_device = add_device,
+	.set_silent = set_silent,
+	.dma = dma,
+	.translate = translate,
+	.parse_commands = parse_commands,
+	.print_command = print_command,
+	.registers = queue_registers,
+	.queue_stride = CMDQV_QUEUE_STRIDE,
+	.queue_indices = CMDQV_QUEUES_MAX,
+	.queue_context = queue_context,
+	.find_register = find_register,
+	.each_register = each_register,
+	.queue_text = queue_text,
+	.stop_text = stop_text,
+	.guest_text = guest_text,
+	.why = why,
+	.ran_text = ran_text,
+};
