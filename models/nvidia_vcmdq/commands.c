@@ -22,7 +22,7 @@ static uint32_t remove_page(struct tlb *tlb, const struct smmu_command *command,
 			    bool any_asid)
 {
 	const struct tlb_tag tag = {
-		.stage1 = stage1, .vmid = vmid_of(command), .asid = asid_of(command)};
+		.stage1 = stage1, .domain = vmid_of(command), .space = asid_of(command)};
 	uint64_t address = command->dw[1] & (stage1 ? CMD_ADDR : CMD_IPA);
 	return tlb_remove_page(tlb, tag, any_asid, address >> PAGE_SHIFT);
 }
@@ -92,7 +92,7 @@ void smmu_execute(struct smmu *smmu, struct command_queue *queue,
 		probe->removed = remove_page(tlb, command, true, true);
 		break;
 	case CMD_TLBI_NH_ASID:
-		probe->removed = tlb_remove_asid(tlb, vmid, asid_of(command));
+		probe->removed = tlb_remove_space(tlb, vmid, asid_of(command));
 		break;
 	case CMD_TLBI_NH_ALL:
 		probe->removed = tlb_remove_stage1(tlb, vmid);
@@ -101,7 +101,7 @@ void smmu_execute(struct smmu *smmu, struct command_queue *queue,
 		probe->removed = remove_page(tlb, command, false, true);
 		break;
 	case CMD_TLBI_S12_VMALL:
-		probe->removed = tlb_remove_vmid(tlb, vmid);
+		probe->removed = tlb_remove_domain(tlb, vmid);
 		break;
 	case CMD_TLBI_NSNH_ALL:
 		probe->removed = tlb_remove_all(tlb);

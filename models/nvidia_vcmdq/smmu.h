@@ -30,7 +30,7 @@
 #include "models/nvidia_vcmdq/assumptions.h"
 #include "models/nvidia_vcmdq/cmdqv_spec.h"
 #include "models/nvidia_vcmdq/smmu_spec.h"
-#include "models/nvidia_vcmdq/tlb.h"
+#include "models/tlb.h"
 
 #define LINE_COMMANDS      4U  /* a 64-byte line */
 #define PREFETCH_MAX       32U /* commands that a queue holds, fetched and not run */

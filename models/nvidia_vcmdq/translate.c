@@ -80,7 +80,7 @@ static enum translate_result walk(struct request *request, const struct stream_c
 			return TRANSLATE_FAULT;
 		uint64_t block = (1ULL << shift) - 1;
 		*entry = (struct tlb_entry){
-			.tag = {.vmid = config->vmid},
+			.tag = {.domain = config->vmid},
 			.order = (uint8_t)(shift - PAGE_SHIFT),
 			.perm = (uint8_t)(pte & (PTE_S2_READ | PTE_S2_WRITE)),
 			.pa = (address & ~block) >> PAGE_SHIFT,
@@ -94,7 +94,7 @@ static enum translate_result translate_stage2(struct request *request,
 {
 	struct smmu *smmu = request->smmu;
 	struct translation *out = request->out;
-	struct tlb_tag tag = {.vmid = config->vmid};
+	struct tlb_tag tag = {.domain = config->vmid};
 	struct tlb_entry walked;
 	if (request->iova >> config->input_bits != 0)
 		return fault(request, EVT_F_TRANSLATION, request->iova);

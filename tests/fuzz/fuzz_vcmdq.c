@@ -284,7 +284,7 @@ static void fill_tlb(struct fuzz *fuzz)
 	for (unsigned i = 0; i < 3; i++) {
 		for (uint64_t page = 0; page < TLB_PAGES; page++) {
 			struct tlb_entry entry = {
-				.tag = {.stage1 = page & 1, .vmid = vmids[i], .asid = page & 1}};
+				.tag = {.stage1 = page & 1, .domain = vmids[i], .space = page & 1}};
 			tlb_insert(&fuzz->kit->smmu->tlb, &entry, page);
 		}
 	}
@@ -374,7 +374,7 @@ static void check_tlb(struct fuzz *fuzz)
 	for (unsigned i = 0; i < 2; i++) {
 		for (uint64_t page = 0; page < TLB_PAGES; page++) {
 			struct tlb_tag tag = {
-				.stage1 = page & 1, .vmid = vmids[i], .asid = page & 1};
+				.stage1 = page & 1, .domain = vmids[i], .space = page & 1};
 			assert(tlb_lookup(&fuzz->kit->smmu->tlb, tag, page) != NULL);
 		}
 	}

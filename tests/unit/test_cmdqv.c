@@ -839,14 +839,14 @@ END_TEST
 /* A translation of page 1, of stage 1 (ASID 0x51) or of stage 2. */
 static bool cached(uint16_t vmid, bool stage1)
 {
-	struct tlb_tag tag = {.stage1 = stage1, .vmid = vmid, .asid = stage1 ? 0x51 : 0};
+	struct tlb_tag tag = {.stage1 = stage1, .domain = vmid, .space = stage1 ? 0x51 : 0};
 	return tlb_lookup(&kit->smmu->tlb, tag, 1) != NULL;
 }
 
 static void cache(uint16_t vmid, bool stage1)
 {
 	struct tlb_entry entry = {
-		.tag = {.stage1 = stage1, .vmid = vmid, .asid = stage1 ? 0x51 : 0}, .pa = 1};
+		.tag = {.stage1 = stage1, .domain = vmid, .space = stage1 ? 0x51 : 0}, .pa = 1};
 	tlb_insert(&kit->smmu->tlb, &entry, 1);
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "emu/machine.h"
-#include "models/nvidia_vcmdq/tlb.h"
+#include "models/tlb.h"
 #include "tests/kit/run.h"
 
 #define SEED       20261124U
@@ -31,17 +31,17 @@ static void teardown(void)
 
 static struct tlb_tag stage2(uint16_t vmid)
 {
-	return (struct tlb_tag){.vmid = vmid};
+	return (struct tlb_tag){.domain = vmid};
 }
 
 static struct tlb_tag stage1(uint16_t vmid, uint16_t asid)
 {
-	return (struct tlb_tag){.stage1 = true, .vmid = vmid, .asid = asid};
+	return (struct tlb_tag){.stage1 = true, .domain = vmid, .space = asid};
 }
 
 static struct tlb_tag global(uint16_t vmid, uint16_t asid)
 {
-	return (struct tlb_tag){.stage1 = true, .global = true, .vmid = vmid, .asid = asid};
+	return (struct tlb_tag){.stage1 = true, .global = true, .domain = vmid, .space = asid};
 }
 
 static void insert(struct tlb_tag tag, unsigned order, uint64_t page, uint64_t pa)
@@ -78,18 +78,39 @@ struct model {
 static struct model model;
 
 /* What an invalidation is aimed at. */
-enum aim { AIM_ALL, AIM_VMID, AIM_STAGE1, AIM_ASID, AIM_VA, AIM_VA_ANY_ASID, AIM_IPA, AIMS };
+enum aim {
+	AIM_ALL,
+	AIM_VMID,
+	AIM_STAGE1,
+	AIM_ASID,
+	AIM_VA,
+	AIM_VA_ANY_ASID,
+	AIM_IPA,
+	AIM_RANGE, /* RANGE_PAGES from the page on */
+	AIMS,
+};
+
+#define RANGE_PAGES 600U
 
 static bool holds(const struct model_entry *it, uint64_t page)
 {
 	return it->page >> it->entry.order == page >> it->entry.order;
 }
 
+/* Page by page, as far as it matters. */
+static bool in_range(const struct model_entry *it, uint64_t first)
+{
+	for (uint64_t page = first; page < first + RANGE_PAGES; page++)
+		if (holds(it, page))
+			return true;
+	return false;
+}
+
 static bool translates(const struct model_entry *it, struct tlb_tag tag, uint64_t page)
 {
 	const struct tlb_tag *own = &it->entry.tag;
-	return own->vmid == tag.vmid && own->stage1 == tag.stage1 && holds(it, page) &&
-	       (!own->stage1 || own->global || own->asid == tag.asid);
+	return own->domain == tag.domain && own->stage1 == tag.stage1 && holds(it, page) &&
+	       (!own->stage1 || own->global || own->space == tag.space);
 }
 
 static bool is_hit(const struct model_entry *it, enum aim aim, struct tlb_tag tag, uint64_t page)
@@ -97,7 +118,7 @@ static bool is_hit(const struct model_entry *it, enum aim aim, struct tlb_tag ta
 	const struct tlb_tag *own = &it->entry.tag;
 	if (aim == AIM_ALL)
 		return true;
-	if (own->vmid != tag.vmid)
+	if (own->domain != tag.domain)
 		return false;
 	switch (aim) {
 	case AIM_VMID:
@@ -105,11 +126,13 @@ static bool is_hit(const struct model_entry *it, enum aim aim, struct tlb_tag ta
 	case AIM_STAGE1:
 		return own->stage1;
 	case AIM_ASID:
-		return own->stage1 && !own->global && own->asid == tag.asid;
+		return own->stage1 && !own->global && own->space == tag.space;
 	case AIM_VA:
-		return own->stage1 && holds(it, page) && (own->global || own->asid == tag.asid);
+		return own->stage1 && holds(it, page) && (own->global || own->space == tag.space);
 	case AIM_VA_ANY_ASID:
 		return own->stage1 && holds(it, page);
+	case AIM_RANGE:
+		return !own->stage1 && in_range(it, page);
 	default:
 		return !own->stage1 && holds(it, page);
 	}
@@ -131,15 +154,17 @@ static uint32_t tlb_remove(enum aim aim, struct tlb_tag tag, uint64_t page)
 	case AIM_ALL:
 		return tlb_remove_all(&tlb);
 	case AIM_VMID:
-		return tlb_remove_vmid(&tlb, tag.vmid);
+		return tlb_remove_domain(&tlb, tag.domain);
 	case AIM_STAGE1:
-		return tlb_remove_stage1(&tlb, tag.vmid);
+		return tlb_remove_stage1(&tlb, tag.domain);
 	case AIM_ASID:
-		return tlb_remove_asid(&tlb, tag.vmid, tag.asid);
+		return tlb_remove_space(&tlb, tag.domain, tag.space);
 	case AIM_VA:
 	case AIM_VA_ANY_ASID:
 		tag.stage1 = true;
 		return tlb_remove_page(&tlb, tag, aim == AIM_VA_ANY_ASID, page);
+	case AIM_RANGE:
+		return tlb_remove_range(&tlb, tag.domain, page, page + RANGE_PAGES - 1);
 	default:
 		tag.stage1 = false;
 		return tlb_remove_page(&tlb, tag, true, page);
@@ -203,7 +228,7 @@ static struct tlb_tag any_tag(void)
 {
 	static const uint16_t vmids[] = {1, 2, 257};
 	return (struct tlb_tag){
-		.stage1 = below(2), .vmid = vmids[below(3)], .asid = (uint16_t)below(3)};
+		.stage1 = below(2), .domain = vmids[below(3)], .space = (uint16_t)below(3)};
 }
 
 static void insert_any(uint64_t pa)
@@ -308,7 +333,7 @@ START_TEST(a_full_set_loses_one_entry_for_a_new_one)
 		left += hits(stage2(1), page);
 	ck_assert_uint_eq(left, 3);
 	/* What was evicted is in no list any more. */
-	ck_assert_uint_eq(tlb_remove_vmid(&tlb, 1), 4);
+	ck_assert_uint_eq(tlb_remove_domain(&tlb, 1), 4);
 	ck_assert_uint_eq(tlb.orders, 0);
 }
 END_TEST
@@ -372,7 +397,7 @@ START_TEST(a_global_entry_outlives_its_asid_but_not_its_address)
 {
 	insert(global(1, 5), 0, 7, 70);
 	insert(stage1(1, 5), 0, 8, 80);
-	ck_assert_uint_eq(tlb_remove_asid(&tlb, 1, 5), 1);
+	ck_assert_uint_eq(tlb_remove_space(&tlb, 1, 5), 1);
 	ck_assert(hits(stage1(1, 5), 7));
 	ck_assert_uint_eq(tlb_remove_page(&tlb, stage1(1, 9), false, 7), 1);
 	ck_assert(!hits(stage1(1, 5), 7));
@@ -400,9 +425,9 @@ START_TEST(the_two_stages_are_invalidated_apart)
 	ck_assert(hits(stage1(1, 0), 7));
 	insert(stage2(1), 0, 7, 70);
 	ck_assert_uint_eq(tlb_remove_stage1(&tlb, 1), 1);
-	ck_assert_uint_eq(tlb_remove_asid(&tlb, 1, 0), 0);
+	ck_assert_uint_eq(tlb_remove_space(&tlb, 1, 0), 0);
 	ck_assert(hits(stage2(1), 7));
-	ck_assert_uint_eq(tlb_remove_vmid(&tlb, 1), 1);
+	ck_assert_uint_eq(tlb_remove_domain(&tlb, 1), 1);
 }
 END_TEST
 
@@ -413,7 +438,7 @@ START_TEST(vmids_are_compared_in_all_their_bits)
 		insert(stage2(vmids[i]), 0, 7, i);
 	for (unsigned i = 0; i < 4; i++) {
 		ck_assert_uint_eq(hit_pa(stage2(vmids[i]), 7), i);
-		ck_assert_uint_eq(tlb_remove_vmid(&tlb, vmids[i]), 1);
+		ck_assert_uint_eq(tlb_remove_domain(&tlb, vmids[i]), 1);
 		ck_assert(!hits(stage2(vmids[i]), 7));
 		ck_assert_uint_eq(tlb.count, 3 - i);
 	}

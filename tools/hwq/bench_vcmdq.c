@@ -71,8 +71,8 @@ static void fill_tlb(struct tlb *tlb, bool blocks)
 	for (uint32_t i = 0; i < entries; i++) {
 		struct tlb_entry entry = {
 			.tag = {.stage1 = true,
-				.vmid = (uint16_t)(VMID + i % 4),
-				.asid = (uint16_t)(1 + i / 4 % 2)},
+				.domain = (uint16_t)(VMID + i % 4),
+				.space = 1 + i / 4 % 2},
 			.order = blocks && i % 16 == 0 ? 9 : 0,
 			.perm = PTE_S2_READ | PTE_S2_WRITE,
 			.pa = 0x200000 + i,
@@ -148,11 +148,11 @@ static void bench_invalidate_vmid(struct bench_run *run, struct engine_world *wo
 	for (int round = 0; round < ROUNDS; round++) {
 		tlb_remove_all(tlb);
 		for (uint32_t i = 0; i < tlb->set_count * tlb->ways; i++) {
-			struct tlb_entry entry = {.tag = {.vmid = VMID}, .pa = i};
+			struct tlb_entry entry = {.tag = {.domain = VMID}, .pa = i};
 			tlb_insert(tlb, &entry, i);
 		}
 		double start = bench_cpu_seconds();
-		removed = tlb_remove_vmid(tlb, VMID);
+		removed = tlb_remove_domain(tlb, VMID);
 		double spent = bench_cpu_seconds() - start;
 		best = spent < best ? spent : best;
 	}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "models/nvidia_vcmdq/tlb.h"
+#include "models/tlb.h"
 
 #include <assert.h>
 #include <string.h>
@@ -37,10 +37,10 @@ void tlb_init(struct tlb *tlb, struct machine *machine, uint32_t entries, uint32
 	tlb->sets = arena_alloc(machine->arena, sizeof(*tlb->sets) * tlb->set_count);
 }
 
-/* Neighbouring leaves lie in neighbouring sets; VMIDs begin at different ones. */
-static inline uint32_t set_of(const struct tlb *tlb, uint16_t vmid, uint32_t order, uint64_t page)
+/* Neighbouring leaves lie in neighbouring sets; domains begin at different ones. */
+static inline uint32_t set_of(const struct tlb *tlb, uint16_t domain, uint32_t order, uint64_t page)
 {
-	return ((uint32_t)(page >> order) + vmid * 0x9e3779b1U) & (tlb->set_count - 1);
+	return ((uint32_t)(page >> order) + domain * 0x9e3779b1U) & (tlb->set_count - 1);
 }
 
 static inline uint64_t *keys_of(const struct tlb *tlb, uint32_t set)
@@ -58,10 +58,10 @@ static uint64_t *key_at(const struct tlb *tlb, uint32_t number)
 	return &keys_of(tlb, number >> WAYS_SHIFT)[number & ((1U << WAYS_SHIFT) - 1)];
 }
 
-static inline bool tag_matches(const struct tlb_entry *entry, struct tlb_tag tag, bool any_asid)
+static inline bool tag_matches(const struct tlb_entry *entry, struct tlb_tag tag, bool any_space)
 {
-	return entry->tag.vmid == tag.vmid &&
-	       (!tag.stage1 || any_asid || entry->tag.global || entry->tag.asid == tag.asid);
+	return entry->tag.domain == tag.domain &&
+	       (!tag.stage1 || any_space || entry->tag.global || entry->tag.space == tag.space);
 }
 
 /* Whether some way of SET may have a key with this digest. */
@@ -88,12 +88,12 @@ static void set_key(struct tlb *tlb, uint32_t number, uint64_t key, uint32_t dig
 
 /* The way of SET from FIRST on that has this key and tag; else the number of ways. */
 static inline uint32_t find_way(const struct tlb *tlb, uint32_t set, uint32_t first, uint64_t key,
-				struct tlb_tag tag, bool any_asid)
+				struct tlb_tag tag, bool any_space)
 {
 	const uint64_t *keys = keys_of(tlb, set);
 	uint32_t way = first;
 	while (way < tlb->ways &&
-	       (keys[way] != key || !tag_matches(&tlb->sets[set][way], tag, any_asid)))
+	       (keys[way] != key || !tag_matches(&tlb->sets[set][way], tag, any_space)))
 		way++;
 	return way;
 }
@@ -102,7 +102,7 @@ const struct tlb_entry *tlb_lookup(struct tlb *tlb, struct tlb_tag tag, uint64_t
 {
 	for (uint64_t orders = tlb->orders; orders != 0; orders &= orders - 1) {
 		uint32_t order = (uint32_t)__builtin_ctzll(orders);
-		uint32_t set = set_of(tlb, tag.vmid, order, page);
+		uint32_t set = set_of(tlb, tag.domain, order, page);
 		if (!may_have(tlb, set, digest_of(tag.stage1, order, page)))
 			continue;
 		uint64_t key = key_of(tag.stage1, order, page);
@@ -118,9 +118,9 @@ const struct tlb_entry *tlb_lookup(struct tlb *tlb, struct tlb_tag tag, uint64_t
 
 /* --- buckets --- */
 
-static uint32_t *bucket_of(struct tlb *tlb, uint16_t vmid)
+static uint32_t *bucket_of(struct tlb *tlb, uint16_t domain)
 {
-	return &tlb->buckets[vmid % TLB_BUCKETS];
+	return &tlb->buckets[domain % TLB_BUCKETS];
 }
 
 static void count_order(struct tlb *tlb, uint32_t order, bool more)
@@ -136,7 +136,7 @@ static void count_order(struct tlb *tlb, uint32_t order, bool more)
 static void link_entry(struct tlb *tlb, uint32_t number)
 {
 	struct tlb_entry *entry = entry_at(tlb, number);
-	uint32_t *head = bucket_of(tlb, entry->tag.vmid);
+	uint32_t *head = bucket_of(tlb, entry->tag.domain);
 	entry->next = *head;
 	entry->previous = 0;
 	if (*head != 0)
@@ -151,7 +151,7 @@ static void remove_entry(struct tlb *tlb, uint32_t number)
 	if (entry->previous != 0)
 		entry_at(tlb, entry->previous - 1)->next = entry->next;
 	else
-		*bucket_of(tlb, entry->tag.vmid) = entry->next;
+		*bucket_of(tlb, entry->tag.domain) = entry->next;
 	if (entry->next != 0)
 		entry_at(tlb, entry->next - 1)->previous = entry->previous;
 	set_key(tlb, number, 0, 0);
@@ -172,7 +172,7 @@ void tlb_insert(struct tlb *tlb, const struct tlb_entry *entry, uint64_t page)
 {
 	assert(entry->order < TLB_ORDERS_MAX);
 	uint64_t key = key_of(entry->tag.stage1, entry->order, page);
-	uint32_t set = set_of(tlb, entry->tag.vmid, entry->order, page);
+	uint32_t set = set_of(tlb, entry->tag.domain, entry->order, page);
 	uint32_t way = find_way(tlb, set, 0, key, entry->tag, false);
 	if (way == tlb->ways)
 		way = victim_of(tlb, set);
@@ -188,18 +188,26 @@ void tlb_insert(struct tlb *tlb, const struct tlb_entry *entry, uint64_t page)
 
 /* --- invalidation (7.3) --- */
 
-typedef bool match_fn(const struct tlb_entry *entry, uint16_t asid);
+/* What is to go, beside the domain. */
+struct wanted {
+	uint32_t space;
+	uint64_t first; /* pages */
+	uint64_t last;
+};
+
+typedef bool match_fn(const struct tlb_entry *entry, uint64_t page, const struct wanted *wanted);
 
 /* Walks the bucket once; who stays is linked anew, who goes is not touched twice. */
-static inline uint32_t remove_from_bucket(struct tlb *tlb, uint16_t vmid, uint16_t asid,
-					  match_fn *match)
+static inline uint32_t remove_from_bucket(struct tlb *tlb, uint16_t domain,
+					  const struct wanted *wanted, match_fn *match)
 {
 	uint32_t removed = 0, kept = 0;
-	uint32_t *link = bucket_of(tlb, vmid);
+	uint32_t *link = bucket_of(tlb, domain);
 	for (uint32_t number = *link; number != 0;) {
 		struct tlb_entry *entry = entry_at(tlb, number - 1);
 		uint32_t next = entry->next;
-		if (entry->tag.vmid == vmid && match(entry, asid)) {
+		if (entry->tag.domain == domain &&
+		    match(entry, *key_at(tlb, number - 1) & KEY_PAGE, wanted)) {
 			set_key(tlb, number - 1, 0, 0);
 			count_order(tlb, entry->order, false);
 			removed++;
@@ -215,36 +223,51 @@ static inline uint32_t remove_from_bucket(struct tlb *tlb, uint16_t vmid, uint16
 	return removed;
 }
 
-static bool match_any(const struct tlb_entry *entry, uint16_t asid)
+static bool match_any(const struct tlb_entry *entry, uint64_t page, const struct wanted *wanted)
 {
-	(void)entry, (void)asid;
+	(void)entry, (void)page, (void)wanted;
 	return true;
 }
 
-static bool match_stage1(const struct tlb_entry *entry, uint16_t asid)
+static bool match_stage1(const struct tlb_entry *entry, uint64_t page, const struct wanted *wanted)
 {
-	(void)asid;
+	(void)page, (void)wanted;
 	return entry->tag.stage1;
 }
 
-static bool match_asid(const struct tlb_entry *entry, uint16_t asid)
+static bool match_space(const struct tlb_entry *entry, uint64_t page, const struct wanted *wanted)
 {
-	return entry->tag.stage1 && !entry->tag.global && entry->tag.asid == asid;
+	(void)page;
+	return entry->tag.stage1 && !entry->tag.global && entry->tag.space == wanted->space;
 }
 
-uint32_t tlb_remove_vmid(struct tlb *tlb, uint16_t vmid)
+static bool match_range(const struct tlb_entry *entry, uint64_t page, const struct wanted *wanted)
 {
-	return remove_from_bucket(tlb, vmid, 0, match_any);
+	uint64_t last = page + (1ULL << entry->order) - 1;
+	return !entry->tag.stage1 && page <= wanted->last && last >= wanted->first;
 }
 
-uint32_t tlb_remove_stage1(struct tlb *tlb, uint16_t vmid)
+uint32_t tlb_remove_domain(struct tlb *tlb, uint16_t domain)
 {
-	return remove_from_bucket(tlb, vmid, 0, match_stage1);
+	return remove_from_bucket(tlb, domain, NULL, match_any);
 }
 
-uint32_t tlb_remove_asid(struct tlb *tlb, uint16_t vmid, uint16_t asid)
+uint32_t tlb_remove_stage1(struct tlb *tlb, uint16_t domain)
 {
-	return remove_from_bucket(tlb, vmid, asid, match_asid);
+	return remove_from_bucket(tlb, domain, NULL, match_stage1);
+}
+
+uint32_t tlb_remove_space(struct tlb *tlb, uint16_t domain, uint32_t space)
+{
+	return remove_from_bucket(tlb, domain, &(struct wanted){.space = space}, match_space);
+}
+
+uint32_t tlb_remove_range(struct tlb *tlb, uint16_t domain, uint64_t first, uint64_t last)
+{
+	if (first == last)
+		return tlb_remove_page(tlb, (struct tlb_tag){.domain = domain}, true, first);
+	return remove_from_bucket(tlb, domain, &(struct wanted){.first = first, .last = last},
+				  match_range);
 }
 
 uint32_t tlb_remove_all(struct tlb *tlb)
@@ -261,10 +284,10 @@ uint32_t tlb_remove_all(struct tlb *tlb)
 
 /* Of one set, where a key may match. Apart, so that the usual miss stays short. */
 __attribute__((noinline)) static uint32_t
-remove_from_set(struct tlb *tlb, uint32_t set, uint64_t key, struct tlb_tag tag, bool any_asid)
+remove_from_set(struct tlb *tlb, uint32_t set, uint64_t key, struct tlb_tag tag, bool any_space)
 {
 	uint32_t removed = 0;
-	for (uint32_t way = 0; (way = find_way(tlb, set, way, key, tag, any_asid)) < tlb->ways;
+	for (uint32_t way = 0; (way = find_way(tlb, set, way, key, tag, any_space)) < tlb->ways;
 	     way++) {
 		remove_entry(tlb, set << WAYS_SHIFT | way);
 		removed++;
@@ -272,15 +295,15 @@ remove_from_set(struct tlb *tlb, uint32_t set, uint64_t key, struct tlb_tag tag,
 	return removed;
 }
 
-uint32_t tlb_remove_page(struct tlb *tlb, struct tlb_tag tag, bool any_asid, uint64_t page)
+uint32_t tlb_remove_page(struct tlb *tlb, struct tlb_tag tag, bool any_space, uint64_t page)
 {
 	uint32_t removed = 0;
 	for (uint64_t orders = tlb->orders; orders != 0; orders &= orders - 1) {
 		uint32_t order = (uint32_t)__builtin_ctzll(orders);
-		uint32_t set = set_of(tlb, tag.vmid, order, page);
+		uint32_t set = set_of(tlb, tag.domain, order, page);
 		if (__builtin_expect(may_have(tlb, set, digest_of(tag.stage1, order, page)), 0))
 			removed += remove_from_set(tlb, set, key_of(tag.stage1, order, page), tag,
-						   any_asid);
+						   any_space);
 	}
 	return removed;
 }
@@ -297,8 +320,8 @@ void tlb_hash(const struct tlb *tlb, struct hash *hash)
 			hash_u64(hash, (uint64_t)set << 32 | way);
 			hash_u64(hash, keys[way]);
 			hash_u64(hash, entry->pa << 8 | entry->perm);
-			hash_u64(hash, (uint64_t)entry->tag.vmid << 32 |
-					       (uint64_t)entry->tag.asid << 1 | entry->tag.global);
+			hash_u64(hash, (uint64_t)entry->tag.domain << 32 |
+					       (uint64_t)entry->tag.space << 1 | entry->tag.global);
 		}
 	}
 }

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The TLB: finite, set-associative, tagged as the architecture says (smmuv3 7).
+ * A translation cache: finite, set-associative, tagged as both architectures tag theirs (smmuv3 7,
+ * amd-iommu 9).
  *
  * Concepts
- *   entry   one leaf of 2^ORDER pages, found under its first page; made by stage 2 alone, or by or
- *           with stage 1
- *   tag     VMID, and for stage 1 the ASID unless the entry is global
- *   bucket  entries of VMIDs that share their low bits, linked: invalidating by VMID costs what
- *           these are, not what the TLB holds
+ *   entry   one leaf of 2^ORDER pages, found under its first page; made by stage 2 (host tables)
+ *           alone, or by or with stage 1 (guest tables)
+ *   domain  VMID, DomainID
+ *   space   of stage 1, within a domain: ASID, PASID; a global entry is in all
+ *   bucket  entries of domains that share their low bits, linked: invalidating a domain costs what
+ *           these are, not what the cache holds
  *
  * Digests of keys stand apart from the rest: a lookup that misses reads nothing else, four ways at
  * once. The rest of a set is made when its first entry comes.
  */
-#ifndef HWQ_MODELS_NVIDIA_VCMDQ_TLB_H
-#define HWQ_MODELS_NVIDIA_VCMDQ_TLB_H
+#ifndef HWQ_MODELS_TLB_H
+#define HWQ_MODELS_TLB_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,9 +32,9 @@ typedef uint32_t tlb_digests __attribute__((vector_size(16)));
 
 struct tlb_tag {
 	bool stage1;
-	bool global; /* of an entry: it matches any ASID */
-	uint16_t vmid;
-	uint16_t asid;
+	bool global; /* of an entry: it is in every space */
+	uint16_t domain;
+	uint32_t space;
 };
 
 struct tlb_entry {
@@ -71,11 +73,13 @@ void tlb_insert(struct tlb *tlb, const struct tlb_entry *entry, uint64_t page);
 
 /* Each removes what matches, and returns how many. */
 uint32_t tlb_remove_all(struct tlb *tlb);
-uint32_t tlb_remove_vmid(struct tlb *tlb, uint16_t vmid);
-uint32_t tlb_remove_stage1(struct tlb *tlb, uint16_t vmid);
-uint32_t tlb_remove_asid(struct tlb *tlb, uint16_t vmid, uint16_t asid);
-/* Entries that hold PAGE. With stage 1: of the ASID and global ones, or of any. */
-uint32_t tlb_remove_page(struct tlb *tlb, struct tlb_tag tag, bool any_asid, uint64_t page);
+uint32_t tlb_remove_domain(struct tlb *tlb, uint16_t domain);
+uint32_t tlb_remove_stage1(struct tlb *tlb, uint16_t domain);
+uint32_t tlb_remove_space(struct tlb *tlb, uint16_t domain, uint32_t space);
+/* Entries of stage 2 that hold any of the pages [FIRST, LAST]. */
+uint32_t tlb_remove_range(struct tlb *tlb, uint16_t domain, uint64_t first, uint64_t last);
+/* Entries that hold PAGE. With stage 1: of the space and global ones, or of any. */
+uint32_t tlb_remove_page(struct tlb *tlb, struct tlb_tag tag, bool any_space, uint64_t page);
 
 void tlb_hash(const struct tlb *tlb, struct hash *hash);
 
