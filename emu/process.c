@@ -705,6 +705,7 @@ static struct process *new_process(struct machine *machine, struct process *pare
 	process->parent = parent;
 	TAILQ_INIT(&process->threads);
 	wait_queue_init(&process->child_exit);
+	wait_queue_init(&process->call_ended);
 	TAILQ_INSERT_TAIL(&machine->processes, process, link);
 	machine->process_count++;
 	return process;
@@ -751,9 +752,10 @@ struct process *process_fork(struct process *parent)
 
 void process_exit(struct process *process, uint32_t status)
 {
+	/* In the kernel's order: memory first, then files, which still have what they pinned. */
+	mm_exit(process->mm);
 	for (uint32_t fd = 0; fd < process->files.capacity; fd++)
 		fd_close(process, (int)fd);
-	mm_exit(process->mm);
 	process->exited = true;
 	process->exit_status = status;
 	if (process->parent != NULL)

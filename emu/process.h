@@ -133,10 +133,12 @@ struct process {
 	struct fd_table files;
 	struct credentials credentials;
 	struct thread_list threads;
+	bool exiting; /* a thread called exit(): the others' calls end, then the process does */
 	bool exited;
 	uint32_t exit_status; /* as waitpid() reports it */
 	bool reaped;
 	struct wait_queue child_exit;
+	struct wait_queue call_ended;
 };
 
 TAILQ_HEAD(process_list, process);

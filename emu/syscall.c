@@ -101,6 +101,8 @@ static int64_t sys_poll(struct thread *thread, struct syscall *call)
 			return 1;
 		if (timeout_ms == 0)
 			return 0;
+		if (thread->process->exiting)
+			return -EINTR;
 		if (timeout_ms < 0)
 			wait_queue_sleep(&machine->scheduler, &machine->poll_waiters, "poll");
 		else if (!wait_queue_sleep_until(&machine->scheduler, &machine->poll_waiters,
@@ -235,6 +237,8 @@ static int64_t sys_waitpid(struct thread *thread, struct syscall *call)
 			return -ECHILD;
 		if (options & 1) /* WNOHANG */
 			return 0;
+		if (process->exiting)
+			return -EINTR;
 		wait_queue_sleep(&process->machine->scheduler, &process->child_exit, "waitpid");
 	}
 	child->reaped = true;
@@ -250,6 +254,31 @@ static int64_t sys_fork(struct thread *thread)
 		return -EAGAIN;
 	thread_new(child);
 	return child->pid;
+}
+
+static bool others_are_busy(const struct thread *thread)
+{
+	const struct thread *other;
+	TAILQ_FOREACH (other, &thread->process->threads, link)
+		if (other != thread && other->busy)
+			return true;
+	return false;
+}
+
+/* The other threads are killed: what can be interrupted is, the rest comes to its end first. */
+static int64_t sys_exit(struct thread *thread, uint32_t status)
+{
+	struct process *process = thread->process;
+	struct scheduler *scheduler = &process->machine->scheduler;
+	if (process->exiting)
+		return 0;
+	process->exiting = true;
+	wait_queue_wake_all(scheduler, &process->child_exit);
+	wait_queue_wake_all(scheduler, &process->machine->poll_waiters);
+	while (others_are_busy(thread))
+		wait_queue_sleep(scheduler, &process->call_ended, "exit");
+	process_exit(process, status);
+	return 0;
 }
 
 static int64_t dispatch(struct thread *thread, struct syscall *call)
@@ -284,8 +313,7 @@ static int64_t dispatch(struct thread *thread, struct syscall *call)
 	case SYS_WAITPID:
 		return sys_waitpid(thread, call);
 	case SYS_EXIT:
-		process_exit(thread->process, (uint32_t)(args[0] & 0xff) << 8 | (args[1] & 0x7f));
-		return 0;
+		return sys_exit(thread, (uint32_t)(args[0] & 0xff) << 8 | (args[1] & 0x7f));
 	}
 	return -ENOSYS;
 }
@@ -314,6 +342,8 @@ static void run(void *arg)
 	call->done_ps = machine->clock.now_ps;
 	thread->busy = false;
 	thread->call = NULL;
+	if (thread->process->exiting)
+		wait_queue_wake_all(&machine->scheduler, &thread->process->call_ended);
 }
 
 bool syscall_start(struct thread *thread, struct syscall *call)

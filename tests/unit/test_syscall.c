@@ -299,6 +299,53 @@ START_TEST(waitpid_sleeps_until_the_child_exits)
 }
 END_TEST
 
+START_TEST(exit_interrupts_other_threads_that_wait)
+{
+	struct thread *second = thread_new(thread->process), *third = thread_new(thread->process);
+	do_call(SYS_FORK, 0, 0, 0);
+	struct syscall *wait = begin(second, SYS_WAITPID, (uint64_t)-1, 0, 0);
+	struct syscall *poll = begin(third, SYS_POLL, (uint64_t)-1, 1, (uint64_t)-1);
+	ck_assert_int_eq(do_call(SYS_EXIT, 0, 0, 0), 0);
+	ck_assert_int_eq(finish(wait), -EINTR);
+	ck_assert_int_eq(finish(poll), -EINTR);
+	ck_assert(thread->process->exited);
+}
+END_TEST
+
+/* What an ioctl of the exiting process waits for. */
+static struct wait_queue gate;
+static bool gate_is_open;
+
+static int64_t wait_at_the_gate(struct thread *by, struct file *file, uint32_t command,
+				struct va arg)
+{
+	(void)file, (void)command;
+	while (!gate_is_open)
+		wait_queue_sleep(&machine->scheduler, &gate, "gate");
+	char text[4] = "";
+	return (int64_t)mm_read(by->process->mm, arg, text, sizeof(text));
+}
+
+START_TEST(exit_comes_after_what_can_not_be_interrupted)
+{
+	static const struct file_ops ops = {.ioctl = wait_at_the_gate};
+	struct thread *second = thread_new(thread->process);
+	int64_t va = do_mmap(PAGE_SIZE, RW, MAP_PRIVATE_BIT | MAP_ANONYMOUS_BIT, -1, 0);
+	int fd = fd_install(thread->process, file_new(machine, &ops, NULL, O_RDWR_BIT));
+	wait_queue_init(&gate);
+	gate_is_open = false;
+	struct syscall *ioctl = begin(second, SYS_IOCTL, (uint64_t)fd, 1, (uint64_t)va);
+	struct syscall *exit_call = begin(thread, SYS_EXIT, 0, 0, 0);
+	ck_assert(!syscall_finish(machine, exit_call));
+	ck_assert(!thread->process->exited);
+	gate_is_open = true;
+	wait_queue_wake_all(&machine->scheduler, &gate);
+	ck_assert_int_eq(finish(ioctl), 4);
+	ck_assert_int_eq(finish(exit_call), 0);
+	ck_assert(thread->process->exited);
+}
+END_TEST
+
 START_TEST(waitpid_tells_who_and_whether)
 {
 	ck_assert_int_eq(do_call(SYS_WAITPID, (uint64_t)-1, 0, 0), -ECHILD);
@@ -477,6 +524,8 @@ static Suite *suite(void)
 	TCase *processes = tcase_create("processes");
 	tcase_add_checked_fixture(processes, setup, teardown);
 	tcase_add_test(processes, waitpid_sleeps_until_the_child_exits);
+	tcase_add_test(processes, exit_interrupts_other_threads_that_wait);
+	tcase_add_test(processes, exit_comes_after_what_can_not_be_interrupted);
 	tcase_add_test(processes, waitpid_tells_who_and_whether);
 	tcase_add_test(processes, reaped_children_do_not_count_against_the_limit);
 	suite_add_tcase(s, processes);

@@ -174,7 +174,7 @@ static struct actor *actor_at(struct experiment *experiment, uint32_t index)
 static struct actor *live_actor_at(struct experiment *experiment, const struct script_step *at)
 {
 	struct actor *actor = actor_at(experiment, at->actor);
-	if (!actor->process->exited)
+	if (!actor->process->exiting)
 		return actor;
 	stop(experiment, at->line, experiment->script->actors->pdata[at->actor], "a process",
 	     "it has exited");
