@@ -32,7 +32,8 @@ bool register_by_name(const struct register_row *rows, const char *name, uint32_
 		if (strncmp(name, row->name, length) != 0)
 			continue;
 		if (row->count > 1) {
-			if (name[length] < '0' || name[length] > '9')
+			bool zero = name[length] == '0' && name[length + 1] != 0;
+			if (name[length] < '0' || name[length] > '9' || zero)
 				continue;
 			index = strtoul(name + length, &end, 10);
 		}
@@ -76,8 +77,9 @@ uint64_t bus_read(struct bus *bus, struct pa pa, unsigned width)
 static void deliver(struct bus *bus, struct pa pa, unsigned width, uint64_t value)
 {
 	struct mmio_region *region = bus_find(bus, pa);
+	uint64_t carried = width == 4 ? (uint32_t)value : value;
 	if (region != NULL && well_formed(pa, width))
-		region->ops->write(region->owner, pa.value - region->base.value, width, value);
+		region->ops->write(region->owner, pa.value - region->base.value, width, carried);
 }
 
 static void arrive(struct event *event)

@@ -33,6 +33,7 @@ static void record(struct checker *checker, const struct violation *violation)
 	if (checker->count < VIOLATIONS_MAX)
 		checker->violations[checker->count] = *violation;
 	checker->count++;
+	checker->kinds[violation->kind]++;
 }
 
 static enum violation_kind kind_of(enum judgement judgement, const struct access *access)
@@ -174,7 +175,8 @@ static void settle(struct checker *checker, const struct probe *probe)
 		record(checker, &violation);
 		/* A line holds several commands: it stays pending for the next of them. */
 		bool last = probe->kind == PROBE_STOPPED ||
-			    probe->pa.value + 16 >= pending->access.pa.value + pending->access.size;
+			    probe->pa.value + sizeof(probe->fetched) >=
+				    pending->access.pa.value + pending->access.size;
 		if (last)
 			*pending = checker->pending[--checker->pending_count];
 		return;
@@ -222,7 +224,7 @@ judge_command(struct checker *checker, struct machine *machine, const struct pro
 			   .context = probe->context,
 			   .purpose = ACCESS_COMMAND_FETCH,
 			   .pa = probe->pa,
-			   .size = 16,
+			   .size = sizeof(probe->fetched),
 			   .index = probe->index,
 			   .time_ps = probe->time_ps,
 			   .number = machine->access_count},
@@ -256,9 +258,24 @@ struct checker *checker_new(struct machine *machine)
 	return checker;
 }
 
+/* A fetch was recorded when it was settled, after accesses that came later. Stable. */
+static void sort_by_access(struct checker *checker)
+{
+	uint32_t count = checker->count < VIOLATIONS_MAX ? checker->count : VIOLATIONS_MAX;
+	struct violation *all = checker->violations;
+	for (uint32_t i = 1; i < count; i++) {
+		struct violation moved = all[i];
+		uint32_t at = i;
+		for (; at > 0 && all[at - 1].access.number > moved.access.number; at--)
+			all[at] = all[at - 1];
+		all[at] = moved;
+	}
+}
+
 void checker_finish(struct checker *checker)
 {
 	for (uint32_t i = 0; i < checker->pending_count; i++)
 		record(checker, &checker->pending[i]);
 	checker->pending_count = 0;
+	sort_by_access(checker);
 }

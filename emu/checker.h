@@ -60,13 +60,14 @@ struct checker {
 	struct checker_memo memo;
 	struct violation violations[VIOLATIONS_MAX]; /* the first; more are counted */
 	uint32_t count;
+	uint32_t kinds[VIOLATION_KINDS];       /* how many of each */
 	struct violation pending[PENDING_MAX]; /* fetches of foreign bytes, not settled */
 	uint32_t pending_count;
 };
 
 /* Starts to watch; lies in the machine's arena. */
 struct checker *checker_new(struct machine *machine);
-/* Settles what is still pending: fetched, never run. */
+/* Settles what is still pending: fetched, never run. Violations are then in the order of accesses. */
 void checker_finish(struct checker *checker);
 const char *violation_name(enum violation_kind kind);
 /* -1: no such kind. */

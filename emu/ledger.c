@@ -7,8 +7,9 @@
 #include "emu/arena.h"
 #include "emu/machine.h"
 
-#define CALLS_AT_ONCE_MAX 64U /* that take something away, one beside the other */
 #include "emu/syscall.h"
+
+#define CALLS_AT_ONCE_MAX 64U /* that take something away, one beside the other */
 
 /* tag of a promise: state 0..1, owner 2..21, grants 24..63; base: revocation, generation << 32 */
 struct packed {
@@ -211,14 +212,15 @@ static uint32_t first_recent(const struct ledger *ledger)
 		       : 0;
 }
 
-uint32_t ledger_revocation_new(struct ledger *ledger, const char *what)
+uint32_t ledger_revocation_new(struct ledger *ledger, uint32_t holder, const char *what)
 {
 	uint64_t call = current_call(ledger);
-	/* One call takes many pieces away: one record. */
-	for (uint32_t i = ledger->revocation_count; i > first_recent(ledger); i--)
-		if (ledger->revocations[i - 1].call == call &&
-		    ledger->revocations[i - 1].what == what)
+	for (uint32_t i = ledger->revocation_count; i > first_recent(ledger); i--) {
+		const struct revocation *old = &ledger->revocations[i - 1];
+		bool open = old->done_ps == UINT64_MAX || !ledger->holders[holder]->bound;
+		if (old->call == call && old->what == what && open)
 			return i - 1;
+	}
 	if (ledger->revocation_count == ledger->revocation_capacity) {
 		uint32_t old = ledger->revocation_capacity;
 		uint32_t capacity = old == 0 ? 16 : old * 2;
@@ -304,7 +306,7 @@ void ledger_holder_gone(struct ledger *ledger, uint32_t holder)
 		spans_fini(&gone->promises);
 		return;
 	}
-	uint32_t why = ledger_revocation_new(ledger, "destroy");
+	uint32_t why = ledger_revocation_new(ledger, holder, "destroy");
 	struct span *span;
 	SPANS_FOREACH (span, &gone->promises) {
 		struct promise promise = unpack(span);

@@ -122,8 +122,11 @@ const struct ledger_binding *ledger_binding(const struct ledger *ledger, uint32_
 					    uint32_t context);
 
 void ledger_grant(struct ledger *ledger, uint32_t holder, uint64_t pfn, uint64_t count);
-/* The current call's revocation, started if it has none by this name yet. */
-uint32_t ledger_revocation_new(struct ledger *ledger, const char *what);
+/*
+ * The current call's revocation by this name that is not done yet, or a new one. Of a holder that no
+ * engine acts for, the call has one: nobody asks when each piece went.
+ */
+uint32_t ledger_revocation_new(struct ledger *ledger, uint32_t holder, const char *what);
 /* The tables no longer have what the current call is taking away; caches may. */
 void ledger_tables_cleared(struct ledger *ledger);
 /* One grant fewer of each frame; where it was the last, the promise is revoking. */

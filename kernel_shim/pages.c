@@ -399,7 +399,8 @@ static int revoke_piece(struct iopt_area *area, struct iommu_domain *domain, uin
 	uint64_t pfn, count;
 	(void)iova;
 	promised_frames(pa, length, &pfn, &count);
-	ledger_revoke(ledger, domain->holder, pfn, count, ledger_revocation_new(ledger, "unmap"));
+	ledger_revoke(ledger, domain->holder, pfn, count,
+		      ledger_revocation_new(ledger, domain->holder, "unmap"));
 	return 0;
 }
 

@@ -222,7 +222,7 @@ static void promise_pages(struct iommufd_hw_queue *queue, bool grant)
 		ledger_grant(ledger, holder, pfn, count);
 		return;
 	}
-	ledger_revoke(ledger, holder, pfn, count, ledger_revocation_new(ledger, "unpin"));
+	ledger_revoke(ledger, holder, pfn, count, ledger_revocation_new(ledger, holder, "unpin"));
 	ledger_revoked(ledger, holder, pfn, count);
 }
 

@@ -340,9 +340,10 @@ static bool cmdqv_runs(const struct smmu *smmu)
 	return runs;
 }
 
-static uint64_t read_vintf(struct smmu *smmu, uint32_t v, uint32_t offset)
+static uint64_t read_vintf(const struct smmu *smmu, uint32_t v, uint32_t offset)
 {
-	const struct vintf *vintf = vintf_at(smmu, v);
+	static const struct vintf never_written = {0};
+	const struct vintf *vintf = smmu->vintfs[v] != NULL ? smmu->vintfs[v] : &never_written;
 	if (offset == VINTF_CONFIG)
 		return vintf->config;
 	if (offset == VINTF_STATUS)
@@ -379,11 +380,9 @@ static void write_alloc(struct smmu *smmu, uint32_t q, uint32_t value)
 {
 	struct vcmdq *vcmdq = &smmu->vcmdqs[q];
 	uint32_t known = (uint32_t)(ALLOC_ALLOC | ALLOC_LVCMDQ | ALLOC_VINTF);
-	if (vcmdq->alloc & ALLOC_ALLOC) {
-		struct vintf *old = vintf_at(smmu, vintf_number(vcmdq));
-		if (old->slots[logical_number(vcmdq)] == vcmdq)
-			old->slots[logical_number(vcmdq)] = NULL;
-	}
+	struct vintf *old = vcmdq->vintf;
+	if (old != NULL && old->slots[logical_number(vcmdq)] == vcmdq)
+		old->slots[logical_number(vcmdq)] = NULL;
 	vcmdq->alloc = value & known;
 	find_vintf(smmu, vcmdq);
 	if ((value & ALLOC_ALLOC) && vintf_number(vcmdq) < smmu->vintf_count)

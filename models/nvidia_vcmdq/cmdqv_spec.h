@@ -18,6 +18,7 @@
 #define CMDQV_VINTF_PAGES  0x30000U
 #define CMDQV_VINTF_STRIDE 0x20000U
 #define CMDQV_QUEUE_STRIDE 0x80U
+#define CMDQV_WINDOW_SIZE  (CMDQV_VINTF_PAGES + CMDQV_VINTF_STRIDE * CMDQV_VINTFS_MAX)
 
 static inline uint64_t cmdqv_vintf_page0(unsigned vintf)
 {

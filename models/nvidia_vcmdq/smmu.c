@@ -317,7 +317,6 @@ void smmu_record_event(struct smmu *smmu, const uint64_t record[4])
 	uint32_t mask = queue_mask(size);
 	uint32_t used = (smmu->eventq_prod - smmu->eventq_cons) & mask;
 	uint8_t bytes[EVENT_SIZE];
-	note_fault(smmu, record);
 	if (!(smmu->cr0 & CR0_EVENTQEN) || ((smmu->gerror ^ smmu->gerrorn) & GERROR_EVENTQ_ABT_ERR))
 		return; /* not writable (6.4) */
 	if (used >= size) {
@@ -339,6 +338,7 @@ void smmu_record_event(struct smmu *smmu, const uint64_t record[4])
 		raise_gerror(smmu, (uint32_t)GERROR_EVENTQ_ABT_ERR);
 		return;
 	}
+	note_fault(smmu, record);
 	smmu->eventq_prod =
 		(smmu->eventq_prod & (uint32_t)EVENTQ_OVERFLOW) | ((smmu->eventq_prod + 1) & mask);
 	if (used == 0 && (smmu->irq_ctrl & IRQ_CTRL_EVENTQ)) /* empty -> non-empty (1.6) */

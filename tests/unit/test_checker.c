@@ -53,7 +53,7 @@ static void teardown(void)
 
 static void begin_revoke(uint64_t frame, uint64_t count)
 {
-	ledger_revoke(ledger, holder, frame, count, ledger_revocation_new(ledger, "unmap"));
+	ledger_revoke(ledger, holder, frame, count, ledger_revocation_new(ledger, holder, "unmap"));
 }
 
 static void revoke(uint64_t frame, uint64_t count)

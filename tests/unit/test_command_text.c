@@ -23,8 +23,9 @@ static int parse_bytes(const char *text, size_t length)
 {
 	/* A copy of the exact size, so that a sanitizer sees a read past its end. */
 	char *copy = g_memdup2(text, length);
-	int result = platform_nvidia.parse_commands("x.hwq", (struct trace_pos){7, COLUMN}, copy,
-						    length, commands, &count, &diag);
+	int result =
+		commands_parse(platform_nvidia.language, "x.hwq", (struct trace_pos){7, COLUMN},
+			       copy, length, commands, &count, &diag);
 	g_free(copy);
 	return result;
 }
@@ -45,7 +46,7 @@ static void assert_words(const char *text, uint64_t dw0, uint64_t dw1)
 static void assert_printed(uint64_t dw0, uint64_t dw1, const char *expected)
 {
 	char text[128];
-	platform_nvidia.print_command((uint64_t[]){dw0, dw1}, text, sizeof(text));
+	command_print(platform_nvidia.language, (uint64_t[]){dw0, dw1}, text, sizeof(text));
 	ck_assert_str_eq(text, expected);
 }
 
@@ -275,10 +276,10 @@ START_TEST(printing_stops_where_the_room_ends)
 {
 	char whole[128], text[128];
 	const uint64_t words[2] = {0xabcd123400000012, 0xfedcba9876543001};
-	platform_nvidia.print_command(words, whole, sizeof(whole));
+	command_print(platform_nvidia.language, words, whole, sizeof(whole));
 	for (size_t size = 1; size <= strlen(whole); size++) {
 		memset(text, '!', sizeof(text));
-		platform_nvidia.print_command(words, text, size);
+		command_print(platform_nvidia.language, words, text, size);
 		ck_assert_uint_eq(strlen(text), size - 1);
 		ck_assert_int_eq(memcmp(text, whole, size - 1), 0);
 		ck_assert_int_eq(text[size], '!');
@@ -330,7 +331,7 @@ START_TEST(printed_command_parses_to_itself)
 		random_command((size_t)_i, text);
 		ck_assert_msg(parse(text->str) == 0, "%s", trace_diag_text(&diag));
 		struct command_words words = commands[0];
-		platform_nvidia.print_command(words.word, printed, sizeof(printed));
+		command_print(platform_nvidia.language, words.word, printed, sizeof(printed));
 		ck_assert_str_eq(printed, text->str);
 		assert_words(printed, words.word[0], words.word[1]);
 	}
@@ -344,7 +345,7 @@ START_TEST(any_words_can_be_printed)
 	for (int round = 0; round < 20000; round++) {
 		const uint64_t words[2] = {random_bits(64), random_bits(64)};
 		char text[128];
-		platform_nvidia.print_command(words, text, sizeof(text));
+		command_print(platform_nvidia.language, words, text, sizeof(text));
 		ck_assert_uint_lt(strlen(text), sizeof(text) - 1);
 		if (strncmp(text, "opcode ", 7) != 0)
 			ck_assert_int_eq(parse(text), 0);

@@ -576,18 +576,14 @@ START_TEST(device_can_be_silent)
 }
 END_TEST
 
-START_TEST(faults_are_limited)
+START_TEST(as_many_faults_fit_as_a_script_may_have)
 {
 	GString *body = g_string_new(PINNED);
-	uint32_t first = line_of(PINNED "x", "x");
-	for (unsigned i = 0; i <= 16; i++)
+	for (unsigned i = 0; i < 16; i++)
 		g_string_append(body, "fault port=smmu access=event-write action=abort\n");
-	for (unsigned i = 0; i <= 8; i++)
+	for (unsigned i = 0; i < 8; i++)
 		g_string_append(body, "fault write=q.GERRORN action=lose\n");
-	run(body->str);
-	ck_assert_uint_eq(outcome->differences->len, 2);
-	assert_difference(0, first + 16, "fault", "at most 16", "one more");
-	assert_difference(1, first + 25, "fault", "at most 8", "one more");
+	as_expected(body->str);
 	g_string_free(body, TRUE);
 }
 END_TEST
@@ -652,6 +648,53 @@ START_TEST(violations_are_counted)
 	as_expected(STALE "expect stale-iotlb count=3\n");
 	differs(STALE "expect stale-iotlb count=2\n", NULL, "stale-iotlb", "2", "3");
 	differs(STALE "expect stale-iotlb count=4\n", NULL, "stale-iotlb", "4", "3");
+}
+END_TEST
+
+/* The engine's last write of CONS lands in what has become a page table of the same domain. */
+static const char overwritten_table[] =
+	"profile grace\n"
+	"kernel hw_queue.pin=off\n"
+	"kernel cmdqv.cons_dram=on\n"
+	"kernel unmap.flush=none\n"
+	"device vfio0 sid=0x10\n"
+	"vmm: open(\"/dev/iommu\", 0x2) = $fd\n"
+	"vmm: open(\"/dev/vfio/devices/vfio0\", 0x2) = $vfio\n"
+	"vmm: mmap(0, 0x1000, PROT_READ|PROT_WRITE, MAP_SHARED|MAP_ANONYMOUS, -1, 0) = $queue\n"
+	"vmm: mmap(0, 0x1000, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = $data\n"
+	"vmm: ioctl($fd, IOMMU_IOAS_ALLOC, {out_ioas_id=0 => $ioas}) = 0\n"
+	"vmm: ioctl($vfio, VFIO_DEVICE_BIND_IOMMUFD, {argsz=24, iommufd=$fd, out_devid=0 => $dev}) "
+	"= 0\n"
+	"vmm: ioctl($fd, IOMMU_HWPT_ALLOC, {flags=1, dev_id=$dev, pt_id=$ioas, out_hwpt_id=0 => "
+	"$hwpt}) = 0\n"
+	"vmm: ioctl($vfio, VFIO_DEVICE_ATTACH_IOMMUFD_PT, {argsz=12, pt_id=$hwpt}) = 0\n"
+	"vmm: ioctl($fd, IOMMU_VIOMMU_ALLOC, {type=2, dev_id=$dev, hwpt_id=$hwpt, out_viommu_id=0 "
+	"=> $viommu, data_len=16, data_uptr=$data}) = 0\n"
+	"vmm: ioctl($fd, IOMMU_VDEVICE_ALLOC, {viommu_id=$viommu, dev_id=$dev, virt_id=0x100}) = "
+	"0\n"
+	"vmm: mmap(0, 0x10000, PROT_READ|PROT_WRITE, MAP_SHARED, $fd, 0x1000) = $page0\n"
+	"vmm: ioctl($fd, IOMMU_IOAS_MAP, {flags=7, ioas_id=$ioas, user_va=$queue, length=0x1000, "
+	"iova=0x40000000}) = 0\n"
+	"vmm: ioctl($fd, IOMMU_HW_QUEUE_ALLOC, {viommu_id=$viommu, type=1, index=0, "
+	"out_hw_queue_id=0 => $hwq, nesting_parent_iova=0x40000000, length=0x800}) = 0\n"
+	"ram gpa=0x40000000 va=$queue length=0x1000\n"
+	"queue vcmdq0 page0=$page0 index=0 gpa=0x40000000 entries=128\n"
+	"guest: write vcmdq0.CONFIG 1\n"
+	"guest: vcmdq0 <- TLBI_NH_VA asid=1 va=0x1000, TLBI_NH_VA asid=1 va=0x1000, TLBI_NH_VA "
+	"asid=1 va=0x1000, TLBI_NH_VA asid=1 va=0x1000\n"
+	"guest: write vcmdq0.PROD_INDX 4\n"
+	"run 450ns\n"
+	"vmm: ioctl($fd, IOMMU_IOAS_UNMAP, {ioas_id=$ioas, iova=0x40000000, length=0x1000}) = 0\n"
+	"vmm: munmap($queue, 0x1000) = 0\n"
+	"vmm: ioctl($fd, IOMMU_IOAS_MAP, {flags=7, ioas_id=$ioas, user_va=$data, length=0x1000, "
+	"iova=0xbfe01000}) = 0\n"
+	"run 5us\n"
+	"vmm: ioctl($fd, IOMMU_IOAS_UNMAP, {ioas_id=$ioas, iova=0xbfe01000, length=0x1000}) = 0\n";
+
+START_TEST(table_that_dma_has_overwritten_is_not_followed)
+{
+	differs(overwritten_table, NULL, "foreign-write", "none", "at least one");
+	ck_assert_str_eq(outcome->verdict, "foreign-write");
 }
 END_TEST
 
@@ -1162,7 +1205,7 @@ static void add_hardware_tests(Suite *s)
 	tcase_add_test(tcase, register_write_can_be_late);
 	tcase_add_test(tcase, register_that_is_not_mapped_can_not_fail);
 	tcase_add_test(tcase, device_can_be_silent);
-	tcase_add_test(tcase, faults_are_limited);
+	tcase_add_test(tcase, as_many_faults_fit_as_a_script_may_have);
 	tcase_add_test(tcase, bare_hardware_translates_by_an_image);
 	tcase_add_test(tcase, translations_are_compared);
 	tcase_add_test(tcase, image_without_room_is_told);
@@ -1177,6 +1220,7 @@ static void add_verdict_tests(Suite *s)
 	tcase_add_test(tcase, violation_that_does_not_happen_is_told);
 	tcase_add_test(tcase, violation_has_its_story);
 	tcase_add_test(tcase, violations_are_counted);
+	tcase_add_test(tcase, table_that_dma_has_overwritten_is_not_followed);
 	tcase_add_test(tcase, violations_have_an_engine);
 	tcase_add_test(tcase, expected_queue_is_the_one_that_did_it);
 	tcase_add_test(tcase, host_is_refused_pinned_pages);

@@ -63,7 +63,7 @@ static enum judgement judge(uint64_t pfn)
 
 static void take_away(uint64_t pfn, uint64_t count)
 {
-	ledger_revoke(ledger, holder, pfn, count, ledger_revocation_new(ledger, "UNMAP"));
+	ledger_revoke(ledger, holder, pfn, count, ledger_revocation_new(ledger, holder, "UNMAP"));
 }
 
 /* A bit for each of the first 64 frames from PFN that a note of KIND told about. */
@@ -382,11 +382,11 @@ START_TEST(one_call_is_one_revocation)
 	static const char unmap[] = "UNMAP";
 	ledger->call = 7;
 	machine->clock.now_ps = 100;
-	uint32_t first = ledger_revocation_new(ledger, unmap);
-	ck_assert_uint_eq(ledger_revocation_new(ledger, unmap), first);
-	ck_assert_uint_ne(ledger_revocation_new(ledger, "DESTROY"), first);
+	uint32_t first = ledger_revocation_new(ledger, holder, unmap);
+	ck_assert_uint_eq(ledger_revocation_new(ledger, holder, unmap), first);
+	ck_assert_uint_ne(ledger_revocation_new(ledger, holder, "DESTROY"), first);
 	ledger->call = 8;
-	uint32_t second = ledger_revocation_new(ledger, unmap);
+	uint32_t second = ledger_revocation_new(ledger, holder, unmap);
 	ck_assert_uint_ne(second, first);
 	ledger_revoke(ledger, holder, pfn, 2, first);
 	ledger_revoke(ledger, holder, pfn + 2, 2, second);
@@ -402,11 +402,45 @@ START_TEST(one_call_is_one_revocation)
 }
 END_TEST
 
+/* As unmap does with areas: each is gone before the next begins. */
+static uint32_t take_piece(uint64_t pfn, uint64_t start_ps, uint64_t done_ps)
+{
+	machine->clock.now_ps = start_ps;
+	uint32_t revocation = ledger_revocation_new(ledger, holder, "UNMAP");
+	ledger_revoke(ledger, holder, pfn, 1, revocation);
+	machine->clock.now_ps = done_ps;
+	ledger_revoked(ledger, holder, pfn, 1);
+	return revocation;
+}
+
+START_TEST(what_one_call_takes_from_an_engine_piece_by_piece_has_its_own_times)
+{
+	uint64_t pfn = take(vmm, 2);
+	ledger_bind(ledger, 1, 0, holder, LEDGER_NO_GUEST);
+	ledger_grant(ledger, holder, pfn, 2);
+	ledger->call = 7;
+	uint32_t first = take_piece(pfn, 100, 200), second = take_piece(pfn + 1, 300, 400);
+	ck_assert_uint_ne(first, second);
+	ck_assert_uint_eq(ledger->revocations[first].done_ps, 200);
+	ck_assert_uint_eq(ledger->revocations[second].start_ps, 300);
+	ck_assert_uint_eq(ledger->revocations[second].call, 7);
+}
+END_TEST
+
+START_TEST(what_one_call_takes_from_nobody_in_particular_is_one_revocation)
+{
+	uint64_t pfn = take(vmm, 2);
+	ledger_grant(ledger, holder, pfn, 2);
+	ledger->call = 7;
+	ck_assert_uint_eq(take_piece(pfn, 100, 200), take_piece(pfn + 1, 300, 400));
+}
+END_TEST
+
 START_TEST(many_revocations_are_kept)
 {
 	for (uint64_t call = 1; call <= 100; call++) {
 		ledger->call = call;
-		ck_assert_uint_eq(ledger_revocation_new(ledger, "UNMAP"), call - 1);
+		ck_assert_uint_eq(ledger_revocation_new(ledger, holder, "UNMAP"), call - 1);
 	}
 	for (uint64_t call = 1; call <= 100; call++)
 		ck_assert_uint_eq(ledger->revocations[call - 1].call, call);
@@ -417,11 +451,11 @@ START_TEST(a_call_between_two_pieces_of_another_does_not_split_it)
 {
 	static const char unmap[] = "UNMAP";
 	ledger->call = 7;
-	uint32_t first = ledger_revocation_new(ledger, unmap);
+	uint32_t first = ledger_revocation_new(ledger, holder, unmap);
 	ledger->call = 8;
-	ck_assert_uint_ne(ledger_revocation_new(ledger, unmap), first);
+	ck_assert_uint_ne(ledger_revocation_new(ledger, holder, unmap), first);
 	ledger->call = 7;
-	ck_assert_uint_eq(ledger_revocation_new(ledger, unmap), first);
+	ck_assert_uint_eq(ledger_revocation_new(ledger, holder, unmap), first);
 }
 END_TEST
 
@@ -429,9 +463,9 @@ START_TEST(when_the_tables_were_cleared_is_kept_with_the_calls_revocation)
 {
 	ledger->call = 7;
 	machine->clock.now_ps = 100;
-	uint32_t first = ledger_revocation_new(ledger, "UNMAP");
+	uint32_t first = ledger_revocation_new(ledger, holder, "UNMAP");
 	ledger->call = 8;
-	uint32_t second = ledger_revocation_new(ledger, "UNMAP");
+	uint32_t second = ledger_revocation_new(ledger, holder, "UNMAP");
 	ck_assert_uint_eq(ledger->revocations[first].cleared_ps, UINT64_MAX);
 	ledger->call = 7;
 	machine->clock.now_ps = 150;
@@ -445,7 +479,7 @@ END_TEST
 START_TEST(tables_cleared_by_a_call_that_revokes_nothing_change_nothing)
 {
 	ledger->call = 7;
-	uint32_t first = ledger_revocation_new(ledger, "UNMAP");
+	uint32_t first = ledger_revocation_new(ledger, holder, "UNMAP");
 	ledger->call = 8;
 	ledger_tables_cleared(ledger);
 	ck_assert_uint_eq(ledger->revocations[first].cleared_ps, UINT64_MAX);
@@ -709,7 +743,7 @@ static void begin_revoke(unsigned h, uint32_t first, uint32_t last)
 		n++;
 	if (n == 0)
 		return;
-	uint32_t revocation = ledger_revocation_new(ledger, "UNMAP");
+	uint32_t revocation = ledger_revocation_new(ledger, model.holders[h].number, "UNMAP");
 	ledger_revoke(ledger, model.holders[h].number, model.base + first, n, revocation);
 	for (uint32_t i = first; i < first + n; i++) {
 		if (--cells[i].grants > 0)
@@ -875,6 +909,8 @@ static void add_promises(Suite *suite)
 	tcase_add_loop_test(tests, promises_agree_with_counts_by_frame, 0, 6);
 	tests = group(suite, "revocations");
 	tcase_add_test(tests, one_call_is_one_revocation);
+	tcase_add_test(tests, what_one_call_takes_from_an_engine_piece_by_piece_has_its_own_times);
+	tcase_add_test(tests, what_one_call_takes_from_nobody_in_particular_is_one_revocation);
 	tcase_add_test(tests, many_revocations_are_kept);
 	tcase_add_test(tests, when_the_tables_were_cleared_is_kept_with_the_calls_revocation);
 	tcase_add_test(tests, tables_cleared_by_a_call_that_revokes_nothing_change_nothing);

@@ -15,6 +15,7 @@
 #define HEADER "# hwq-scenario 1\n"
 #define GRACE  "profile grace\n"
 #define DEVICE GRACE "device vfio0 sid=0x10\n"
+#define ATS    GRACE "device vfio0 sid=0x10 ats=on\n"
 #define QUEUE  DEVICE "queue q page0=0x10000 index=3 gpa=0x40000000 entries=128\n"
 #define US     1000000ULL
 
@@ -587,10 +588,10 @@ END_TEST
 
 START_TEST(faults_of_a_device_make_it_silent)
 {
-	const struct script_step *fault = last_step(DEVICE "fault device=vfio0 action=silent\n");
+	const struct script_step *fault = last_step(ATS "fault device=vfio0 action=silent\n");
 	ck_assert_int_eq(fault->kind, STEP_DEVICE_FAULT);
 	ck_assert(fault->device_fault.silent);
-	ck_assert(!last_step(DEVICE "fault device=vfio0 action=answer\n")->device_fault.silent);
+	ck_assert(!last_step(ATS "fault device=vfio0 action=answer\n")->device_fault.silent);
 }
 END_TEST
 
@@ -616,10 +617,48 @@ START_TEST(wrong_faults_are_refused)
 		"unknown register 'PROD_INDEX'", "perhaps 'PROD_INDX'");
 	refused(QUEUE "fault write=r.PROD_INDX action=lose\n", "r.PROD",
 		"unknown queue in 'r.PROD_INDX'", "QUEUE.REGISTER, of a queue of this scenario");
+	refused(QUEUE "fault device=vfio0 action=silent\n", "device", "bad fault 'vfio0'",
+		"a device with 'ats=on'");
 	refused(QUEUE "fault device=vfio1 action=silent\n", "device", "unknown device 'vfio1'",
 		"one of a 'device' line");
-	refused(QUEUE "fault device=vfio0 nth=1 action=silent\n", "action", "bad fault 'silent'",
+	refused(ATS "fault device=vfio0 nth=1 action=silent\n", "action", "bad fault 'silent'",
 		"action=silent|answer");
+}
+END_TEST
+
+static void refused_after(const char *line, unsigned count, const char *expected)
+{
+	GString *body = g_string_new(QUEUE);
+	for (unsigned i = 0; i < count; i++)
+		g_string_append(body, line);
+	steps_of(body->str);
+	g_string_append(body, line);
+	refused(body->str, "fault", "one fault too many", expected);
+	g_string_free(body, TRUE);
+}
+
+START_TEST(faults_are_limited)
+{
+	refused_after("fault port=smmu access=event-write action=abort\n", 16,
+		      "at most 16 of this kind");
+	refused_after("fault write=q.GERRORN action=lose\n", 8, "at most 8 of this kind");
+}
+END_TEST
+
+START_TEST(names_that_lines_could_not_say_are_refused)
+{
+	static const char *const names[] = {"a.b", "a/b", "a=b", "$a"};
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+		char *device = g_strdup_printf(GRACE "device %s sid=1\n", names[i]);
+		char *queue = g_strdup_printf(DEVICE "queue %s page0=0 index=0 gpa=0 entries=128\n",
+					      names[i]);
+		char *what = g_strdup_printf("bad name '%s'", names[i]);
+		refused(device, names[i], what, "a word without '.', '/', '=' and '$'");
+		refused(queue, names[i], what, "a word without '.', '/', '=' and '$'");
+		g_free(what);
+		g_free(device);
+		g_free(queue);
+	}
 }
 END_TEST
 
@@ -1120,6 +1159,8 @@ static void add_directive_tests(Suite *s)
 	tcase_add_test(tcase, faults_of_a_device_make_it_silent);
 	tcase_add_test(tcase, wrong_faults_are_refused);
 	tcase_add_test(tcase, incomplete_faults_are_refused);
+	tcase_add_test(tcase, faults_are_limited);
+	tcase_add_test(tcase, names_that_lines_could_not_say_are_refused);
 	tcase_add_test(tcase, expectations_are_kept_apart_from_steps);
 	tcase_add_test(tcase, each_violation_can_be_expected);
 	tcase_add_test(tcase, wrong_expectations_are_refused);

@@ -3,6 +3,7 @@
 #ifndef HWQ_TOOLS_HWQ_BENCH_H
 #define HWQ_TOOLS_HWQ_BENCH_H
 
+#include "emu/machine.h"
 #include "tools/hwq/hwq.h"
 
 /* CPU time of this process. */
@@ -15,6 +16,9 @@ struct bench_run {
 
 /* One line: `name value unit`. */
 void bench_figure(struct bench_run *run, const char *name, double value, const char *unit);
+
+/* A machine; where there is no room for one, the program ends with a message. */
+struct machine *bench_machine(const struct machine_config *config);
 
 /* Each returns an exit code. */
 int bench_vcmdq(struct bench_run *run);

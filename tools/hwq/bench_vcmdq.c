@@ -81,7 +81,7 @@ static void fill_tlb(struct tlb *tlb, bool blocks)
 	}
 }
 
-static bool engine_world(struct engine_world *world, const char *profile_name)
+static int engine_world(struct engine_world *world, const char *profile_name)
 {
 	struct machine_config config = machine_config_default();
 	struct profile profile;
@@ -92,10 +92,14 @@ static bool engine_world(struct engine_world *world, const char *profile_name)
 			     &platform, &diag) != 0) {
 		fprintf(stderr, "%s\n", trace_diag_text(&diag));
 		trace_diag_free(&diag);
-		return false;
+		return HWQ_BAD_INPUT;
 	}
+	if (platform != &platform_nvidia)
+		return hwq_usage_error("bench",
+				       "--profile %s has no VCMDQ: this benchmark is of it",
+				       profile_name);
 	option_set_init(&assumptions, smmu_assumptions);
-	world->machine = machine_new(&config);
+	world->machine = bench_machine(&config);
 	iommufd_register(world->machine);
 	world->hardware = smmu_new(world->machine, &board, &profile, &assumptions);
 	checker_new(world->machine);
@@ -111,7 +115,7 @@ static bool engine_world(struct engine_world *world, const char *profile_name)
 	bus_write(bus, pa_of(cmdqv + cmdqv_vintf_page1(1)), 8, pfn * PAGE_SIZE | QUEUE_LOG2SIZE);
 	bus_write(bus, pa_of(cmdqv + cmdqv_vintf_page0(1) + VCMDQ_CONFIG), 4, 1);
 	world->vcmdq = &world->hardware->vcmdqs[QUEUE];
-	return true;
+	return HWQ_AS_EXPECTED;
 }
 
 /* Everything but one entry is produced; then the queue runs dry. */
@@ -197,8 +201,9 @@ int bench_vcmdq(struct bench_run *run)
 {
 	struct engine_world world;
 	const char *profile = run->options->profile != NULL ? run->options->profile : "grace";
-	if (!engine_world(&world, profile))
-		return HWQ_INTERNAL_ERROR;
+	int status = engine_world(&world, profile);
+	if (status != HWQ_AS_EXPECTED)
+		return status;
 	bench_commands(run, &world, "vcmdq_command_functional", false, false);
 	bench_commands(run, &world, "vcmdq_command_timed", true, false);
 	bench_commands(run, &world, "vcmdq_command_functional_two_page_sizes", false, true);
@@ -293,9 +298,9 @@ int bench_experiment(struct bench_run *run)
 	if (script == NULL) {
 		fprintf(stderr, "%s\n", trace_diag_text(&diag));
 		trace_diag_free(&diag);
-		return HWQ_INTERNAL_ERROR;
+		return HWQ_BAD_INPUT;
 	}
-	struct machine *machine = machine_new(&config);
+	struct machine *machine = bench_machine(&config);
 	for (int round = 0; round < EXPERIMENTS; round++) {
 		double start = bench_cpu_seconds();
 		struct outcome *outcome = experiment_run(script, &how, &machine);

@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -52,6 +53,16 @@ struct bench_source {
 	uint64_t seed;
 };
 
+struct machine *bench_machine(const struct machine_config *config)
+{
+	struct machine *machine = machine_new(config);
+	if (machine != NULL)
+		return machine;
+	fprintf(stderr, "hwq bench: no room for a machine of %" PRIu64 " MiB\n",
+		config->memory_bytes >> 20);
+	exit(HWQ_INTERNAL_ERROR);
+}
+
 /* Posts itself again at a pseudo-random distance, as a component would. */
 static void fire(struct event *event)
 {
@@ -64,7 +75,7 @@ static void fire(struct event *event)
 static int bench_events(struct bench_run *run)
 {
 	struct machine_config config = machine_config_default();
-	struct machine *machine = machine_new(&config);
+	struct machine *machine = bench_machine(&config);
 	struct bench_source *sources =
 		arena_alloc(machine->arena, EVENTS_PENDING * sizeof(*sources));
 	double best = 1e9;
@@ -131,7 +142,7 @@ static struct bench_world bench_world(uint64_t memory_bytes)
 	struct machine_config config = machine_config_default();
 	struct bench_world world;
 	config.memory_bytes = memory_bytes;
-	world.machine = machine_new(&config);
+	world.machine = bench_machine(&config);
 	iommufd_register(world.machine);
 	world.thread = thread_new(process_new(world.machine, NULL));
 	world.call = arena_new(world.machine->arena, struct syscall);

@@ -43,6 +43,7 @@ struct found_violation {
 	enum violation_kind kind;
 	uint64_t time_ps;
 	char *queue; /* "VINTF1 LVCMDQ0" */
+	char *guest; /* what a guest can read of the queue at the end; NULL: a device */
 	bool write;
 	bool is_command; /* a fetch of commands */
 	uint64_t pa;

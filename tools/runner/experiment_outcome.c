@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kernel_shim/iommufd.h"
+#include "tools/runner/command_text.h"
 #include "tools/runner/experiment_state.h"
 
 static char *take(GString *text)
@@ -34,7 +35,7 @@ static char *call_with_result(const struct running_call *call)
 	char *result = address ? g_strdup_printf("0x%" PRIx64, (uint64_t)call->result)
 			       : result_text(call->result);
 	call_text(call, text);
-	g_string_append_printf(text, " = %s", call->finished ? result : "?");
+	g_string_append_printf(text, " = %s", call->state == CALL_RETURNED ? result : "no return");
 	g_free(result);
 	return take(text);
 }
@@ -43,6 +44,21 @@ static const char *owner_name(const struct experiment *experiment, uint32_t owne
 {
 	return owner == OWNER_KERNEL ? "the kernel"
 				     : machine_owner_name(experiment->machine, owner);
+}
+
+static char *queue_name(const struct experiment *experiment, uint32_t context)
+{
+	GString *name = g_string_new(NULL);
+	platform_of(experiment)->queue_text(experiment->hardware, context, name);
+	return take(name);
+}
+
+/* What a guest can read of it. */
+static char *queue_state(const struct experiment *experiment, uint32_t context)
+{
+	GString *state = g_string_new(NULL);
+	platform_of(experiment)->guest_text(experiment->hardware, context, state);
+	return take(state);
 }
 
 /* --- violations --- */
@@ -105,7 +121,6 @@ static void tell_revocation(const struct experiment *experiment, const struct vi
 	found->frame_events = frame_events(experiment, violation, revocation->start_ps);
 }
 
-/* Who programmed the queue: the last HW_QUEUE_ALLOC that was done before the access. */
 /* The call that made the queue, with the id that it returned. */
 static void tell_base(const struct experiment *experiment, const struct violation *violation,
 		      struct found_violation *found)
@@ -163,7 +178,7 @@ static void tell_command(const struct experiment *experiment, const struct viola
 		return;
 	}
 	GString *changed = g_string_new(NULL);
-	platform_of(experiment)->print_command(probe->ran, text, sizeof(text));
+	command_print(platform_of(experiment)->language, probe->ran, text, sizeof(text));
 	platform_of(experiment)->ran_text(probe, changed);
 	found->ran = g_strdup(text);
 	found->changed = take(changed);
@@ -177,11 +192,9 @@ static struct found_violation *found_violation(const struct experiment *experime
 	struct found_violation *found = g_new0(struct found_violation, 1);
 	const struct access *access = &violation->access;
 	bool free_frame = violation->frame.references == 0 && violation->frame.pins == 0;
-	GString *queue = g_string_new(NULL);
-	platform_of(experiment)->queue_text(experiment->hardware, access->context, queue);
 	found->kind = violation->kind;
 	found->time_ps = access->time_ps;
-	found->queue = take(queue);
+	found->queue = queue_name(experiment, access->context);
 	found->write = access_writes(access);
 	found->is_command = access->purpose == ACCESS_COMMAND_FETCH;
 	found->pa = access->pa.value;
@@ -199,8 +212,10 @@ static struct found_violation *found_violation(const struct experiment *experime
 	found->why = platform_of(experiment)->why(violation);
 	tell_command(experiment, violation, found);
 	tell_revocation(experiment, violation, found);
-	if (!(access->context & CONTEXT_DEVICE(0)))
+	if (!(access->context & CONTEXT_DEVICE(0))) {
 		tell_base(experiment, violation, found);
+		found->guest = queue_state(experiment, access->context);
+	}
 	return found;
 }
 
@@ -228,6 +243,15 @@ static void compare_violations(struct experiment *experiment)
 	const struct script *script = experiment->script;
 	uint32_t met[SCRIPT_EXPECTATIONS_MAX] = {0};
 	bool unexpected[VIOLATION_KINDS] = {false};
+	for (int kind = 0; kind < VIOLATION_KINDS; kind++)
+		experiment->outcome->found[kind] = checker->kinds[kind] > 0;
+	if (checker->count > VIOLATIONS_MAX) {
+		char *most = g_strdup_printf("at most %u, which are judged", VIOLATIONS_MAX);
+		char *got = g_strdup_printf("%u", checker->count);
+		experiment_differs(experiment, 0, "violations", most, got, NULL);
+		g_free(most);
+		g_free(got);
+	}
 	for (uint32_t i = 0; i < checker->count && i < VIOLATIONS_MAX; i++) {
 		const struct violation *violation = &checker->violations[i];
 		bool any = false;
@@ -238,7 +262,6 @@ static void compare_violations(struct experiment *experiment)
 			met[e] += meets;
 			any |= meets;
 		}
-		experiment->outcome->found[violation->kind] = true;
 		unexpected[violation->kind] |= !any;
 	}
 	for (uint32_t e = 0; e < script->expectation_count; e++) {
@@ -280,8 +303,9 @@ static char *unmapped_text(const struct experiment *experiment)
 		uint64_t iova = get_le(call->argument + 8, 8);
 		uint64_t length = get_le(call->argument + 16, 8);
 		if (experiment->queues[0].gpa - iova < length)
-			return call->result == 0 ? g_strdup("0")
-						 : g_strdup(errno_name((int)-call->result));
+			return call->state != CALL_RETURNED ? g_strdup("no return")
+			       : call->result == 0          ? g_strdup("0")
+						   : g_strdup(errno_name((int)-call->result));
 	}
 	return g_strdup("-");
 }
@@ -301,19 +325,16 @@ static char *did_text(const struct experiment *experiment)
 		return g_strdup_printf("fetched from the old frame%s", how);
 	if (first->command.kind == PROBE_STOPPED)
 		return g_strdup_printf("fetched%s, stopped at the bytes", how);
-	platform_of(experiment)->print_command(first->command.ran, command, sizeof(command));
+	command_print(platform_of(experiment)->language, first->command.ran, command,
+		      sizeof(command));
 	return g_strdup_printf("fetched%s, ran %.*s", how, (int)strcspn(command, " "), command);
 }
 
 static char *guest_text(const struct experiment *experiment)
 {
-	GString *text = g_string_new(NULL);
-	if (experiment->script->queues->len > 0 && experiment->queues[0].has_context)
-		platform_of(experiment)
-			->guest_text(experiment->hardware, experiment->queues[0].context, text);
-	else
-		g_string_append_c(text, '-');
-	return take(text);
+	if (experiment->script->queues->len == 0 || !experiment->queues[0].has_context)
+		return g_strdup("-");
+	return queue_state(experiment, experiment->queues[0].context);
 }
 
 static char *verdict_text(const struct outcome *outcome)
@@ -382,13 +403,6 @@ static struct story_line *line_of(uint64_t time_ps, char *who, char *what)
 	return line;
 }
 
-static char *queue_name(const struct experiment *experiment, uint32_t context)
-{
-	GString *name = g_string_new(NULL);
-	platform_of(experiment)->queue_text(experiment->hardware, context, name);
-	return take(name);
-}
-
 static struct story_line *access_line(const struct experiment *experiment,
 				      const struct access *access)
 {
@@ -411,7 +425,7 @@ static struct story_line *probe_line(const struct experiment *experiment, const 
 {
 	GString *changed = g_string_new(NULL);
 	char command[128], *what;
-	platform_of(experiment)->print_command(probe->ran, command, sizeof(command));
+	command_print(platform_of(experiment)->language, probe->ran, command, sizeof(command));
 	platform_of(experiment)->ran_text(probe, changed);
 	if (probe->kind == PROBE_STOPPED)
 		what = g_strdup_printf("stops at index %u: %s", probe->index,
@@ -544,6 +558,7 @@ static void free_violation(gpointer item)
 	}
 	g_ptr_array_free(found->frame_events, TRUE);
 	g_free(found->queue);
+	g_free(found->guest);
 	g_free(found->owner_then);
 	g_free(found->owner_now);
 	g_free(found->bytes_of);

@@ -32,6 +32,12 @@ struct actor {
 	uint64_t scratch_free; /* va of memory for an argument that no call uses */
 };
 
+enum call_state {
+	CALL_RUNNING,
+	CALL_RETURNED,
+	CALL_HUNG, /* nothing can let it return */
+};
+
 struct running_call {
 	const struct script_step *step;
 	struct actor *actor;
@@ -40,7 +46,7 @@ struct running_call {
 	uint64_t start_ps;
 	uint64_t done_ps;
 	int64_t result;
-	bool finished;
+	enum call_state state;
 	struct story_line *told; /* its line, to be filled in at the end; NULL: no story */
 	uint8_t argument[64];    /* its first bytes as they were given */
 	uint8_t answer[64];      /* and as they came back */

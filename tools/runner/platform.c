@@ -57,6 +57,59 @@ static int unknown_profile(const char *name, const char *file, struct trace_pos 
 	return -1;
 }
 
+static bool find_in_window(const struct register_window *window, const char *name, struct pa *pa,
+			   unsigned *width)
+{
+	uint64_t offset;
+	if (name[0] == '.' && window->rows != NULL) {
+		uint32_t row_offset;
+		if (!register_by_name(window->rows, name + 1, &row_offset, width))
+			return false;
+		offset = row_offset;
+	} else {
+		*width = window->width;
+		if (name[0] != '+' || !number_parse(name + 1, strlen(name + 1), &offset) ||
+		    offset >= window->size || offset % *width != 0)
+			return false;
+	}
+	*pa = pa_of(window->base.value + offset);
+	return true;
+}
+
+bool platform_find_register(const struct platform *platform, const char *name, struct pa *pa,
+			    unsigned *width)
+{
+	for (const struct register_window *window = platform->windows; window->name != NULL;
+	     window++) {
+		size_t length = strlen(window->name);
+		if (strncmp(name, window->name, length) == 0 &&
+		    find_in_window(window, name + length, pa, width))
+			return true;
+	}
+	return false;
+}
+
+static void visit_row(const struct register_window *window, const struct register_row *row,
+		      void (*visit)(void *context, const char *name), void *context)
+{
+	for (uint32_t i = 0; i < row->count; i++) {
+		char *name = row->count > 1 ? g_strdup_printf("%s.%s%u", window->name, row->name, i)
+					    : g_strdup_printf("%s.%s", window->name, row->name);
+		visit(context, name);
+		g_free(name);
+	}
+}
+
+void platform_each_register(const struct platform *platform,
+			    void (*visit)(void *context, const char *name), void *context)
+{
+	for (const struct register_window *window = platform->windows; window->name != NULL;
+	     window++)
+		for (const struct register_row *row = window->rows;
+		     row != NULL && row->name != NULL; row++)
+			visit_row(window, row, visit, context);
+}
+
 int platform_profile(const char *name, const char *file, struct trace_pos pos,
 		     struct profile *profile, const struct platform **platform,
 		     struct trace_diag *diag)

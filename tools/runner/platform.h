@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "emu/bus.h"
 #include "emu/checker.h"
 #include "emu/machine.h"
 #include "emu/option.h"
@@ -38,6 +39,15 @@ struct platform_register {
 	const char *name;
 	uint32_t offset; /* bytes, in the queue's slot */
 	uint8_t width;   /* bytes */
+};
+
+/* Registers for `mmio` lines: `smmu.CR0`, or at any offset: `smmu+0x20`. */
+struct register_window {
+	const char *name;
+	struct pa base;
+	uint64_t size;
+	unsigned width;                  /* of one that is given by its offset, bytes */
+	const struct register_row *rows; /* NULL: none has a name */
 };
 
 struct platform_dma {
@@ -82,11 +92,7 @@ struct platform {
 	struct platform_translation (*translate)(void *hardware, uint32_t id, uint64_t iova,
 						 bool write);
 
-	/* Commands as text. */
-	int (*parse_commands)(const char *file, struct trace_pos pos, const char *text,
-			      size_t length, struct command_words commands[COMMANDS_TEXT_MAX],
-			      unsigned *count, struct trace_diag *diag);
-	void (*print_command)(const uint64_t words[2], char *text, size_t size);
+	const struct command_language *language; /* command_text.h */
 
 	/* A guest's queue. */
 	const struct platform_register *registers; /* ends with the name NULL */
@@ -96,10 +102,7 @@ struct platform {
 	/* The context (emu/port.h) of the queue whose slot of registers is at PA; false: none. */
 	bool (*queue_context)(void *hardware, struct pa pa, uint32_t *context);
 
-	/* Registers of the host by name, for `mmio` lines. */
-	bool (*find_register)(const char *name, struct pa *pa, unsigned *width);
-	/* Calls for each; for the nearest word. */
-	void (*each_register)(void (*visit)(void *context, const char *name), void *context);
+	const struct register_window *windows; /* ends with the name NULL */
 
 	/* Texts for reports; OUT is appended to. */
 	void (*queue_text)(void *hardware, uint32_t context, GString *out);
@@ -113,6 +116,13 @@ struct platform {
 };
 
 extern const struct platform platform_nvidia;
+
+/* Where the register of an `mmio` line is, and its width in bytes. False: there is none. */
+bool platform_find_register(const struct platform *platform, const char *name, struct pa *pa,
+			    unsigned *width);
+/* Calls VISIT for each name; for the nearest word. */
+void platform_each_register(const struct platform *platform,
+			    void (*visit)(void *context, const char *name), void *context);
 
 /* By the name that a profile's first line gives; NULL: none. */
 const struct platform *platform_by_name(const char *name, size_t length);

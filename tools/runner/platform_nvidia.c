@@ -8,10 +8,13 @@
 #include "tools/runner/platform.h"
 
 /* As a Tegra264 device tree has it (tegra241-cmdqv 9.1). */
+#define SMMU_BASE  0x05000000
+#define CMDQV_BASE 0x05200000
+
 static const struct smmu_board board = {
 	.name = "smmu",
-	.base = {0x05000000},
-	.cmdqv_base = {0x05200000},
+	.base = {SMMU_BASE},
+	.cmdqv_base = {CMDQV_BASE},
 	.gerror_irq = 0,
 	.eventq_irq = 1,
 	.cmdqv_irq = 2,
@@ -139,18 +142,6 @@ static const struct command_form forms[] = {
 
 static const struct command_language language = {CMD_OPCODE, forms, operands};
 
-static int parse_commands(const char *file, struct trace_pos pos, const char *text, size_t length,
-			  struct command_words commands[COMMANDS_TEXT_MAX], unsigned *count,
-			  struct trace_diag *diag)
-{
-	return commands_parse(&language, file, pos, text, length, commands, count, diag);
-}
-
-static void print_command(const uint64_t words[2], char *text, size_t size)
-{
-	command_print(&language, words, text, size);
-}
-
 /* --- registers --- */
 
 static const struct platform_register queue_registers[] = {
@@ -178,38 +169,11 @@ static bool queue_context(void *context, struct pa pa, uint32_t *number)
 	return true;
 }
 
-/* `smmu.CR0`; or any offset: `smmu+0x20`, `cmdqv+0x200`. */
-static bool find_register(const char *name, struct pa *pa, unsigned *width)
-{
-	char *end;
-	uint32_t offset;
-	if (strncmp(name, "smmu.", 5) == 0) {
-		if (!register_by_name(smmu_registers, name + 5, &offset, width))
-			return false;
-		*pa = pa_of(board.base.value + offset);
-		return true;
-	}
-	bool cmdqv = strncmp(name, "cmdqv+", 6) == 0;
-	if (!cmdqv && strncmp(name, "smmu+", 5) != 0)
-		return false;
-	const char *digits = strchr(name, '+') + 1;
-	*pa = pa_of((cmdqv ? board.cmdqv_base : board.base).value +
-		    g_ascii_strtoull(digits, &end, 0));
-	*width = 4;
-	return g_ascii_isdigit(digits[0]) && *end == 0;
-}
-
-static void each_register(void (*visit)(void *context, const char *name), void *context)
-{
-	for (const struct register_row *row = smmu_registers; row->name != NULL; row++) {
-		for (uint32_t i = 0; i < row->count; i++) {
-			char *name = row->count > 1 ? g_strdup_printf("smmu.%s%u", row->name, i)
-						    : g_strdup_printf("smmu.%s", row->name);
-			visit(context, name);
-			g_free(name);
-		}
-	}
-}
+static const struct register_window windows[] = {
+	{"smmu", {SMMU_BASE}, SMMU_WINDOW_SIZE, 4, smmu_registers},
+	{"cmdqv", {CMDQV_BASE}, CMDQV_WINDOW_SIZE, 4, NULL},
+	{NULL, {0}, 0, 0, NULL},
+};
 
 /* --- texts --- */
 
@@ -292,14 +256,12 @@ const struct platform platform_nvidia = {
 	.set_silent = set_silent,
 	.dma = dma,
 	.translate = translate,
-	.parse_commands = parse_commands,
-	.print_command = print_command,
+	.language = &language,
 	.registers = queue_registers,
 	.queue_stride = CMDQV_QUEUE_STRIDE,
 	.queue_indices = CMDQV_QUEUES_MAX,
 	.queue_context = queue_context,
-	.find_register = find_register,
-	.each_register = each_register,
+	.windows = windows,
 	.queue_text = queue_text,
 	.stop_text = stop_text,
 	.guest_text = guest_text,

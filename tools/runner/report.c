@@ -164,7 +164,8 @@ static void print_violation(const struct outcome *outcome, const struct found_vi
 	fprintf(out, "  owner      then %s, now %s; the bytes are %s's\n", found->owner_then,
 		found->owner_now, found->bytes_of);
 	print_command(found, out);
-	fprintf(out, "  guest sees %s\n", outcome->guest);
+	if (found->guest != NULL)
+		fprintf(out, "  guest sees %s\n", found->guest);
 	print_revocation(found, out);
 	fprintf(out, "  why        %s\n", found->why);
 	print_depends(outcome, out);

@@ -8,6 +8,7 @@
 
 #include "emu/bits.h"
 #include "kernel_shim/options.h"
+#include "tools/runner/command_text.h"
 #include "tools/runner/script_line.h"
 
 static struct script_step *add_step(struct script_line *line, enum step_kind kind)
@@ -226,13 +227,22 @@ static int set_memory(struct script_line *line)
 }
 
 /* device NAME sid=N [ats=on]: a PCI function that VFIO gives out as /dev/vfio/devices/NAME. */
+/* Names stand before a '.', behind a '=' and in a path. */
+static int check_name(struct script_line *line, const char *name)
+{
+	if (name[0] != 0 && strpbrk(name, "./=$") == NULL)
+		return 0;
+	return line_refused(line, "bad name", name, "it could not be used",
+			    "a word without '.', '/', '=' and '$'");
+}
+
 static int add_device(struct script_line *line)
 {
 	struct script *script = line->script;
 	struct script_device device = {.name = line_word(line)};
 	uint32_t number;
 	uint64_t id;
-	if (need_profile(line) != 0)
+	if (need_profile(line) != 0 || check_name(line, device.name) != 0)
 		return -1;
 	if (find_device(line, device.name, &number) == 0)
 		return line_refused(line, "second device", device.name, "there is one",
@@ -291,7 +301,7 @@ static int add_queue(struct script_line *line)
 	struct script_queue queue = {.name = line_word(line)};
 	struct script_value page, index, gpa, entries;
 	uint32_t number;
-	if (need_profile(line) != 0)
+	if (need_profile(line) != 0 || check_name(line, queue.name) != 0)
 		return -1;
 	if (find_queue(line, queue.name, strlen(queue.name), &number) == 0)
 		return line_refused(line, "second queue", queue.name, "there is one",
@@ -412,6 +422,21 @@ static int parse_fault_words(struct script_line *line, struct fault_words *words
 	return 0;
 }
 
+static int too_many(struct script_line *line, enum step_kind kind, guint most)
+{
+	const GArray *steps = line->script->steps;
+	guint count = 0;
+	for (guint i = 0; i < steps->len; i++)
+		count += g_array_index(steps, struct script_step, i).kind == kind;
+	if (count < most)
+		return 0;
+	char *expected = g_strdup_printf("at most %u of this kind", most);
+	line->word_at = 0;
+	line_refused(line, "one fault too many", NULL, "more are not kept", expected);
+	g_free(expected);
+	return -1;
+}
+
 static int bad_action(struct script_line *line, const struct fault_words *words, const char *form)
 {
 	line->word_at = words->action_at;
@@ -448,6 +473,8 @@ static int port_fault(struct script_line *line)
 	if (action == FAULT_LATE && purpose != ACCESS_COMMAND_FETCH)
 		return line_bad(line, "bad fault", words.access,
 				"access=command-fetch for a late one: others can't wait");
+	if (too_many(line, STEP_PORT_FAULT, PORT_FAULTS_MAX) != 0)
+		return -1;
 	struct script_step *step = add_step(line, STEP_PORT_FAULT);
 	step->port_fault.purpose = (enum access_purpose)purpose;
 	step->port_fault.action = (enum fault_action)action;
@@ -467,6 +494,8 @@ static int write_fault(struct script_line *line, const char *where)
 	bool lose = strcmp(words.action, "lose") == 0;
 	if ((!lose && strcmp(words.action, "late") != 0) || words.access != NULL)
 		return bad_action(line, &words, "action=lose|late:T");
+	if (too_many(line, STEP_WRITE_FAULT, BUS_FAULTS_MAX) != 0)
+		return -1;
 	struct script_step *step = add_step(line, STEP_WRITE_FAULT);
 	step->write_fault.queue = queue;
 	step->write_fault.reg = reg;
@@ -482,6 +511,9 @@ static int device_fault(struct script_line *line, const char *name)
 	if (find_device(line, name, &device) != 0)
 		return line_refused(line, "unknown device", name, "no line before has it",
 				    "one of a 'device' line");
+	if (!g_array_index(line->script->devices, struct script_device, device).ats)
+		return line_refused(line, "bad fault", name, "it has no ATS: nothing asks it",
+				    "a device with 'ats=on'");
 	if (parse_fault_words(line, &words) != 0)
 		return -1;
 	bool silent = strcmp(words.action, "silent") == 0;
@@ -569,6 +601,14 @@ static void try_register(void *context, const char *name)
 }
 
 /* mmio write REGISTER VALUE  |  mmio read REGISTER = VALUE */
+static int check_width(struct script_line *line, const char *word, const struct script_value *value,
+		       unsigned width)
+{
+	if (width == 8 || value->number >> (8 * width) == 0)
+		return 0;
+	return line_refused(line, "bad value", word, "the register is narrower", "one of 32 bits");
+}
+
 static int mmio_line(struct script_line *line)
 {
 	struct pa pa;
@@ -577,10 +617,10 @@ static int mmio_line(struct script_line *line)
 	if (need_profile(line) != 0 || parse_direction(line, &write) != 0)
 		return -1;
 	const char *reg = line_word(line);
-	if (!line->script->platform->find_register(reg, &pa, &width)) {
+	if (!platform_find_register(line->script->platform, reg, &pa, &width)) {
 		struct nearest_register search = {.texts = line->script->texts};
 		nearest_start(&search.nearest, reg, strlen(reg));
-		line->script->platform->each_register(try_register, &search);
+		platform_each_register(line->script->platform, try_register, &search);
 		const char *known[] = {search.nearest.best, NULL};
 		return line_unknown(line, "register", reg, known);
 	}
@@ -590,7 +630,8 @@ static int mmio_line(struct script_line *line)
 			return line_bad(line, "bad line", equals, "'mmio read REGISTER = VALUE'");
 	}
 	struct script_value value;
-	if (line_value(line, line_word(line), &value) != 0)
+	const char *word = line_word(line);
+	if (line_value(line, word, &value) != 0 || check_width(line, word, &value, width) != 0)
 		return -1;
 	struct script_step *step = add_step(line, write ? STEP_MMIO_WRITE : STEP_MMIO_READ);
 	step->mmio.reg = reg;
@@ -698,9 +739,9 @@ static int parse_commands(struct script_line *line, const uint8_t **bytes, uint3
 	struct command_words commands[COMMANDS_TEXT_MAX];
 	uint8_t packed[COMMANDS_TEXT_MAX * COMMAND_BYTES];
 	line_skip_blanks(line);
-	if (line->script->platform->parse_commands(line->script->path, line_position(line),
-						   line->text + line->at, line->length - line->at,
-						   commands, count, line->diag) != 0)
+	if (commands_parse(line->script->platform->language, line->script->path,
+			   line_position(line), line->text + line->at, line->length - line->at,
+			   commands, count, line->diag) != 0)
 		return -1;
 	line->at = line->length;
 	for (uint32_t i = 0; i < *count; i++) {
@@ -782,9 +823,8 @@ static int guest_register(struct script_line *line, bool write)
 	const char *word = line_word(line);
 	if (line_value(line, word, &value) != 0)
 		return -1;
-	if (reg->width < 8 && value.number >> (8 * reg->width) != 0)
-		return line_refused(line, "bad value", word, "the register is narrower",
-				    "one of 32 bits");
+	if (check_width(line, word, &value, reg->width) != 0)
+		return -1;
 	struct script_step *step = add_step(line, write ? STEP_WRITE : STEP_READ);
 	step->access.queue = queue;
 	step->access.reg = reg;

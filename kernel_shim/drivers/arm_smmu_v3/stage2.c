@@ -56,35 +56,48 @@ static uint64_t new_table(struct arm_smmu_domain *domain, uint64_t count)
 	return pfn;
 }
 
-/* Address of the PTE for IOVA at LEVEL, tables made where missing; 0: no memory. */
-static uint64_t make_path(struct arm_smmu_domain *domain, uint64_t iova, unsigned level)
+/* The table that PTE leads to; 0: none. DMA may have overwritten it: only own tables are followed. */
+static uint64_t next_table(struct arm_smmu_domain *domain, uint64_t pte)
+{
+	uint64_t pfn = (pte & PTE_ADDR) / PAGE_SIZE;
+	bool table = (pte & PTE_VALID) && (pte & PTE_TABLE);
+	return table && spans_find(&domain->tables, pfn) != NULL ? pfn : 0;
+}
+
+/* *AT: the entry for IOVA at LEVEL, tables made where missing. False: no memory. */
+static bool make_path(struct arm_smmu_domain *domain, uint64_t iova, unsigned level, uint64_t *at)
 {
 	uint64_t table = domain->root_pfn;
 	for (unsigned up = domain->start_level; up < level; up++) {
-		uint64_t at = pte_pa(domain, table, iova, up), pte = read_pte(domain, at);
-		if (!(pte & PTE_VALID)) {
-			table = new_table(domain, 1);
-			if (table == 0)
-				return 0;
-			write_pte(domain, at, table * PAGE_SIZE | PTE_VALID | PTE_TABLE);
+		*at = pte_pa(domain, table, iova, up);
+		table = next_table(domain, read_pte(domain, *at));
+		if (table != 0)
 			continue;
-		}
-		table = (pte & PTE_ADDR) / PAGE_SIZE;
+		table = new_table(domain, 1);
+		if (table == 0)
+			return false;
+		write_pte(domain, *at, table * PAGE_SIZE | PTE_VALID | PTE_TABLE);
 	}
-	return pte_pa(domain, table, iova, level);
+	*at = pte_pa(domain, table, iova, level);
+	return true;
 }
 
-/* The leaf for IOVA: address of its PTE and its level; 0: not mapped. */
-static uint64_t find_leaf(struct arm_smmu_domain *domain, uint64_t iova, unsigned *level)
+/*
+ * *AT: the entry for IOVA at *LEVEL, or of a leaf above it, whose level *LEVEL then is; *PTE is what
+ * it holds. False: not mapped.
+ */
+static bool find_entry(struct arm_smmu_domain *domain, uint64_t iova, unsigned *level, uint64_t *at,
+		       uint64_t *pte)
 {
 	uint64_t table = domain->root_pfn;
-	for (*level = domain->start_level;; ++*level) {
-		uint64_t at = pte_pa(domain, table, iova, *level), pte = read_pte(domain, at);
-		if (!(pte & PTE_VALID))
-			return 0;
-		if (*level == 3 || !(pte & PTE_TABLE))
-			return at;
-		table = (pte & PTE_ADDR) / PAGE_SIZE;
+	for (unsigned up = domain->start_level;; up++) {
+		*at = pte_pa(domain, table, iova, up);
+		*pte = read_pte(domain, *at);
+		table = next_table(domain, *pte);
+		if (up == *level || table == 0) {
+			*level = up;
+			return *pte & PTE_VALID;
+		}
 	}
 }
 
@@ -186,6 +199,8 @@ static void gather_leaf(struct arm_smmu_domain *domain, struct gather *gather, u
 
 static void free_table(struct arm_smmu_domain *domain, uint64_t pfn, unsigned level)
 {
+	if (spans_find(&domain->tables, pfn) == NULL)
+		return; /* DMA has overwritten what led here */
 	for (uint64_t i = 0; level < 3 && i < 1ULL << LEVEL_BITS; i++) {
 		uint64_t pte = read_pte(domain, pfn * PAGE_SIZE + 8 * i);
 		if ((pte & PTE_VALID) && (pte & PTE_TABLE))
@@ -207,34 +222,23 @@ static void remove_table(struct arm_smmu_domain *domain, uint64_t iova, uint64_t
 	free_table(domain, pfn, level);
 }
 
-/* Address of the entry for IOVA at LEVEL, or of a leaf above it, whose level *LEVEL then is. */
-static uint64_t find_entry(struct arm_smmu_domain *domain, uint64_t iova, unsigned *level)
-{
-	uint64_t table = domain->root_pfn;
-	for (unsigned up = domain->start_level;; up++) {
-		uint64_t at = pte_pa(domain, table, iova, up), pte = read_pte(domain, at);
-		assert((pte & PTE_VALID) && "what is unmapped was mapped");
-		if (up == *level || !(pte & PTE_TABLE)) {
-			*level = up;
-			return at;
-		}
-		table = (pte & PTE_ADDR) / PAGE_SIZE;
-	}
-}
-
 static void clear_range(struct arm_smmu_domain *domain, uint64_t iova, uint64_t length)
 {
 	uint64_t end = iova + length;
 	struct gather gather = {0};
 	while (iova < end) {
 		unsigned level = pick_level(iova, iova, end - iova, 0);
-		uint64_t at = find_entry(domain, iova, &level), pte = read_pte(domain, at);
+		uint64_t at, pte;
+		bool mapped = find_entry(domain, iova, &level, &at, &pte);
 		uint64_t size = 1ULL << level_shift(level);
-		write_pte(domain, at, 0);
-		if (level < 3 && (pte & PTE_TABLE))
-			remove_table(domain, iova, size, (pte & PTE_ADDR) / PAGE_SIZE, level + 1);
 		iova = align_down(iova, size);
-		gather_leaf(domain, &gather, iova, size);
+		if (mapped) { /* else: DMA has overwritten it */
+			write_pte(domain, at, 0);
+			if (level < 3 && (pte & PTE_TABLE))
+				remove_table(domain, iova, size, (pte & PTE_ADDR) / PAGE_SIZE,
+					     level + 1);
+			gather_leaf(domain, &gather, iova, size);
+		}
 		iova += size;
 	}
 	flush(domain, &gather);
@@ -246,10 +250,9 @@ static int map(struct iommu_domain *iommu_domain, struct iova iova, struct pa pa
 	struct arm_smmu_domain *domain = (struct arm_smmu_domain *)iommu_domain;
 	uint64_t done = 0;
 	while (done < length) {
-		uint64_t at_iova = iova.value + done, at_pa = pa.value + done;
+		uint64_t at_iova = iova.value + done, at_pa = pa.value + done, at;
 		unsigned level = pick_level(at_iova, at_pa, length - done, chunk);
-		uint64_t at = make_path(domain, at_iova, level);
-		if (at == 0) {
+		if (!make_path(domain, at_iova, level, &at)) {
 			if (done > 0)
 				clear_range(domain, iova.value, done);
 			return refuse(iommu_domain->machine, ENOMEM, "iommufd 3.3",
@@ -272,12 +275,12 @@ static void unmap(struct iommu_domain *iommu_domain, struct iova iova, uint64_t 
 static bool translate(struct iommu_domain *iommu_domain, struct iova iova, struct pa *pa)
 {
 	struct arm_smmu_domain *domain = (struct arm_smmu_domain *)iommu_domain;
-	unsigned level;
-	uint64_t at = find_leaf(domain, iova.value, &level);
-	if (at == 0)
+	unsigned level = 3;
+	uint64_t at, pte;
+	if (!find_entry(domain, iova.value, &level, &at, &pte) || (level < 3 && (pte & PTE_TABLE)))
 		return false;
 	uint64_t mask = (1ULL << level_shift(level)) - 1;
-	*pa = pa_of((read_pte(domain, at) & PTE_ADDR & ~mask) | (iova.value & mask));
+	*pa = pa_of((pte & PTE_ADDR & ~mask) | (iova.value & mask));
 	return true;
 }
 

@@ -289,9 +289,11 @@ static void vintf_init(struct tegra241_vintf *vintf)
 
 static void free_vintf(struct tegra241_vintf *vintf)
 {
+	struct machine *machine = vintf->smmu->machine;
 	vintf_deinit(vintf);
+	ledger_guest_reach(&machine->ledger, vintf->guest, REACH_DOMAIN, vintf->vmid, false);
 	vintf->smmu->vintfs[vintf->index] = NULL;
-	arena_delete(vintf->smmu->machine->arena, vintf);
+	arena_delete(machine->arena, vintf);
 }
 
 static void viommu_destroy(struct iommufd_viommu *viommu)
