@@ -81,7 +81,8 @@ static void supersede(struct checker *checker, const struct access *access)
 /* Configuration and tables are the host's own memory: nobody promised them to a guest. */
 static bool judged(enum access_purpose purpose)
 {
-	return purpose != ACCESS_CONFIG_FETCH && purpose != ACCESS_TABLE_WALK;
+	return purpose != ACCESS_CONFIG_FETCH && purpose != ACCESS_CONFIG_WRITE &&
+	       purpose != ACCESS_TABLE_WALK;
 }
 
 __attribute__((noinline)) static void judge_access(struct checker *checker, struct machine *machine,

@@ -179,6 +179,18 @@ bool fails_here(struct machine *machine, const char *name)
 	return true;
 }
 
+void machine_delay(struct machine *machine, uint64_t delay_ps, const char *where)
+{
+	uint64_t until_ps = machine->clock.now_ps + delay_ps;
+	if (machine->scheduler.current != NULL) {
+		task_preempt(&machine->scheduler, delay_ps, where);
+		return;
+	}
+	while (clock_next(&machine->clock) <= until_ps)
+		clock_step(&machine->clock);
+	machine->clock.now_ps = until_ps > machine->clock.now_ps ? until_ps : machine->clock.now_ps;
+}
+
 void machine_hash(struct machine *machine, struct hash *hash)
 {
 	struct process *process;

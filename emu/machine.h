@@ -100,6 +100,9 @@ struct machine {
 	struct rule rule; /* of the last refusal */
 	struct failure_injector failures;
 	void *kernel; /* the kernel shim's own state */
+	/* Moves, or catches up with the move of, a page that the kernel has pinned; NULL: never. */
+	int (*move_pinned)(struct machine *machine, struct mm *mm, struct va va,
+			   enum host_move move);
 	struct bus bus;
 	struct port_faults faults;
 	uint64_t access_count; /* of all ports */
@@ -156,6 +159,9 @@ static inline int refuse(struct machine *machine, int error, const char *id, con
 
 /* True when the experiment wants this modelled allocation or user copy to fail. */
 bool fails_here(struct machine *machine, const char *name);
+
+/* Lets time pass for a driver: in a task as a preemption point, else by running the machine. */
+void machine_delay(struct machine *machine, uint64_t delay_ps, const char *where);
 
 /* Hash of all that a later step could depend on, in this module's state. */
 void machine_hash(struct machine *machine, struct hash *hash);

@@ -193,6 +193,12 @@ int mm_dontneed(struct mm *mm, uint64_t va, uint64_t length);
  * -EBUSY: it is pinned, or shared after a fork; -EFAULT: nothing is there.
  */
 int mm_migrate(struct mm *mm, struct va va);
+enum host_move {
+	HOST_MIGRATE,
+	HOST_RECLAIM,
+	HOST_UPDATE, /* nothing more moves: what still says otherwise is put right */
+};
+
 /* The host takes the frame of the page at VA; the next fault brings its contents back in another. */
 int mm_reclaim(struct mm *mm, struct va va);
 

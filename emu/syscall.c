@@ -281,6 +281,23 @@ static int64_t sys_exit(struct thread *thread, uint32_t status)
 	return 0;
 }
 
+/* A pinned page is the pinner's to let go of. */
+static int64_t sys_host(struct thread *thread, const struct syscall *call)
+{
+	struct machine *machine = thread->process->machine;
+	struct mm *mm = thread->process->mm;
+	struct va va = va_of(call->args[0]);
+	enum host_move move = call->number == SYS_HOST_MIGRATE   ? HOST_MIGRATE
+			      : call->number == SYS_HOST_RECLAIM ? HOST_RECLAIM
+								 : HOST_UPDATE;
+	int error = move == HOST_MIGRATE   ? mm_migrate(mm, va)
+		    : move == HOST_RECLAIM ? mm_reclaim(mm, va)
+					   : -EBUSY;
+	if (error != -EBUSY || machine->move_pinned == NULL)
+		return error;
+	return machine->move_pinned(machine, mm, va, move);
+}
+
 static int64_t dispatch(struct thread *thread, struct syscall *call)
 {
 	const uint64_t *args = call->args;
@@ -314,6 +331,10 @@ static int64_t dispatch(struct thread *thread, struct syscall *call)
 		return sys_waitpid(thread, call);
 	case SYS_EXIT:
 		return sys_exit(thread, (uint32_t)(args[0] & 0xff) << 8 | (args[1] & 0x7f));
+	case SYS_HOST_MIGRATE:
+	case SYS_HOST_RECLAIM:
+	case SYS_HOST_UPDATE:
+		return sys_host(thread, call);
 	}
 	return -ENOSYS;
 }

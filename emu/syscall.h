@@ -28,6 +28,10 @@ enum syscall_number {
 	SYS_FORK,         /* the child's process number in result */
 	SYS_WAITPID,      /* pid, (unused), options; the status in out */
 	SYS_EXIT,         /* code, the signal that ends it (0: none) */
+	/* No calls of the process: what the host does with the page at ADDR of its memory. */
+	SYS_HOST_MIGRATE, /* addr */
+	SYS_HOST_RECLAIM, /* addr */
+	SYS_HOST_UPDATE,  /* addr: the kernel catches up with an earlier one */
 };
 
 #define SYSCALL_PATH_MAX     256U

@@ -28,6 +28,7 @@ void iopt_init(struct io_pagetable *iopt, struct machine *machine)
 	spans_init(&iopt->allowed, machine->arena, false);
 	TAILQ_INIT(&iopt->accesses);
 	iopt->iova_alignment = 1;
+	LIST_INSERT_HEAD(&iommufd_module(machine)->iopts, iopt, link);
 }
 
 void iopt_fini(struct io_pagetable *iopt)
@@ -39,6 +40,7 @@ void iopt_fini(struct io_pagetable *iopt)
 		TAILQ_REMOVE(&iopt->reserved, reserved, link);
 		arena_delete(arena, reserved);
 	}
+	LIST_REMOVE(iopt, link);
 	spans_fini(&iopt->holes_not);
 	spans_fini(&iopt->allowed);
 	arena_free(arena, iopt->domains, iopt->domain_capacity * sizeof(struct iommu_domain *));

@@ -66,6 +66,9 @@ struct iopt_pages {
 	struct area_list areas; /* only of DMABUF pages, for revocation */
 };
 
+/* In place of a frame: the host has taken it (host_move.c); the index in the other bits. */
+#define IOPT_PAGE_ABSENT (1ULL << 63)
+
 struct iopt_area {
 	RB_ENTRY(iopt_area) node;
 	struct io_pagetable *iopt;
@@ -104,6 +107,7 @@ TAILQ_HEAD(access_list, iopt_access_link);
 
 struct io_pagetable {
 	struct machine *machine;
+	LIST_ENTRY(io_pagetable) link; /* of all */
 	struct rwsem domains_rwsem;
 	struct rwsem iova_rwsem;
 	struct area_tree areas;
@@ -222,6 +226,8 @@ int iopt_area_fill_domain(struct iopt_area *area, struct iommu_domain *domain);
 void iopt_area_unfill_domain(struct iopt_area *area, struct iommu_domain *domain);
 /* The same up to LAST, for an area that was filled so far. */
 void iopt_area_unfill_range(struct iopt_area *area, struct iommu_domain *domain, uint64_t last);
+/* Maps what is promised already and has been taken out of the domain (host_move.c). */
+int iopt_area_map_again(struct iopt_area *area, struct iommu_domain *domain);
 /* Takes AREA out of the cover of its pages; the domains are empty already. */
 void iopt_area_unpin(struct iopt_area *area);
 

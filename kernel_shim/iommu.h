@@ -125,7 +125,11 @@ struct iommufd_viommu_ops {
 	int (*vdevice_init)(struct iommufd_vdevice *vdevice);
 	void (*vdevice_destroy)(struct iommufd_vdevice *vdevice);
 	bool (*hw_queue_supported)(struct iommufd_viommu *viommu, uint32_t type);
+	/* One of the two: the queue is read by physical address, or by guest address. */
 	int (*hw_queue_init_phys)(struct iommufd_hw_queue *queue, uint32_t index, struct pa base);
+	int (*hw_queue_init)(struct iommufd_hw_queue *queue, uint32_t index);
+	/* Bytes, where the user's length says them otherwise; NULL: it is in bytes. */
+	uint64_t (*hw_queue_bytes)(const struct iommufd_hw_queue *queue);
 	void (*hw_queue_destroy)(struct iommufd_hw_queue *queue);
 };
 

@@ -100,7 +100,13 @@ struct iommufd_module {
 	uint32_t groups;            /* IOMMU groups made so far */
 	struct option_set options;  /* kernel_options */
 	uint64_t temp_memory_limit; /* bytes; only changes batching, so nothing here */
+	LIST_HEAD(, io_pagetable) iopts;
 };
+
+static inline struct iommufd_module *iommufd_module(struct machine *machine)
+{
+	return machine->kernel;
+}
 
 static inline unsigned kernel_option(struct machine *machine, enum kernel_option option)
 {
@@ -123,6 +129,8 @@ struct iommufd_ucmd {
 /* main.c */
 int iommufd_respond(struct iommufd_ucmd *ucmd);
 struct iommufd_ctx *iommufd_ctx_from_file(struct file *file);
+/* host_move.c: 0, -EBUSY, -EFAULT, -ENOMEM. */
+int iommufd_move_pinned(struct machine *machine, struct mm *mm, struct va va, enum host_move move);
 /* Makes /dev/iommu on MACHINE. */
 void iommufd_register(struct machine *machine);
 

@@ -210,5 +210,6 @@ void iommufd_register(struct machine *machine)
 	module->temp_memory_limit = 65536;
 	option_set_init(&module->options, kernel_options);
 	machine->kernel = module;
+	machine->move_pinned = iommufd_move_pinned;
 	machine_register_device(machine, "/dev/iommu", iommufd_fops_open, NULL);
 }

@@ -15,11 +15,16 @@ enum kernel_option {
 	KERNEL_UNMAP_FLUSH,
 	KERNEL_CMDQV_CONS_DRAM,
 	KERNEL_CMDQV_DEINIT_SYNC,
+	KERNEL_HOST_MOVE,
+	KERNEL_AMD_VIOMMU,
+	KERNEL_AMD_FLUSH_COVERAGE,
+	KERNEL_AMD_DESTROY,
 };
 
 enum hw_queue_pin {
 	HW_QUEUE_PIN_DRIVER, /* as the driver wants: types that read physical addresses pin */
 	HW_QUEUE_PIN_OFF,
+	HW_QUEUE_PIN_ON, /* all types */
 };
 
 enum hw_queue_destroy_order {
@@ -38,6 +43,29 @@ enum unmap_flush {
 	UNMAP_FLUSH_WAIT,    /* invalidates, and waits for it */
 	UNMAP_FLUSH_NO_WAIT, /* invalidates, and returns */
 	UNMAP_FLUSH_NONE,
+};
+
+/* Of a page that is pinned for an IOAS. */
+enum host_move_rule {
+	HOST_MOVE_REFUSED,
+	HOST_MOVE_UPDATED,  /* stage 2 first, then the page */
+	HOST_MOVE_DEFERRED, /* the page; stage 2 when the kernel gets to it */
+};
+
+enum amd_viommu_state {
+	AMD_VIOMMU_NONE,   /* an object without queues */
+	AMD_VIOMMU_POSTED, /* queues by guest address */
+};
+
+/* Which IOMMUs an unmap invalidates. */
+enum amd_flush_coverage {
+	AMD_FLUSH_DEVICES, /* those with a device attached to the domain */
+	AMD_FLUSH_VIOMMUS, /* those with a vIOMMU on it too */
+};
+
+enum amd_destroy_order {
+	AMD_DESTROY_POSTED, /* the ring is never told to stop */
+	AMD_DESTROY_SAFE,   /* stop, reset, wait; then what it used */
 };
 
 enum kernel_switch {

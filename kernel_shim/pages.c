@@ -185,7 +185,8 @@ void iopt_pages_uncover(struct iopt_pages *pages, uint64_t first, uint64_t last)
 		assert(span != NULL && span->tag > 0);
 		uint64_t next = span->last + 1, count = next - span->first;
 		if (--span->tag == 0) {
-			memory_unpin(&pages->machine->memory, span->base, count);
+			if (span->base < IOPT_PAGE_ABSENT)
+				memory_unpin(&pages->machine->memory, span->base, count);
 			pages->npinned -= count;
 			spans_clear(pinned, span->first, span->last);
 		}
@@ -202,7 +203,13 @@ int iopt_pages_cover(struct iopt_pages *pages, uint64_t first, uint64_t last)
 		spans_split(pinned, at);
 		spans_split(pinned, last + 1);
 		struct span *span = spans_from(pinned, at);
-		if (span != NULL && span->first <= at) {
+		bool covered = span != NULL && span->first <= at;
+		if (covered && span->base >= IOPT_PAGE_ABSENT) {
+			if (at > first)
+				iopt_pages_uncover(pages, first, at - 1);
+			return pin_failed(pages, EFAULT);
+		}
+		if (covered) {
 			span->tag++;
 			at = span->last + 1;
 			continue;
@@ -356,7 +363,9 @@ static int for_each_piece(struct iopt_area *area, struct iommu_domain *domain, u
 		uint64_t length = last - iova + 1;
 		if (run < UINT64_MAX / PAGE_SIZE && run * PAGE_SIZE - offset < length)
 			length = run * PAGE_SIZE - offset;
-		int error = fn(area, domain, iova, pa_of(pfn * PAGE_SIZE + offset), length);
+		int error = 0;
+		if (pfn < IOPT_PAGE_ABSENT)
+			error = fn(area, domain, iova, pa_of(pfn * PAGE_SIZE + offset), length);
 		if (error != 0)
 			return error;
 		if (add_overflows(iova, length, &iova))
@@ -371,16 +380,25 @@ static void promised_frames(struct pa pa, uint64_t length, uint64_t *pfn, uint64
 	*count = pa_pfn(pa_of(pa.value + length - 1)) - *pfn + 1;
 }
 
+static int map_promised_piece(struct iopt_area *area, struct iommu_domain *domain, uint64_t iova,
+			      struct pa pa, uint64_t length)
+{
+	uint64_t chunk = area->iopt->disable_large_pages ? PAGE_SIZE : 0;
+	if (!(area->prot & (IOMMU_READ | IOMMU_WRITE)))
+		return refuse(area->iopt->machine, EINVAL, "iommufd app. C MAP_DMA",
+			      "a domain can't map without a permission");
+	return domain->ops->map(domain, iova_of(iova), pa, length, area->prot, chunk);
+}
+
+int iopt_area_map_again(struct iopt_area *area, struct iommu_domain *domain)
+{
+	return for_each_piece(area, domain, area->last, map_promised_piece);
+}
+
 static int map_piece(struct iopt_area *area, struct iommu_domain *domain, uint64_t iova,
 		     struct pa pa, uint64_t length)
 {
-	uint64_t chunk = area->iopt->disable_large_pages ? PAGE_SIZE : 0;
-	int error;
-	if (!(area->prot & (IOMMU_READ | IOMMU_WRITE)))
-		error = refuse(area->iopt->machine, EINVAL, "iommufd app. C MAP_DMA",
-			       "a domain can't map without a permission");
-	else
-		error = domain->ops->map(domain, iova_of(iova), pa, length, area->prot, chunk);
+	int error = map_promised_piece(area, domain, iova, pa, length);
 	if (error != 0) {
 		if (iova > area->iova)
 			iopt_area_unfill_range(area, domain, iova - 1);

@@ -226,14 +226,21 @@ static void promise_pages(struct iommufd_hw_queue *queue, bool grant)
 	ledger_revoked(ledger, holder, pfn, count);
 }
 
+static uint64_t queue_bytes(const struct iommufd_hw_queue *queue)
+{
+	const struct iommufd_viommu_ops *ops = queue->viommu->ops;
+	return ops->hw_queue_bytes != NULL ? ops->hw_queue_bytes(queue) : queue->length;
+}
+
 static void unpin_queue(struct iommufd_hw_queue *queue)
 {
 	uint64_t first = align_down(queue->base_iova, PAGE_SIZE);
-	uint64_t end = align_up(queue->base_iova + queue->length, PAGE_SIZE);
+	uint64_t end = align_up(queue->base_iova + queue_bytes(queue), PAGE_SIZE);
 	if (queue->access == NULL)
 		return;
 	iommufd_access_unpin_pages(queue->access, first, end - first);
-	promise_pages(queue, false);
+	if (queue->page_count > 0)
+		promise_pages(queue, false);
 	iommufd_access_detach(queue->access);
 	iommufd_access_destroy(queue->access);
 	queue->access = NULL;
@@ -271,6 +278,7 @@ void iommufd_hw_queue_undepend(struct iommufd_hw_queue *dependent,
 
 struct contiguous {
 	struct machine *machine;
+	bool any_layout; /* the queue is read by guest address */
 	uint64_t first_pfn;
 	uint64_t count;
 };
@@ -278,6 +286,8 @@ struct contiguous {
 static int check_contiguous(void *context, uint64_t pfn, uint64_t count)
 {
 	struct contiguous *frames = context;
+	if (frames->any_layout)
+		return 0;
 	if (frames->count > 0 && pfn != frames->first_pfn + frames->count)
 		return refuse(frames->machine, EFAULT, "iommufd 5.4 11",
 			      "the pages are not physically consecutive");
@@ -294,7 +304,8 @@ static int pin_queue(struct iommufd_ucmd *ucmd, struct iommufd_hw_queue *queue, 
 	uint64_t first = align_down(queue->base_iova, PAGE_SIZE);
 	uint64_t offset = queue->base_iova - first, bytes;
 	int error;
-	if (add_overflows(offset, queue->length, &bytes) || bytes > UINT64_MAX - (PAGE_SIZE - 1))
+	if (add_overflows(offset, queue_bytes(queue), &bytes) ||
+	    bytes > UINT64_MAX - (PAGE_SIZE - 1))
 		return refuse(machine, ERANGE, "iommufd 5.4 7", "the page window overflows");
 	uint64_t count = (bytes + PAGE_SIZE - 1) / PAGE_SIZE;
 	if (count > PAGE_POINTERS_MAX || no_memory(machine, "page pointers"))
@@ -302,7 +313,8 @@ static int pin_queue(struct iommufd_ucmd *ucmd, struct iommufd_hw_queue *queue, 
 	struct iommufd_access *access = iommufd_access_create_internal(ucmd->ictx, &error);
 	if (access == NULL)
 		return error;
-	struct contiguous frames = {.machine = machine};
+	struct contiguous frames = {.machine = machine,
+				    .any_layout = queue->viommu->ops->hw_queue_init != NULL};
 	error = iommufd_access_attach_ioas(access, queue->viommu->hwpt->ioas);
 	if (error == 0)
 		error = iommufd_access_pin_pages(access, first, count * PAGE_SIZE, ACCESS_READ,
@@ -317,7 +329,8 @@ static int pin_queue(struct iommufd_ucmd *ucmd, struct iommufd_hw_queue *queue, 
 	queue->access = access;
 	queue->first_pfn = frames.first_pfn;
 	queue->page_count = frames.count;
-	promise_pages(queue, true);
+	if (frames.count > 0)
+		promise_pages(queue, true);
 	*base = pa_of(frames.first_pfn * PAGE_SIZE + offset);
 	return 0;
 }
@@ -343,13 +356,18 @@ static int make_hw_queue(struct iommufd_ucmd *ucmd, struct iommufd_viommu *viomm
 	if (kernel_option(ucmd->machine, KERNEL_HW_QUEUE_BASE) == HW_QUEUE_BASE_ROUNDED_UP)
 		queue->base_iova = align_up(queue->base_iova, PAGE_SIZE);
 	queue->length = cmd->length;
-	error = pin_queue(ucmd, queue, &base);
+	bool by_address = ops->hw_queue_init != NULL;
+	error = 0;
+	unsigned pin = kernel_option(ucmd->machine, KERNEL_HW_QUEUE_PIN);
+	if (!by_address || pin == HW_QUEUE_PIN_ON)
+		error = pin_queue(ucmd, queue, &base);
 	if (error == 0)
-		error = ops->hw_queue_init_phys(queue, cmd->index, base);
+		error = by_address ? ops->hw_queue_init(queue, cmd->index)
+				   : ops->hw_queue_init_phys(queue, cmd->index, base);
 	if (error != 0)
 		return error;
 	queue->initialised = true;
-	if (kernel_option(ucmd->machine, KERNEL_HW_QUEUE_PIN) == HW_QUEUE_PIN_OFF)
+	if (pin == HW_QUEUE_PIN_OFF)
 		unpin_queue(queue);
 	cmd->out_hw_queue_id = queue->object.id;
 	return iommufd_respond(ucmd);

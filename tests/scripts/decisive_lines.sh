@@ -31,7 +31,7 @@ deleted=()
 # FILE|what is deleted|sed address of the line, or of it and those that name what it binds|VERDICT
 delete() # FILE WHAT ADDRESS VERDICT
 {
-	local file=traces/flagship/vcmdq-$1.hwq copy=$scratch/copy.hwq status=0 verdict gone
+	local file=traces/flagship/$1.hwq copy=$scratch/copy.hwq status=0 verdict gone
 	sed -E "$3d" "$file" >"$copy"
 	gone=$(($(wc -l <"$file") - $(wc -l <"$copy")))
 	[ "$gone" -eq "${5:-1}" ] || fail "$1 without $2: $gone lines deleted, expected ${5:-1}"
@@ -41,8 +41,8 @@ delete() # FILE WHAT ADDRESS VERDICT
 	[ "$status" -eq 1 ] || fail "$1 without $2: exit code $status, expected 1"
 	[ "$(tail -n 1 "$scratch/out")" = '1 scenarios: 0 as expected, 1 not' ] ||
 		fail "$1 without $2: last line '$(tail -n 1 "$scratch/out")'"
-	grep -qF -- "| \`vcmdq-$1\` | $2 | $4 |" docs/question.md ||
-		fail "docs/question.md has no row: | \`vcmdq-$1\` | $2 | $4 |"
+	grep -qF -- "| \`$1\` | $2 | $4 |" docs/question.md ||
+		fail "docs/question.md has no row: | \`$1\` | $2 | $4 |"
 	count=$((count + 1))
 	deleted+=("$1")
 }
@@ -52,55 +52,92 @@ bell='/^(after [0-9a-z]+ )?guest: write vcmdq0\.PROD_INDX 4$/'
 unmap='/IOMMU_IOAS_UNMAP/'
 munmap='/ munmap\(\$queue/'
 
-delete 02-unmap-only 'hw_queue.pin=off' "$pin" 'no violation'
-delete 02-unmap-only 'the unmap' "$unmap" 'no violation'
-delete 02-unmap-only 'the late doorbell' "$bell" 'no violation'
-delete 03-freed 'hw_queue.pin=off' "$pin" 'no violation'
-delete 03-freed 'the munmap' "$munmap" 'use-after-unmap'
-delete 03-freed 'the late doorbell' "$bell" 'no violation'
-delete 04-foreign-bytes 'hw_queue.pin=off' "$pin" 'no violation'
-delete 04-foreign-bytes 'the munmap' "$munmap" 'use-after-unmap'
-delete 04-foreign-bytes "the other's mmap and store" '/^other:/' 'use-after-free' 2
-delete 04-foreign-bytes "the other's store" '/^other: store/' 'use-after-free'
-delete 04-foreign-bytes 'the late doorbell' "$bell" 'no violation'
-delete 05-foreign-command 'hw_queue.pin=off' "$pin" 'no violation'
-delete 05-foreign-command 'the munmap' "$munmap" 'use-after-unmap'
-delete 05-foreign-command "the other's mmap and store" '/^other:/' 'use-after-free' 2
-delete 05-foreign-command "the other's store" '/^other: store/' 'use-after-free'
-delete 05-foreign-command 'the late doorbell' "$bell" 'no violation'
-delete 07-cons-dram 'hw_queue.pin=off' "$pin" 'no violation'
-delete 07-cons-dram 'cmdqv.cons_dram=on' '/^kernel cmdqv\.cons_dram=on$/' 'foreign-command'
-delete 07-cons-dram 'the munmap' "$munmap" 'use-after-unmap'
-delete 07-cons-dram "the other's mmap and store" '/^other:/' 'use-after-free' 2
-delete 07-cons-dram "the other's store" '/^other: store/' 'use-after-free'
-delete 07-cons-dram 'the late doorbell' "$bell" 'no violation'
-delete 08-migrated 'hw_queue.pin=off' "$pin" 'no violation'
-delete 08-migrated 'the migration' '/^host: migrate/' 'use-after-unmap'
-delete 08-migrated 'the late doorbell' "$bell" 'no violation'
-delete 10-destroy-unpin-first 'hw_queue.destroy=unpin-first' \
+delete vcmdq-02-unmap-only 'hw_queue.pin=off' "$pin" 'no violation'
+delete vcmdq-02-unmap-only 'the unmap' "$unmap" 'no violation'
+delete vcmdq-02-unmap-only 'the late doorbell' "$bell" 'no violation'
+delete vcmdq-03-freed 'hw_queue.pin=off' "$pin" 'no violation'
+delete vcmdq-03-freed 'the munmap' "$munmap" 'use-after-unmap'
+delete vcmdq-03-freed 'the late doorbell' "$bell" 'no violation'
+delete vcmdq-04-foreign-bytes 'hw_queue.pin=off' "$pin" 'no violation'
+delete vcmdq-04-foreign-bytes 'the munmap' "$munmap" 'use-after-unmap'
+delete vcmdq-04-foreign-bytes "the other's mmap and store" '/^other:/' 'use-after-free' 2
+delete vcmdq-04-foreign-bytes "the other's store" '/^other: store/' 'use-after-free'
+delete vcmdq-04-foreign-bytes 'the late doorbell' "$bell" 'no violation'
+delete vcmdq-05-foreign-command 'hw_queue.pin=off' "$pin" 'no violation'
+delete vcmdq-05-foreign-command 'the munmap' "$munmap" 'use-after-unmap'
+delete vcmdq-05-foreign-command "the other's mmap and store" '/^other:/' 'use-after-free' 2
+delete vcmdq-05-foreign-command "the other's store" '/^other: store/' 'use-after-free'
+delete vcmdq-05-foreign-command 'the late doorbell' "$bell" 'no violation'
+delete vcmdq-07-cons-dram 'hw_queue.pin=off' "$pin" 'no violation'
+delete vcmdq-07-cons-dram 'cmdqv.cons_dram=on' '/^kernel cmdqv\.cons_dram=on$/' 'foreign-command'
+delete vcmdq-07-cons-dram 'the munmap' "$munmap" 'use-after-unmap'
+delete vcmdq-07-cons-dram "the other's mmap and store" '/^other:/' 'use-after-free' 2
+delete vcmdq-07-cons-dram "the other's store" '/^other: store/' 'use-after-free'
+delete vcmdq-07-cons-dram 'the late doorbell' "$bell" 'no violation'
+delete vcmdq-08-migrated 'hw_queue.pin=off' "$pin" 'no violation'
+delete vcmdq-08-migrated 'the migration' '/^host: migrate/' 'use-after-unmap'
+delete vcmdq-08-migrated 'the late doorbell' "$bell" 'no violation'
+delete vcmdq-10-destroy-unpin-first 'hw_queue.destroy=unpin-first' \
 	'/^kernel hw_queue\.destroy=unpin-first$/' 'no violation'
-delete 10-destroy-unpin-first 'the delay' '/^delay /' 'no violation'
-delete 10-destroy-unpin-first 'the unmap' "$unmap" 'no violation'
-delete 10-destroy-unpin-first 'the munmap' "$munmap" 'use-after-unmap'
-delete 10-destroy-unpin-first 'the late doorbell' "$bell" 'no violation'
-delete 12-flush-withheld 'unmap.flush=none' '/^kernel unmap\.flush=none$/' 'no violation'
-delete 12-flush-withheld 'the unmap' "$unmap" 'no violation'
-delete 12-flush-withheld 'the munmap' "$munmap" 'stale-iotlb'
-delete 12-flush-withheld "the other's mmap and store" '/^other:/' 'stale-iotlb' 2
-delete 12-flush-withheld "the device's reads" '/^device: dma/' 'no violation' 3
-delete 13-reclaimed 'hw_queue.pin=off' "$pin" 'no violation'
-delete 13-reclaimed 'the reclaim' '/^host: reclaim/' 'use-after-unmap'
-delete 13-reclaimed "the other's mmap and store" '/^other:/' 'use-after-free' 2
-delete 13-reclaimed "the other's store" '/^other: store/' 'use-after-free'
-delete 13-reclaimed 'the late doorbell' "$bell" 'no violation'
+delete vcmdq-10-destroy-unpin-first 'the delay' '/^delay /' 'no violation'
+delete vcmdq-10-destroy-unpin-first 'the unmap' "$unmap" 'no violation'
+delete vcmdq-10-destroy-unpin-first 'the munmap' "$munmap" 'use-after-unmap'
+delete vcmdq-10-destroy-unpin-first 'the late doorbell' "$bell" 'no violation'
+delete vcmdq-12-flush-withheld 'unmap.flush=none' '/^kernel unmap\.flush=none$/' 'no violation'
+delete vcmdq-12-flush-withheld 'the unmap' "$unmap" 'no violation'
+delete vcmdq-12-flush-withheld 'the munmap' "$munmap" 'stale-iotlb'
+delete vcmdq-12-flush-withheld "the other's mmap and store" '/^other:/' 'stale-iotlb' 2
+delete vcmdq-12-flush-withheld "the device's reads" '/^device: dma/' 'no violation' 3
+delete vcmdq-13-reclaimed 'hw_queue.pin=off' "$pin" 'no violation'
+delete vcmdq-13-reclaimed 'the reclaim' '/^host: reclaim/' 'use-after-unmap'
+delete vcmdq-13-reclaimed "the other's mmap and store" '/^other:/' 'use-after-free' 2
+delete vcmdq-13-reclaimed "the other's store" '/^other: store/' 'use-after-free'
+delete vcmdq-13-reclaimed 'the late doorbell' "$bell" 'no violation'
 
-rows=$(grep -cE '^\| `vcmdq-[^`]*` \| [^|]* \| (no violation|[a-z]+(-[a-z]+)+) \|$' docs/question.md)
+delete amd-03-flush-withheld 'unmap.flush=none' '/^kernel unmap\.flush=none$/' 'no violation'
+delete amd-03-flush-withheld 'the unmap' '/IOMMU_IOAS_UNMAP/' 'no violation'
+delete amd-03-flush-withheld 'the late doorbell' '/^guest: write ring\.CMD_TAIL 0x40$/' 'no violation'
+delete amd-04-foreign-bytes 'unmap.flush=none' '/^kernel unmap\.flush=none$/' 'no violation'
+delete amd-04-foreign-bytes 'the munmap' '/ munmap\(\$queue/' 'stale-iotlb'
+delete amd-04-foreign-bytes "the other's mmap and store" '/^other:/' 'stale-iotlb' 2
+delete amd-04-foreign-bytes "the other's store" '/^other: store/' 'stale-iotlb'
+delete amd-04-foreign-bytes 'the late doorbell' '/^guest: write ring\.CMD_TAIL 0x40$/' 'no violation'
+delete amd-05-foreign-command 'unmap.flush=none' '/^kernel unmap\.flush=none$/' 'no violation'
+delete amd-05-foreign-command 'the munmap' '/ munmap\(\$queue/' 'stale-iotlb'
+delete amd-05-foreign-command "the other's mmap and store" '/^other:/' 'stale-iotlb' 2
+delete amd-05-foreign-command "the other's store" '/^other: store/' 'stale-iotlb'
+delete amd-05-foreign-command 'the late doorbell' '/^guest: write ring\.CMD_TAIL 0x40$/' 'no violation'
+delete amd-06-foreign-write 'unmap.flush=none' '/^kernel unmap\.flush=none$/' 'no violation'
+delete amd-06-foreign-write 'the unmap' '/IOMMU_IOAS_UNMAP/' 'no violation'
+delete amd-06-foreign-write 'the munmap' '/ munmap\(\$buffer/' 'stale-iotlb'
+delete amd-06-foreign-write "the other's mmap and store" '/^other:/' 'stale-iotlb' 2
+delete amd-06-foreign-write 'the late doorbell' '/^guest: write ring\.CMD_TAIL 0x40$/' 'no violation'
+delete amd-07-foreign-event 'unmap.flush=none' '/^kernel unmap\.flush=none$/' 'no violation'
+delete amd-07-foreign-event 'the munmap' '/ munmap\(\$buffer/' 'stale-iotlb'
+delete amd-07-foreign-event "the other's mmap and store" '/^other:/' 'stale-iotlb' 2
+delete amd-07-foreign-event 'the first doorbell' '/^guest: write ring\.CMD_TAIL/' 'no violation'
+delete amd-07-foreign-event 'the restart' '/^mmio write/' 'no violation' 2
+delete amd-09-no-device 'the unmap' '/IOMMU_IOAS_UNMAP/' 'no violation'
+delete amd-09-no-device 'the late doorbell' '/^guest: write ring\.CMD_TAIL 0x40$/' 'no violation'
+delete amd-12-migrated-late 'host.move=deferred' '/^kernel host\.move=deferred$/' 'no violation'
+delete amd-12-migrated-late 'the migration' '/^host: migrate/' 'no violation'
+delete amd-12-migrated-late 'the late doorbell' '/^guest: write ring\.CMD_TAIL 0x40$/' 'no violation'
+delete amd-14-reclaimed-never 'host.move=deferred' '/^kernel host\.move=deferred$/' 'no violation'
+delete amd-14-reclaimed-never 'the reclaim' '/^host: reclaim/' 'no violation'
+delete amd-14-reclaimed-never "the other's store" '/^other: store/' 'stale-iotlb'
+delete amd-14-reclaimed-never 'the late doorbell' '/^guest: write ring\.CMD_TAIL 0x40$/' 'no violation'
+delete amd-15-destroy 'the host device 0' '/^device bridge/' 'no violation'
+delete amd-15-destroy "the vIOMMU's destruction" '/IOMMU_DESTROY, \{id=\$viommu/' 'no violation'
+delete amd-15-destroy 'the commands and their doorbell' '/(<- COMPLETION_WAIT, COMP|CMD_TAIL 0x220)/' 'no violation' 2
+delete amd-17-unassigned-device 'the command and its doorbell' '/^guest: (ring <-|write ring)/' 'no violation' 2
+
+rows=$(grep -cE '^\| `(vcmdq|amd)-[^`]*` \| [^|]* \| (no violation|[a-z]+(-[a-z]+)+) \|$' docs/question.md)
 [ "$rows" -eq "$count" ] || fail "docs/question.md has $rows rows of deleted lines, not $count"
 
 # The other's mmap alone can't go: what it bound is used.
-for name in 04-foreign-bytes 05-foreign-command 07-cons-dram; do
+for name in vcmdq-04-foreign-bytes vcmdq-05-foreign-command vcmdq-07-cons-dram; do
 	status=0
-	sed '/^other: mmap/d' "traces/flagship/vcmdq-$name.hwq" >"$scratch/copy.hwq"
+	sed '/^other: mmap/d' "traces/flagship/$name.hwq" >"$scratch/copy.hwq"
 	"$HWQ" run --table "$scratch/copy.hwq" >"$scratch/out" 2>"$scratch/err" || status=$?
 	[ "$status" -eq 2 ] || fail "$name without the other's mmap alone: exit code $status"
 	grep -qF "unknown name '\$theirs'" "$scratch/err" || fail "$name: $(cat "$scratch/err")"
@@ -117,7 +154,7 @@ fi
 for file in traces/flagship/*.hwq; do
 	name=$(basename "$file" .hwq)
 	if grep -qE '^expect ' "$file" && ! grep -qx 'expect none' "$file" &&
-		[[ " ${deleted[*]} " != *" ${name#vcmdq-} "* ]]; then
+		[[ " ${deleted[*]} " != *" $name "* ]]; then
 		fail "$name expects a violation and no line of it is deleted here"
 	fi
 done

@@ -170,7 +170,7 @@ refused 's/PROD_INDX 4/PROD_INDX 4 twice/' twice "left over 'twice', "
 refused 's/CONS_INDX = 2/CONS_INDX = 2 or more/' or "left over 'or', "
 refused 's/(dma .* = ok)/\1 now/' now "left over 'now', "
 refused 's/engine=vcmdq0/engine=vcmdq0 twice/' twice "bad expectation 'twice', "
-refused 's/^expect .*/expect none now/' now "left over 'now', "
+refused 's/^expect .*/expect none now/' now "bad expectation 'now', "
 refused 's/(munmap.*) = 0/\1 = 0 now/' now 'misplaced error, '
 
 # --- the first line, and files that end early ---

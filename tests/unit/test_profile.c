@@ -228,7 +228,7 @@ static void with_file(const char *text, gssize length, int expected, const char 
 	ck_assert(g_file_set_contents(path, text, length, NULL));
 	ck_assert_int_eq(find_profile(path, &platform), expected);
 	if (expected == 0)
-		ck_assert_ptr_eq(platform, &platform_nvidia);
+		ck_assert(strstr(text, platform->name) != NULL);
 	else
 		ck_assert_str_eq(trace_diag_text(&diag) + strlen(path), message);
 	g_remove(path);
@@ -239,7 +239,9 @@ START_TEST(the_first_line_of_a_file_names_its_engine)
 {
 	static const char message[] = ":1:1: unknown header, line 1 names the format and the "
 				      "engine, expected '# hwq-profile 1 nvidia_vcmdq'";
-	with_file((const char *)builtin_profiles->text, (gssize)builtin_profiles->length, 0, NULL);
+	for (const struct builtin_profile *known_one = builtin_profiles; known_one->name != NULL;
+	     known_one++)
+		with_file((const char *)known_one->text, (gssize)known_one->length, 0, NULL);
 	with_file("", 0, -1, message);
 	with_file("# hwq-profile 1 ", -1, -1, message);
 	with_file("# hwq-profile 1 nvidia_vcmd\n", -1, -1, message);

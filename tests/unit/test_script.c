@@ -197,7 +197,7 @@ START_TEST(left_over_words_are_refused)
 	refused(QUEUE "guest: read q.STATUS = 1 2\n", "2", "left over '2'", "the end of the line");
 	refused("host: migrate vmm 0x1000 = -1 EBUSY 3\n", "3", "left over '3'",
 		"the end of the line");
-	refused("expect none none\n", "none", "left over 'none'", "the end of the line");
+	refused("expect none none\n", "none", "bad expectation 'none'", "'profile=NAME'");
 }
 END_TEST
 
@@ -364,7 +364,7 @@ START_TEST(unknown_options_name_the_nearest)
 		"unknown hardware assumption 'cmdqv.prefetch=batsh'",
 		"perhaps 'cmdqv.prefetch=batch'");
 	refused("kernel hw_queue.pin\n", "hw", "unknown kernel option 'hw_queue.pin'",
-		"perhaps 'hw_queue.pin=off'");
+		"perhaps 'hw_queue.pin=on'");
 }
 END_TEST
 
@@ -554,6 +554,7 @@ START_TEST(each_kind_of_access_can_fail)
 	static const char *const kinds[ACCESS_PURPOSES] = {
 		[ACCESS_COMMAND_FETCH] = "command-fetch",
 		[ACCESS_CONFIG_FETCH] = "config-fetch",
+		[ACCESS_CONFIG_WRITE] = "config-write",
 		[ACCESS_TABLE_WALK] = "table-walk",
 		[ACCESS_POINTER_WRITE] = "pointer-write",
 		[ACCESS_EVENT_WRITE] = "event-write",
@@ -718,6 +719,44 @@ START_TEST(each_violation_can_be_expected)
 }
 END_TEST
 
+START_TEST(expectations_may_be_of_one_profile)
+{
+	steps_of(GRACE "expect use-after-free profile=grace\nexpect stale-iotlb profile=other\n"
+		       "expect none profile=grace\n");
+	ck_assert_uint_eq(script->expectation_count, 1);
+	ck_assert_int_eq(script->expectations[0].kind, VIOLATION_USE_AFTER_FREE);
+}
+END_TEST
+
+START_TEST(vm_is_a_vm_with_a_queue_that_runs)
+{
+	guint count = steps_of(GRACE "vm q\n");
+	ck_assert_uint_eq(script->devices->len, 1);
+	ck_assert_uint_eq(script->queues->len, 1);
+	const struct script_step *enable = step(count - 1);
+	ck_assert_int_eq(enable->kind, STEP_WRITE);
+	ck_assert_str_eq(enable->access.reg->name, "CONFIG");
+	for (guint i = 0; i < count; i++)
+		ck_assert_uint_eq(step(i)->line, 3);
+	/* Names that it binds are there for the lines behind it. */
+	steps_of(GRACE "vm q\nvmm: munmap($queue, 0x1000) = 0\nhost: update vmm $buffer = 0\n");
+	refused("vm q\n", "q", "no hardware yet", "a 'profile NAME' line before this one");
+	refused(GRACE "vm a.b\n", "a.b", "bad name 'a.b'", "a word without '.', '/', '=' and '$'");
+}
+END_TEST
+
+START_TEST(doorbells_are_rung_by_the_number_of_commands)
+{
+	const struct script_step *bell = last_step(GRACE "vm q\nguest: ring q 130\n");
+	ck_assert_str_eq(bell->access.reg->name, "PROD_INDX");
+	assert_number(bell->access.value, 130); /* 2 of 128, with the wrap flag */
+	bell = last_step("profile amd-viommu\nvm q\nguest: ring q 258\n");
+	ck_assert_str_eq(bell->access.reg->name, "CMD_TAIL");
+	assert_number(bell->access.value, 0x20); /* bytes of 256 */
+	refused(QUEUE "guest: ring r 1\n", "r 1", "unknown queue 'r'", "one of a 'queue' line");
+}
+END_TEST
+
 START_TEST(wrong_expectations_are_refused)
 {
 	refused("expect use-after-fre\n", "use", "unknown violation 'use-after-fre'",
@@ -726,7 +765,7 @@ START_TEST(wrong_expectations_are_refused)
 	refused(QUEUE "expect use-after-free engine=r\n", "engine", "bad expectation 'engine=r'",
 		"'engine=', and a queue or device of this scenario");
 	refused(QUEUE "expect use-after-free times=2\n", "times", "bad expectation 'times=2'",
-		"'engine=QUEUE', 'engine=DEVICE' or 'count=N'");
+		"'engine=QUEUE', 'engine=DEVICE', 'count=N' or 'profile=NAME'");
 	ck_assert_ptr_null(parse(QUEUE "expect use-after-free count=0\n"));
 	refused(QUEUE "expect use-after-free count=two\n", "count", "bad value 'two'",
 		"a number or a $name");
@@ -984,8 +1023,9 @@ END_TEST
 
 START_TEST(wrong_guest_lines_are_refused)
 {
-	static const char forms[] = "'QUEUE <- COMMANDS', 'write QUEUE.REGISTER VALUE' or 'read "
-				    "QUEUE.REGISTER = VALUE'";
+	static const char forms[] =
+		"'QUEUE <- COMMANDS', 'ring QUEUE N', 'write QUEUE.REGISTER VALUE' or 'read "
+		"QUEUE.REGISTER = VALUE'";
 	refused(QUEUE "guest: r <- CMD_SYNC\n", "r <-", "bad guest line 'r'", forms);
 	refused(QUEUE "guest: poke q.PROD_INDX 1\n", "poke", "bad guest line 'poke'", forms);
 	ck_assert_ptr_null(parse(QUEUE "guest: q <= CMD_SYNC\n"));
@@ -1163,6 +1203,9 @@ static void add_directive_tests(Suite *s)
 	tcase_add_test(tcase, names_that_lines_could_not_say_are_refused);
 	tcase_add_test(tcase, expectations_are_kept_apart_from_steps);
 	tcase_add_test(tcase, each_violation_can_be_expected);
+	tcase_add_test(tcase, expectations_may_be_of_one_profile);
+	tcase_add_test(tcase, vm_is_a_vm_with_a_queue_that_runs);
+	tcase_add_test(tcase, doorbells_are_rung_by_the_number_of_commands);
 	tcase_add_test(tcase, wrong_expectations_are_refused);
 	tcase_add_test(tcase, expectations_are_limited);
 	tcase_add_test(tcase, registers_have_names);

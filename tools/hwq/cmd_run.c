@@ -13,6 +13,7 @@ struct run {
 	bool table_only;
 	bool sweep;
 	bool json;
+	char **compare; /* profiles; NULL: each scenario once */
 	struct hwq_progress progress;
 	GPtrArray *outcomes; /* struct outcome */
 };
@@ -35,6 +36,30 @@ static int run_file(struct run *run, const char *path)
 	return HWQ_AS_EXPECTED;
 }
 
+/* On each profile that is compared, or on the scenario's own. */
+static int run_on_each(struct run *run, const char *path)
+{
+	int result = HWQ_AS_EXPECTED;
+	if (run->compare == NULL)
+		return run_file(run, path);
+	for (char **profile = run->compare; *profile != NULL && result == HWQ_AS_EXPECTED;
+	     profile++) {
+		run->script.profile = *profile;
+		result = run_file(run, path);
+	}
+	return result;
+}
+
+static void print_comparisons(const struct run *run)
+{
+	guint count = g_strv_length(run->compare);
+	for (guint i = 0; i < run->outcomes->len; i += count) {
+		report_side_by_side((struct outcome *const *)run->outcomes->pdata + i, count,
+				    stdout);
+		putchar('\n');
+	}
+}
+
 /* What each other value of a consulted assumption would make of each verdict. */
 static void print_sweep(const struct run *run)
 {
@@ -46,10 +71,13 @@ static void print_sweep(const struct run *run)
 			const struct other_value *other = outcome->other_values->pdata[k];
 			char *is = g_strdup_printf("%s=%s", other->option->key,
 						   other->option->values[other->value].name);
-			printf("  %-33s %-19s %s%s\n", is,
-			       other->option->values[other->another].name,
-			       other->changed ? "" : "the same",
-			       other->changed ? other->verdict : "");
+			printf("  %-33s %-19s %s", is, other->option->values[other->another].name,
+			       other->changed ? other->verdict : "the same");
+			if (strcmp(other->did, outcome->did) != 0)
+				printf("; hardware then: %s", other->did);
+			if (strcmp(other->guest, outcome->guest) != 0)
+				printf("; guest sees: %s", other->guest);
+			putchar('\n');
 			g_free(is);
 		}
 	}
@@ -65,7 +93,10 @@ static void print_text(const struct run *run, guint as_expected)
 	}
 	if (run->sweep)
 		print_sweep(run);
-	report_table(run->outcomes, stdout);
+	if (run->compare != NULL)
+		print_comparisons(run);
+	else
+		report_table(run->outcomes, stdout);
 	printf("%u scenarios: %u as expected, %u not\n", run->outcomes->len, as_expected,
 	       run->outcomes->len - as_expected);
 }
@@ -93,9 +124,11 @@ static int run_files(struct run *run, const GPtrArray *files)
 	guint as_expected = 0;
 	for (guint i = 0; i < files->len; i++) {
 		hwq_progress(&run->progress, i, files->len);
-		int result = run_file(run, files->pdata[i]);
+		int result = run_on_each(run, files->pdata[i]);
 		if (result != HWQ_AS_EXPECTED)
 			return result;
+	}
+	for (guint i = 0; i < run->outcomes->len; i++) {
 		const struct outcome *outcome = run->outcomes->pdata[i];
 		as_expected += outcome->as_expected;
 	}
@@ -104,7 +137,7 @@ static int run_files(struct run *run, const GPtrArray *files)
 		print_json(run, as_expected);
 	else
 		print_text(run, as_expected);
-	return as_expected == files->len ? HWQ_AS_EXPECTED : HWQ_NOT_AS_EXPECTED;
+	return as_expected == run->outcomes->len ? HWQ_AS_EXPECTED : HWQ_NOT_AS_EXPECTED;
 }
 
 static int start(struct run *run, char **paths)
@@ -132,10 +165,13 @@ int hwq_run(int argc, char **argv)
 {
 	struct hwq_options shared;
 	gboolean table_only = FALSE, check_steps = FALSE, sweep = FALSE;
+	gchar *compare = NULL;
 	const GOptionEntry own[] = {
 		{"table", 0, 0, G_OPTION_ARG_NONE, &table_only, "only the table, no reports", NULL},
 		{"sweep-assumptions", 0, 0, G_OPTION_ARG_NONE, &sweep,
 		 "show what other values of hardware assumptions would make of each verdict", NULL},
+		{"compare", 0, 0, G_OPTION_ARG_STRING, &compare,
+		 "run each scenario on each profile, outcomes side by side", "PROFILE,PROFILE..."},
 		{"check-steps", 0, 0, G_OPTION_ARG_NONE, &check_steps,
 		 "save and restore at every step; the output must not change", NULL},
 		G_OPTION_ENTRY_NULL,
@@ -149,6 +185,8 @@ int hwq_run(int argc, char **argv)
 		/* said */
 	} else if (shared.paths == NULL) {
 		hwq_usage_error("run", "no PATH is given");
+	} else if (compare != NULL && shared.profile != NULL) {
+		hwq_usage_error("run", "--compare and --profile both choose profiles");
 	} else {
 		struct run run = {
 			.script = {.profile = shared.profile,
@@ -161,9 +199,12 @@ int hwq_run(int argc, char **argv)
 			.table_only = table_only,
 			.sweep = sweep,
 			.json = shared.json,
+			.compare = compare != NULL ? g_strsplit(compare, ",", -1) : NULL,
 		};
 		result = start(&run, shared.paths);
+		g_strfreev(run.compare);
 	}
+	g_free(compare);
 	hwq_options_free(&shared);
 	return result;
 }

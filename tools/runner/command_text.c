@@ -99,7 +99,8 @@ static int parse_operand(struct cursor *cursor, struct command_words *command)
 							       : field_get(~0ULL, operand->field)));
 		return -1;
 	}
-	command->word[operand->word] = (command->word[operand->word] & ~operand->field) | placed;
+	command->word[operand->word] =
+		(command->word[operand->word] & ~operand->field) | placed | operand->sets;
 	return 0;
 }
 

@@ -18,6 +18,7 @@ struct command_operand {
 	uint64_t field;
 	unsigned word;
 	bool in_place;
+	uint64_t sets; /* bits of the word that go with it */
 };
 
 struct command_form {

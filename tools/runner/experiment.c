@@ -601,22 +601,49 @@ static void do_dma(struct experiment *experiment, const struct script_step *at)
 	g_free(result);
 }
 
+/* As a call, so that the kernel's locks and waits are what they are for calls. */
+static int64_t call_host(struct experiment *experiment, struct actor *actor,
+			 enum syscall_number number, uint64_t address)
+{
+	struct scheduler *scheduler = &experiment->machine->scheduler;
+	struct syscall *call = arena_new(experiment->machine->arena, struct syscall);
+	call->number = number;
+	call->args[0] = address;
+	scheduler->horizon_ps = UINT64_MAX;
+	bool started = syscall_start(free_thread(actor), call);
+	while (started && !call->done && may_step(experiment, UINT64_MAX - 1))
+		step(experiment);
+	scheduler->horizon_ps = now_ps(experiment);
+	return call->done ? call->result : -EAGAIN;
+}
+
+static const struct host_action {
+	enum step_kind kind;
+	enum syscall_number number;
+	const char *name;
+	const char *does;
+} host_actions[] = {
+	{STEP_MIGRATE, SYS_HOST_MIGRATE, "migrate", "moves"},
+	{STEP_RECLAIM, SYS_HOST_RECLAIM, "reclaim", "takes"},
+	{STEP_UPDATE, SYS_HOST_UPDATE, "update", "maps anew"},
+};
+
 static void do_host(struct experiment *experiment, const struct script_step *at)
 {
+	const struct host_action *action = host_actions;
 	struct actor *actor = live_actor_at(experiment, at);
-	bool migrate = at->kind == STEP_MIGRATE;
 	uint64_t address;
 	if (actor == NULL || !value_of(experiment, at, at->page.address, &address))
 		return;
-	struct mm *mm = actor->process->mm;
-	int result = migrate ? mm_migrate(mm, va_of(address)) : mm_reclaim(mm, va_of(address));
+	while (action->kind != at->kind)
+		action++;
+	int64_t result = call_host(experiment, actor, action->number, address);
 	char *got = result_text(result), *expected = result_text(at->page.result);
 	if (result != at->page.result)
-		experiment_differs(experiment, at->line, migrate ? "migrate" : "reclaim", expected,
-				   got, NULL);
+		experiment_differs(experiment, at->line, action->name, expected, got, NULL);
 	tell(experiment, at->line, "host",
-	     g_strdup_printf("%s 0x%" G_GINT64_MODIFIER "x of %s: %s", migrate ? "moves" : "takes",
-			     address, (char *)experiment->script->actors->pdata[at->actor], got));
+	     g_strdup_printf("%s 0x%" G_GINT64_MODIFIER "x of %s: %s", action->does, address,
+			     (char *)experiment->script->actors->pdata[at->actor], got));
 	g_free(expected);
 	g_free(got);
 }
@@ -642,8 +669,13 @@ static void add_device(struct experiment *experiment, const struct script_step *
 	uint32_t number = at->device.device;
 	const struct script_device *device =
 		&g_array_index(experiment->script->devices, struct script_device, number);
-	experiment->devices[number] = experiment->script->platform->add_device(
-		experiment->hardware, device->id, device->ats);
+	const struct platform *platform = experiment->script->platform;
+	if (device->host) {
+		platform->add_host_device(experiment->hardware, device->id);
+		return;
+	}
+	experiment->devices[number] =
+		platform->add_device(experiment->hardware, device->id, device->ats);
 	if (experiment->devices[number] != NULL)
 		vfio_cdev_register(experiment->machine, device->path, experiment->devices[number]);
 }
@@ -784,6 +816,7 @@ static void do_step(struct experiment *experiment, const struct script_step *at)
 		break;
 	case STEP_MIGRATE:
 	case STEP_RECLAIM:
+	case STEP_UPDATE:
 		do_host(experiment, at);
 		break;
 	case STEP_KERNEL:
@@ -964,6 +997,8 @@ struct outcome *experiment_run(const struct script *script,
 	experiment->told = g_ptr_array_new();
 	outcome->path = g_strdup(script->path);
 	outcome->title = g_strdup(script->title);
+	outcome->profile = script->profile_name != NULL ? g_path_get_basename(script->profile_name)
+							: g_strdup("-");
 	outcome->differences = g_ptr_array_new();
 	outcome->story = g_ptr_array_new();
 	outcome->violations = g_ptr_array_new();
@@ -994,6 +1029,8 @@ static void try_value(const struct script *script, struct outcome *outcome, unsi
 		.value = outcome->assumed[option],
 		.another = value,
 		.verdict = g_strdup(run->verdict),
+		.did = g_strdup(run->did),
+		.guest = g_strdup(run->guest),
 		.changed = strcmp(run->verdict, outcome->verdict) != 0,
 	};
 	g_ptr_array_add(outcome->other_values, other);

@@ -84,13 +84,16 @@ struct other_value {
 	const struct option *option;
 	unsigned value;   /* as it was */
 	unsigned another; /* with this one ... */
-	char *verdict;    /* ... the verdict is this */
+	char *verdict;    /* ... the verdict is this, */
+	char *did;        /* the hardware did this, */
+	char *guest;      /* and the guest sees this */
 	bool changed;     /* another verdict: the experiment hangs on the assumption */
 };
 
 struct outcome {
 	char *path;
 	char *title;
+	char *profile; /* its name; "-": no hardware */
 	bool as_expected;
 	uint32_t violation_count; /* all; the first VIOLATIONS_MAX are kept */
 	bool found[VIOLATION_KINDS];

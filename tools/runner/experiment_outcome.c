@@ -290,10 +290,19 @@ static const struct violation *first_violation(const struct experiment *experime
 }
 
 /* The first unmap that covers the first queue's memory. */
+static bool of_the_guest(const struct experiment *experiment, uint64_t gpa, uint64_t length)
+{
+	for (guint i = 0; i < experiment->ram->len; i++) {
+		const struct guest_ram *ram = &g_array_index(experiment->ram, struct guest_ram, i);
+		if (ram->gpa - gpa < length || gpa - ram->gpa < ram->length)
+			return true;
+	}
+	return false;
+}
+
+/* What the first unmap of the guest's memory answered. */
 static char *unmapped_text(const struct experiment *experiment)
 {
-	if (experiment->script->queues->len == 0 || !experiment->queues[0].known)
-		return g_strdup("-");
 	for (guint i = 0; i < experiment->calls->len; i++) {
 		const struct running_call *call = g_ptr_array_index(experiment->calls, i);
 		const struct recorded_call *recorded = call->step->call;
@@ -302,7 +311,7 @@ static char *unmapped_text(const struct experiment *experiment)
 			continue;
 		uint64_t iova = get_le(call->argument + 8, 8);
 		uint64_t length = get_le(call->argument + 16, 8);
-		if (experiment->queues[0].gpa - iova < length)
+		if (of_the_guest(experiment, iova, length))
 			return call->state != CALL_RETURNED ? g_strdup("no return")
 			       : call->result == 0          ? g_strdup("0")
 						   : g_strdup(errno_name((int)-call->result));
@@ -310,12 +319,41 @@ static char *unmapped_text(const struct experiment *experiment)
 	return g_strdup("-");
 }
 
+static bool is_a_device(const struct experiment *experiment, uint32_t id)
+{
+	const GArray *devices = experiment->script->devices;
+	for (guint i = 0; i < devices->len; i++)
+		if (g_array_index(devices, struct script_device, i).id == id)
+			return true;
+	return false;
+}
+
+/* The fault that was recorded of a queue, once frames were being taken back; NULL: none. */
+static const char *queue_fault(const struct experiment *experiment)
+{
+	const struct chronicle *chronicle = experiment->chronicle;
+	bool revoking = false;
+	for (uint32_t i = 0; i < chronicle->count; i++) {
+		const struct chronicle_entry *entry = &chronicle->entries[i];
+		if (entry->kind != CHRONICLE_NOTE)
+			continue;
+		revoking |= entry->note.kind == NOTE_REVOKING;
+		if (revoking && entry->note.kind == NOTE_FAULT &&
+		    !is_a_device(experiment, entry->note.who))
+			return entry->note.what;
+	}
+	return NULL;
+}
+
 static char *did_text(const struct experiment *experiment)
 {
 	const struct violation *first = first_violation(experiment);
 	char command[128];
-	if (first == NULL)
-		return g_strdup("no access after revocation");
+	if (first == NULL) {
+		const char *fault = queue_fault(experiment);
+		return fault != NULL ? g_strdup_printf("recorded %s", fault)
+				     : g_strdup("no access after revocation");
+	}
 	const struct access *access = &first->access;
 	const char *how = access->path == PATH_CACHED ? " by a cached translation" : "";
 	if (access->purpose != ACCESS_COMMAND_FETCH)
@@ -360,13 +398,16 @@ static char *after_text(const struct experiment *experiment)
 			       (double)(first->access.time_ps - revocation->done_ps) / 1e6);
 }
 
-/* "hw_queue.pin=off [what-if]", each option that is not the default; DEFAULT where there is none. */
+/*
+ * "hw_queue.pin=off [what-if]", each option that was consulted and is not the default; OTHERWISE where
+ * there is none.
+ */
 static char *options_text(const struct option_set *set, const char *otherwise)
 {
 	GString *text = g_string_new(NULL);
 	for (unsigned i = 0; set->options != NULL && set->options[i].key != NULL; i++) {
 		const struct option_value *value = &set->options[i].values[set->values[i]];
-		if (set->values[i] != 0)
+		if (set->values[i] != 0 && set->consulted[i])
 			g_string_append_printf(text, "%s%s=%s [%s]", text->len > 0 ? ", " : "",
 					       set->options[i].key, value->name, value->tag);
 	}
@@ -490,6 +531,33 @@ static struct story_line *entry_line(const struct experiment *experiment,
 	return NULL;
 }
 
+static bool same_fault(const struct chronicle_entry *a, const struct chronicle_entry *b)
+{
+	return a->kind == CHRONICLE_NOTE && b->kind == CHRONICLE_NOTE &&
+	       a->note.kind == NOTE_FAULT && b->note.kind == NOTE_FAULT &&
+	       a->note.who == b->note.who && a->note.what == b->note.what &&
+	       a->time_ps == b->time_ps;
+}
+
+/* A line for the entry, and for the faults after it that differ in their address only; how many. */
+static uint32_t tell_entry(const struct experiment *experiment, const struct chronicle_entry *entry,
+			   uint32_t left)
+{
+	struct story_line *line = entry_line(experiment, entry);
+	uint32_t count = 1;
+	if (line == NULL)
+		return 1;
+	while (count < left && same_fault(entry, entry + count))
+		count++;
+	if (count > 1) {
+		char *one = line->what;
+		line->what = g_strdup_printf("%s, and %u more", one, count - 1);
+		g_free(one);
+	}
+	g_ptr_array_add(experiment->outcome->story, line);
+	return count;
+}
+
 /* What actors did, and between it what came of it. */
 static void tell_story(struct experiment *experiment)
 {
@@ -506,11 +574,10 @@ static void tell_story(struct experiment *experiment)
 	for (guint i = 0; i <= experiment->told->len; i++) {
 		struct story_line *told =
 			i < experiment->told->len ? experiment->told->pdata[i] : NULL;
-		for (; at < entries && (told == NULL || at < told->order); at++) {
-			struct story_line *line = entry_line(experiment, &chronicle->entries[at]);
-			if (line != NULL)
-				g_ptr_array_add(story, line);
-		}
+		uint32_t end =
+			told == NULL || entries < told->order ? entries : (uint32_t)told->order;
+		while (at < end)
+			at += tell_entry(experiment, &chronicle->entries[at], end - at);
 		if (told != NULL)
 			g_ptr_array_add(story, told);
 	}
@@ -593,6 +660,8 @@ static void free_other_value(gpointer item)
 {
 	struct other_value *other = item;
 	g_free(other->verdict);
+	g_free(other->did);
+	g_free(other->guest);
 	g_free(other);
 }
 
@@ -613,6 +682,7 @@ void outcome_free(struct outcome *outcome)
 	free_all(outcome->other_values, free_other_value);
 	g_free(outcome->path);
 	g_free(outcome->title);
+	g_free(outcome->profile);
 	g_free(outcome->kernel);
 	g_free(outcome->hardware);
 	g_free(outcome->unmapped);

@@ -7,7 +7,7 @@
 
 #define HEADER "# hwq-profile 1 "
 
-static const struct platform *const platforms[] = {&platform_nvidia};
+static const struct platform *const platforms[] = {&platform_nvidia, &platform_amd};
 
 const struct platform *platform_at(size_t index)
 {

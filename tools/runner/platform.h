@@ -85,6 +85,8 @@ struct platform {
 	uint32_t device_limit;
 	/* A function with this id, and ATS or not; NULL on bare hardware: it has no driver. */
 	struct device *(*add_device)(void *hardware, uint32_t id, bool ats);
+	/* One of the host's own, passed through untranslated; NULL: not modelled. */
+	void (*add_host_device)(void *hardware, uint32_t id);
 	/* It no longer answers, or answers again, invalidations of its translation cache. */
 	void (*set_silent)(void *hardware, uint32_t id, bool silent);
 	struct platform_dma (*dma)(void *hardware, uint32_t id, uint64_t iova, bool write,
@@ -98,6 +100,12 @@ struct platform {
 	const struct platform_register *registers; /* ends with the name NULL */
 	uint32_t queue_stride;                     /* of the slots in the mapped page, bytes */
 	uint32_t queue_indices;
+
+	const struct platform_register *tail;
+	/* Its value when COMMANDS have been put into a queue of ENTRIES. */
+	uint64_t (*tail_value)(uint32_t commands, uint32_t entries);
+	/* Lines that a `vm` line stands for; '@': the queue's name. Ends with NULL. */
+	const char *const *vm;
 
 	/* The context (emu/port.h) of the queue whose slot of registers is at PA; false: none. */
 	bool (*queue_context)(void *hardware, struct pa pa, uint32_t *context);
@@ -116,6 +124,7 @@ struct platform {
 };
 
 extern const struct platform platform_nvidia;
+extern const struct platform platform_amd;
 
 /* Where the register of an `mmio` line is, and its width in bytes. False: there is none. */
 bool platform_find_register(const struct platform *platform, const char *name, struct pa *pa,

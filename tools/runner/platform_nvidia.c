@@ -102,18 +102,18 @@ static struct platform_translation translate(void *context, uint32_t id, uint64_
 /* --- commands --- */
 
 static const struct command_operand operands[] = {
-	{"vmid", CMD_VMID, 0, false},
-	{"asid", CMD_ASID, 0, false},
-	{"sid", CMD_SID, 0, false},
-	{"va", CMD_ADDR, 1, true},
-	{"ipa", CMD_IPA, 1, true},
-	{"leaf", CMD_LEAF, 1, false},
-	{"size", CMD_ATC_SIZE, 1, false},
-	{"cs", CMD_SYNC_CS, 0, false},
-	{"range", CMD_CFGI_RANGE, 1, false},
-	{"dw0", ~0ULL, 0, true},
-	{"dw1", ~0ULL, 1, true},
-	{NULL, 0, 0, false},
+	{"vmid", CMD_VMID, 0, false, 0},
+	{"asid", CMD_ASID, 0, false, 0},
+	{"sid", CMD_SID, 0, false, 0},
+	{"va", CMD_ADDR, 1, true, 0},
+	{"ipa", CMD_IPA, 1, true, 0},
+	{"leaf", CMD_LEAF, 1, false, 0},
+	{"size", CMD_ATC_SIZE, 1, false, 0},
+	{"cs", CMD_SYNC_CS, 0, false, 0},
+	{"range", CMD_CFGI_RANGE, 1, false, 0},
+	{"dw0", ~0ULL, 0, true, 0},
+	{"dw1", ~0ULL, 1, true, 0},
+	{NULL, 0, 0, false, 0},
 };
 
 /* CMD_SYNC as Linux writes it: inner shareable, write-back (smmuv3 3.2). */
@@ -137,12 +137,17 @@ static const struct command_form forms[] = {
 	{"RESUME", {{CMD_RESUME, 0}}, {"sid"}},
 	{"STALL_TERM", {{CMD_STALL_TERM, 0}}, {"sid"}},
 	{"CMD_SYNC", {{SYNC_WORD, 0}}, {NULL}},
+	/* For scenarios of all platforms. */
+	{"INVALIDATE", {{CMD_TLBI_NH_ASID | 1ULL << 48, 0}}, {NULL}},
+	{"WAIT", {{SYNC_WORD, 0}}, {NULL}},
 	{NULL, {{0, 0}}, {NULL}},
 };
 
 static const struct command_language language = {CMD_OPCODE, forms, operands};
 
 /* --- registers --- */
+
+#define QUEUE_TAIL 1
 
 static const struct platform_register queue_registers[] = {
 	{"CONS_INDX", VCMDQ_CONS, 4},
@@ -174,6 +179,47 @@ static const struct register_window windows[] = {
 	{"cmdqv", {CMDQV_BASE}, CMDQV_WINDOW_SIZE, 4, NULL},
 	{NULL, {0}, 0, 0, NULL},
 };
+
+/*
+ * A VM with a device, a vIOMMU and a queue that runs: its memory is $queue at 0x40000000 and $buffer at
+ * 0x40002000, a page each.
+ */
+static const char *const vm[] = {
+	"device vfio0 sid=0x10",
+	"vmm: open(\"/dev/iommu\", 0x2) = $fd",
+	"vmm: open(\"/dev/vfio/devices/vfio0\", 0x2) = $vfio",
+	"vmm: mmap(0, 0x1000, PROT_READ|PROT_WRITE, MAP_SHARED|MAP_ANONYMOUS, -1, 0) = $queue",
+	"vmm: mmap(0, 0x1000, PROT_READ|PROT_WRITE, MAP_SHARED|MAP_ANONYMOUS, -1, 0) = "
+	"$buffer",
+	"vmm: mmap(0, 0x1000, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = $data",
+	"vmm: ioctl($fd, IOMMU_IOAS_ALLOC, {out_ioas_id=0 => $ioas}) = 0",
+	"vmm: ioctl($vfio, VFIO_DEVICE_BIND_IOMMUFD, {argsz=24, iommufd=$fd, out_devid=0 "
+	"=> $dev}) = 0",
+	"vmm: ioctl($fd, IOMMU_HWPT_ALLOC, {flags=1, dev_id=$dev, pt_id=$ioas, "
+	"out_hwpt_id=0 => $hwpt}) = 0",
+	"vmm: ioctl($vfio, VFIO_DEVICE_ATTACH_IOMMUFD_PT, {argsz=12, pt_id=$hwpt}) = 0",
+	"vmm: ioctl($fd, IOMMU_VIOMMU_ALLOC, {type=2, dev_id=$dev, hwpt_id=$hwpt, "
+	"out_viommu_id=0 => $viommu, data_len=16, data_uptr=$data}) = 0",
+	"vmm: ioctl($fd, IOMMU_VDEVICE_ALLOC, {viommu_id=$viommu, dev_id=$dev, "
+	"virt_id=0x100, out_vdevice_id=0 => $vdev}) = 0",
+	"vmm: mmap(0, 0x10000, PROT_READ|PROT_WRITE, MAP_SHARED, $fd, 0x1000) = $page",
+	"vmm: ioctl($fd, IOMMU_IOAS_MAP, {flags=7, ioas_id=$ioas, user_va=$queue, "
+	"length=0x1000, iova=0x40000000}) = 0",
+	"vmm: ioctl($fd, IOMMU_IOAS_MAP, {flags=7, ioas_id=$ioas, user_va=$buffer, "
+	"length=0x1000, iova=0x40002000}) = 0",
+	"vmm: ioctl($fd, IOMMU_HW_QUEUE_ALLOC, {viommu_id=$viommu, type=1, index=0, "
+	"out_hw_queue_id=0 => $hwq, nesting_parent_iova=0x40000000, length=0x800}) = 0",
+	"ram gpa=0x40000000 va=$queue length=0x1000",
+	"ram gpa=0x40002000 va=$buffer length=0x1000",
+	"queue @ page0=$page index=0 gpa=0x40000000 entries=128",
+	"guest: write @.CONFIG 1",
+	NULL,
+};
+
+static uint64_t tail_value(uint32_t commands, uint32_t entries)
+{
+	return commands & (2 * entries - 1); /* with the wrap flag */
+}
 
 /* --- texts --- */
 
@@ -261,6 +307,9 @@ const struct platform platform_nvidia = {
 	.queue_stride = CMDQV_QUEUE_STRIDE,
 	.queue_indices = CMDQV_QUEUES_MAX,
 	.queue_context = queue_context,
+	.tail = &queue_registers[QUEUE_TAIL],
+	.tail_value = tail_value,
+	.vm = vm,
 	.windows = windows,
 	.queue_text = queue_text,
 	.stop_text = stop_text,

@@ -204,10 +204,10 @@ void report_print(const struct outcome *outcome, FILE *out)
 
 /* --- the table --- */
 
-#define COLUMNS 7
+#define COLUMNS 8
 
-static const char *const headings[COLUMNS] = {"case",    "unmap", "hardware then", "guest sees",
-					      "verdict", "after", "depends on"};
+static const char *const headings[COLUMNS] = {"case",       "profile", "unmap", "hardware then",
+					      "guest sees", "verdict", "after", "depends on"};
 
 /* Kernel options, then the keys of assumptions that the verdict hangs on. */
 static char *depends_cell(const struct outcome *outcome)
@@ -227,12 +227,13 @@ static char *depends_cell(const struct outcome *outcome)
 static void fill_cells(const struct outcome *outcome, char *cells[COLUMNS])
 {
 	cells[0] = g_strdup(outcome->title);
-	cells[1] = g_strdup(outcome->unmapped);
-	cells[2] = g_strdup(outcome->did);
-	cells[3] = g_strdup(outcome->guest);
-	cells[4] = g_strdup(outcome->verdict);
-	cells[5] = g_strdup(outcome->after);
-	cells[6] = depends_cell(outcome);
+	cells[1] = g_strdup(outcome->profile);
+	cells[2] = g_strdup(outcome->unmapped);
+	cells[3] = g_strdup(outcome->did);
+	cells[4] = g_strdup(outcome->guest);
+	cells[5] = g_strdup(outcome->verdict);
+	cells[6] = g_strdup(outcome->after);
+	cells[7] = depends_cell(outcome);
 }
 
 static void print_cells(const size_t widths[COLUMNS], const char *const cells[COLUMNS], FILE *out)
@@ -261,4 +262,27 @@ void report_table(const GPtrArray *outcomes, FILE *out)
 			g_free(rows[row][i]);
 	}
 	g_free(rows);
+}
+
+void report_side_by_side(struct outcome *const *outcomes, guint count, FILE *out)
+{
+	char *(*columns)[COLUMNS] = g_malloc0_n(count + 1, sizeof(*columns));
+	int first = (int)strlen(headings[3]);
+	for (guint i = 0; i < count; i++)
+		fill_cells(outcomes[i], columns[i]);
+	fprintf(out, "%s: %s\n", outcomes[0]->path, outcomes[0]->title);
+	for (int row = 1; row < COLUMNS; row++) {
+		fprintf(out, "%-*s", first, row == 1 ? "" : headings[row]);
+		for (guint i = 0; i < count; i++) {
+			size_t width = 0;
+			for (int other = 1; other < COLUMNS; other++)
+				width = MAX(width, strlen(columns[i][other]));
+			fprintf(out, "  %-*s", i == count - 1 ? 0 : (int)width, columns[i][row]);
+		}
+		fputc('\n', out);
+	}
+	for (guint i = 0; i < count; i++)
+		for (int row = 0; row < COLUMNS; row++)
+			g_free(columns[i][row]);
+	g_free(columns);
 }

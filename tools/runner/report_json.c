@@ -109,6 +109,8 @@ static void other_values(JsonBuilder *json, const struct outcome *outcome)
 		member(json, "source", other->option->source);
 		member(json, "another", other->option->values[other->another].name);
 		member(json, "verdict", other->verdict);
+		member(json, "hardware_then", other->did);
+		member(json, "guest_sees", other->guest);
 		boolean(json, "changed", other->changed);
 		json_builder_end_object(json);
 	}
@@ -122,6 +124,7 @@ void report_json(const struct outcome *outcome, JsonBuilder *json)
 	member(json, "file", path);
 	g_free(path);
 	member(json, "title", outcome->title);
+	member(json, "profile", outcome->profile);
 	boolean(json, "as_expected", outcome->as_expected);
 	member(json, "verdict", outcome->verdict);
 	member(json, "unmap", outcome->unmapped);

@@ -133,7 +133,7 @@ static int set_profile(struct script_line *line)
 {
 	struct script *script = line->script;
 	const char *name = line_word(line);
-	if (script->profile_name != NULL)
+	if (script->has_profile)
 		return line_refused(line, "second profile", name, "there is one",
 				    "one profile a scenario");
 	struct trace_pos pos = line_word_position(line);
@@ -143,9 +143,10 @@ static int set_profile(struct script_line *line)
 		if (!script->bare)
 			return line_bad(line, "left over", bare, "'bare', or the end of the line");
 	}
-	script->profile_name = strchr(name, '/') != NULL ? beside(line, name) : g_strdup(name);
+	script->has_profile = true;
 	if (script->platform != NULL)
 		return 0; /* the command line chose another */
+	script->profile_name = strchr(name, '/') != NULL ? beside(line, name) : g_strdup(name);
 	return platform_profile(script->profile_name, script->path, pos, &script->profile,
 				&script->platform, line->diag);
 }
@@ -249,14 +250,17 @@ static int add_device(struct script_line *line)
 				    "another name");
 	const char *word = line_word(line);
 	const char *text = line_value_of(word, script->platform->device_key);
-	char *form = g_strdup_printf("'device NAME %s=N [ats=on|off]', N below %u",
-				     script->platform->device_key, script->platform->device_limit);
+	const char *host = script->platform->add_host_device != NULL ? "|host=identity" : "";
+	char *form =
+		g_strdup_printf("'device NAME %s=N [ats=on|off%s]', N below %u",
+				script->platform->device_key, host, script->platform->device_limit);
 	bool good = text != NULL && line_number(line, text, &id) == 0 &&
 		    id < script->platform->device_limit;
 	if (good && !at_end(line)) {
 		word = line_word(line);
 		device.ats = strcmp(word, "ats=on") == 0;
-		good = device.ats || strcmp(word, "ats=off") == 0;
+		device.host = host[0] != 0 && strcmp(word, "host=identity") == 0;
+		good = device.ats || device.host || strcmp(word, "ats=off") == 0;
 	}
 	if (!good)
 		line_bad(line, "bad device", word, form);
@@ -447,6 +451,7 @@ static int port_fault(struct script_line *line)
 {
 	static const struct word purposes[] = {{"command-fetch", ACCESS_COMMAND_FETCH},
 					       {"config-fetch", ACCESS_CONFIG_FETCH},
+					       {"config-write", ACCESS_CONFIG_WRITE},
 					       {"table-walk", ACCESS_TABLE_WALK},
 					       {"pointer-write", ACCESS_POINTER_WRITE},
 					       {"event-write", ACCESS_EVENT_WRITE},
@@ -551,9 +556,10 @@ static int add_expectation(struct script_line *line)
 	const char *word = line_word(line);
 	int kind = violation_by_name(word, strlen(word));
 	const char *names[VIOLATION_KINDS + 2] = {"none"};
-	if (strcmp(word, "none") == 0)
+	bool none = strcmp(word, "none") == 0, other_profile = false;
+	if (none && at_end(line))
 		return 0;
-	if (kind < 0) {
+	if (kind < 0 && !none) {
 		for (int i = 0; i < VIOLATION_KINDS; i++)
 			names[i + 1] = violation_name((enum violation_kind)i);
 		return line_unknown(line, "violation", word, names);
@@ -563,7 +569,11 @@ static int add_expectation(struct script_line *line)
 		const char *text;
 		uint32_t number;
 		word = line_word(line);
-		if ((text = line_value_of(word, "count")) != NULL) {
+		if ((text = line_value_of(word, "profile")) != NULL) {
+			other_profile = g_strcmp0(text, script->profile_name) != 0;
+			continue;
+		}
+		if (!none && (text = line_value_of(word, "count")) != NULL) {
 			if (line_number(line, text, &expectation.count) != 0)
 				return -1;
 			if (expectation.count == 0)
@@ -571,9 +581,11 @@ static int add_expectation(struct script_line *line)
 						    "none is 'expect none'", "'count=N' above 0");
 			continue;
 		}
-		if ((text = line_value_of(word, "engine")) == NULL)
+		if (none || (text = line_value_of(word, "engine")) == NULL)
 			return line_bad(line, "bad expectation", word,
-					"'engine=QUEUE', 'engine=DEVICE' or 'count=N'");
+					none ? "'profile=NAME'"
+					     : "'engine=QUEUE', 'engine=DEVICE', 'count=N' or "
+					       "'profile=NAME'");
 		if (find_queue(line, text, strlen(text), &number) == 0)
 			expectation.queue = (int32_t)number;
 		else if (find_device(line, text, &number) == 0)
@@ -582,6 +594,8 @@ static int add_expectation(struct script_line *line)
 			return line_bad(line, "bad expectation", word,
 					"'engine=', and a queue or device of this scenario");
 	}
+	if (none || other_profile)
+		return 0;
 	if (script->expectation_count == SCRIPT_EXPECTATIONS_MAX)
 		return line_refused(line, "one expectation too many", word, "there are 16",
 				    "at most 16");
@@ -832,6 +846,29 @@ static int guest_register(struct script_line *line, bool write)
 	return 0;
 }
 
+/* guest: ring QUEUE N: its tail, so that N commands in all are there. */
+static int ring_doorbell(struct script_line *line)
+{
+	const struct platform *platform = line->script->platform;
+	uint32_t number;
+	uint64_t commands;
+	if (need_profile(line) != 0)
+		return -1;
+	const char *name = line_word(line);
+	if (find_queue(line, name, strlen(name), &number) != 0)
+		return line_refused(line, "unknown queue", name, "no line before has it",
+				    "one of a 'queue' line");
+	if (line_number(line, line_word(line), &commands) != 0)
+		return -1;
+	const struct script_queue *queue =
+		&g_array_index(line->script->queues, struct script_queue, number);
+	struct script_step *step = add_step(line, STEP_WRITE);
+	step->access.queue = number;
+	step->access.reg = platform->tail;
+	step->access.value.number = platform->tail_value((uint32_t)commands, queue->entries);
+	return 0;
+}
+
 static int guest_line(struct script_line *line)
 {
 	const char *word = line_word(line);
@@ -848,14 +885,16 @@ static int guest_line(struct script_line *line)
 		step->produce.count = count;
 		return 0;
 	}
+	if (!is_queue && strcmp(word, "ring") == 0)
+		return ring_doorbell(line);
 	if (!is_queue && (strcmp(word, "write") == 0 || strcmp(word, "read") == 0)) {
 		if (line->script->platform == NULL)
 			return need_profile(line);
 		return guest_register(line, word[0] == 'w');
 	}
 	return line_bad(line, "bad guest line", word,
-			"'QUEUE <- COMMANDS', 'write QUEUE.REGISTER VALUE' or 'read QUEUE.REGISTER "
-			"= VALUE'");
+			"'QUEUE <- COMMANDS', 'ring QUEUE N', 'write QUEUE.REGISTER VALUE' or "
+			"'read QUEUE.REGISTER = VALUE'");
 }
 
 /* device: dma NAME read|write iova=A = ok|ADDRESS|fault [EVENT] */
@@ -906,23 +945,26 @@ static int parse_result(struct script_line *line, int64_t *result)
 	return 0;
 }
 
-/* host: migrate|reclaim ACTOR $address = RESULT */
+/* host: migrate|reclaim|update ACTOR $address = RESULT */
 static int host_line(struct script_line *line)
 {
 	static const char *const processes[] = {"vmm", "other", NULL};
-	static const char *const verbs[] = {"migrate", "reclaim", NULL};
+	static const char *const verbs[] = {"migrate", "reclaim", "update", NULL};
+	static const enum step_kind kinds[] = {STEP_MIGRATE, STEP_RECLAIM, STEP_UPDATE};
 	struct script_value address;
 	int64_t result = 0;
 	const char *verb = line_word(line);
-	bool migrate = strcmp(verb, "migrate") == 0;
-	if (!migrate && strcmp(verb, "reclaim") != 0)
+	size_t which = 0;
+	while (verbs[which] != NULL && strcmp(verb, verbs[which]) != 0)
+		which++;
+	if (verbs[which] == NULL)
 		return line_unknown(line, "host line", verb, verbs);
 	const char *actor = line_word(line);
 	if (!names_process(actor))
 		return line_unknown(line, "actor", actor, processes);
 	if (line_value(line, line_word(line), &address) != 0 || parse_result(line, &result) != 0)
 		return -1;
-	struct script_step *step = add_step(line, migrate ? STEP_MIGRATE : STEP_RECLAIM);
+	struct script_step *step = add_step(line, kinds[which]);
 	step->actor = actor_of(line->script, actor);
 	step->page.address = address;
 	step->page.result = result;
@@ -945,6 +987,8 @@ static int actor_line(struct script_line *line, const char *actor)
 	return process_line(line, actor);
 }
 
+static int add_vm(struct script_line *line);
+
 static const struct {
 	const char *name;
 	int (*parse)(struct script_line *line);
@@ -962,6 +1006,7 @@ static const struct {
 	{"delay", add_delay},
 	{"fault", add_fault},
 	{"expect", add_expectation},
+	{"vm", add_vm},
 	{"mmio", mmio_line},
 	{"translate", translate_line},
 };
@@ -1032,6 +1077,40 @@ static int parse_line(struct script_line *line)
 	return 0;
 }
 
+/* NAME in place of each '@'. */
+static char *with_name(const char *form, const char *name)
+{
+	char **pieces = g_strsplit(form, "@", -1);
+	char *text = g_strjoinv(name, pieces);
+	g_strfreev(pieces);
+	return text;
+}
+
+/* vm QUEUE: what every VM here has, in the words of the profile's platform. */
+static int add_vm(struct script_line *line)
+{
+	const char *name = line_word(line);
+	if (need_profile(line) != 0 || check_name(line, name) != 0)
+		return -1;
+	struct script_line whole = *line;
+	int error = 0;
+	for (const char *const *form = line->script->platform->vm; error == 0 && *form != NULL;
+	     form++) {
+		char *text = with_name(*form, name);
+		line->text = text;
+		line->length = strlen(text);
+		line->at = 0;
+		error = parse_line(line);
+		g_free(text);
+	}
+	line->text = whole.text;
+	line->length = whole.length;
+	line->at = whole.at;
+	line->word_at = whole.word_at;
+	line->timed = whole.timed;
+	return error;
+}
+
 /* --- a script --- */
 
 static struct script *script_new(const char *path, const struct script_options *options)
@@ -1088,6 +1167,7 @@ static int choose_hardware(struct script *script, const struct script_options *o
 {
 	if (options->profile == NULL)
 		return 0;
+	script->profile_name = g_strdup(options->profile);
 	return platform_profile(options->profile, "--profile", (struct trace_pos){1, 1},
 				&script->profile, &script->platform, diag);
 }

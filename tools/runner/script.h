@@ -48,6 +48,7 @@ enum step_kind {
 	STEP_DMA,      /* device: dma */
 	STEP_MIGRATE,  /* host: migrate */
 	STEP_RECLAIM,  /* host: reclaim */
+	STEP_UPDATE,   /* host: update */
 	STEP_KERNEL,   /* kernel KEY=VALUE */
 	STEP_HARDWARE, /* hardware KEY=VALUE */
 	STEP_DEVICE,
@@ -170,6 +171,7 @@ struct script_device {
 	const char *path; /* /dev/vfio/devices/NAME */
 	uint32_t id;
 	bool ats;
+	bool host; /* the host's own, passed through: nobody can open it */
 };
 
 struct script_expectation {
@@ -212,7 +214,8 @@ struct script {
 	uint32_t expectation_count;
 	const struct platform *platform; /* NULL: no hardware */
 	struct profile profile;
-	char *profile_name;
+	char *profile_name; /* in force */
+	bool has_profile;   /* there was a `profile` line */
 	bool bare;
 	enum reuse_order reuse;
 	uint64_t seed;

@@ -114,8 +114,6 @@ extern const struct iommu_ops arm_smmu_ops;
 int arm_smmu_attach(struct iommu_domain *domain, struct device *device);
 uint64_t arm_smmu_read(struct arm_smmu *smmu, uint32_t offset, unsigned width);
 void arm_smmu_write(struct arm_smmu *smmu, uint32_t offset, unsigned width, uint64_t value);
-/* Lets time pass: in a system call as a preemption point, else by running the machine. */
-void arm_smmu_delay(struct machine *machine, uint64_t delay_ps, const char *where);
 
 /* cmdq.c: the main queue. */
 struct arm_smmu_batch {

@@ -34,7 +34,7 @@ static void wait_until(struct arm_smmu *smmu, uint64_t target, const char *where
 	for (uint32_t polls = 0; smmu->machine->clock.now_ps < deadline_ps; polls++) {
 		if (consumed(smmu) >= target)
 			return;
-		arm_smmu_delay(smmu->machine, polls < SPIN_POLLS ? SPIN_PS : delay_ps, where);
+		machine_delay(smmu->machine, polls < SPIN_POLLS ? SPIN_PS : delay_ps, where);
 		if (polls >= SPIN_POLLS)
 			delay_ps *= 2;
 	}

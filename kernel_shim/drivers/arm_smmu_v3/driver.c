@@ -18,18 +18,6 @@ void arm_smmu_write(struct arm_smmu *smmu, uint32_t offset, unsigned width, uint
 	bus_write(&smmu->machine->bus, pa_of(smmu->base.value + offset), width, value);
 }
 
-void arm_smmu_delay(struct machine *machine, uint64_t delay_ps, const char *where)
-{
-	uint64_t until_ps = machine->clock.now_ps + delay_ps;
-	if (machine->scheduler.current != NULL) {
-		task_preempt(&machine->scheduler, delay_ps, where);
-		return;
-	}
-	while (clock_next(&machine->clock) <= until_ps)
-		clock_step(&machine->clock);
-	machine->clock.now_ps = until_ps > machine->clock.now_ps ? until_ps : machine->clock.now_ps;
-}
-
 static uint64_t alloc_frames(struct machine *machine, uint64_t bytes)
 {
 	uint64_t frames = align_up(bytes, PAGE_SIZE) / PAGE_SIZE, pfn = 0;
@@ -45,7 +33,7 @@ static void update_cr0(struct arm_smmu *smmu, uint64_t value)
 {
 	arm_smmu_write(smmu, SMMU_CR0, 4, value);
 	while (arm_smmu_read(smmu, SMMU_CR0ACK, 4) != value)
-		arm_smmu_delay(smmu->machine, 1000000, "CR0ACK");
+		machine_delay(smmu->machine, 1000000, "CR0ACK");
 }
 
 static void set_up_command_queue(struct arm_smmu *smmu)

@@ -44,7 +44,7 @@ static void poll_bit(struct arm_smmu *smmu, uint64_t offset, uint32_t bit, bool 
 	for (uint32_t i = 0; i < POLLS_MAX; i++) {
 		if (((read_reg(smmu, offset) & bit) != 0) == want)
 			return;
-		arm_smmu_delay(smmu->machine, POLL_PS, "CMDQV acknowledge");
+		machine_delay(smmu->machine, POLL_PS, "CMDQV acknowledge");
 	}
 }
 

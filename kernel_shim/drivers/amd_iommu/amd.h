@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The Linux side of an AMD IOMMU: what drivers/iommu/amd does in 7.3.4, and what the posted vIOMMU
+ * series would add.
+ *
+ * Concepts
+ *   instance     one IOMMU, reached by MMIO, memory and interrupts only
+ *   domain       v1 tables in memory, a DomainID, the IOMMUs whose devices are attached to it
+ *   device       a DeviceID in the device table
+ *   vIOMMU       posted: a GuestID, a trans_devid, the maps of DeviceIDs and DomainIDs
+ *   own domain   private addresses (IPA) of the IOMMU itself, where the maps lie
+ *
+ * Sections: sheet "amd-iommu"; "amd-viommu" where it says so.
+ */
+#ifndef HWQ_KERNEL_SHIM_DRIVERS_AMD_IOMMU_AMD_H
+#define HWQ_KERNEL_SHIM_DRIVERS_AMD_IOMMU_AMD_H
+
+#include "kernel_shim/iommufd.h"
+#include "models/amd_iommu/amd_spec.h"
+
+/* User API numbers (iommufd sheet 4; amd-viommu 13, 14). */
+#define IOMMU_HW_INFO_TYPE_AMD      4U
+#define IOMMU_VIOMMU_TYPE_AMD       3U
+#define IOMMU_HW_QUEUE_TYPE_AMD_CMD 2U
+#define IOMMU_HW_QUEUE_TYPE_AMD_EVT 3U
+#define IOMMU_HW_QUEUE_TYPE_AMD_PPR 4U
+
+struct iommu_hw_info_amd {
+	uint64_t efr;
+	uint64_t efr2;
+};
+
+/* As of AE-d (amd-viommu 14). */
+struct iommu_viommu_amd {
+	uint64_t out_vfmmio_mmap_offset;
+};
+
+#define AMD_DEVICES 65536U
+
+/* What firmware tells the driver of an instance. */
+struct amd_resources {
+	const char *name; /* literal; the engine's */
+	struct pa base;
+	struct pa vf; /* the two BARs of its vendor capability */
+	struct pa vfcntl;
+	uint16_t own_device;
+	uint16_t last_device; /* that firmware knows of */
+	uint32_t irq;
+};
+
+struct amd_domain;
+struct amd_viommu;
+struct amd_device;
+
+LIST_HEAD(amd_devices, amd_device);
+LIST_HEAD(amd_viommus, amd_viommu);
+
+/* v1 tables: three levels at first, more on top as addresses grow (11). */
+struct amd_tables {
+	struct machine *machine;
+	uint64_t root_pfn;
+	unsigned mode;
+	struct spans pages; /* frames of table pages, to be given back */
+};
+
+struct amd {
+	struct machine *machine;
+	struct pa base;
+	struct pa vf;
+	struct pa vfcntl;
+	uint16_t own_device;
+	uint32_t engine; /* its number in the ledger */
+	uint64_t control;
+	uint64_t efr;
+	uint64_t efr2;
+	uint64_t table_pfn;
+	struct mutex lock; /* of the ring */
+	uint64_t ring_pfn;
+	uint32_t tail;
+	uint64_t semaphore_pa;
+	uint64_t semaphore;     /* the last number that was queued */
+	bool need_sync;         /* something was queued behind it */
+	uint64_t domains[1024]; /* bit map; 0 is reserved */
+	/* the posted vIOMMU */
+	struct amd_tables private_tables;
+	uint16_t private_domain;
+	uint64_t guests[1024];       /* GuestIDs */
+	uint64_t trans_devids[1024]; /* taken, from the top down */
+};
+
+struct amd_device {
+	struct device device;
+	struct amd *amd;
+	uint16_t id;
+	bool ats;
+	struct amd_domain *domain; /* it is attached to; NULL: blocked */
+	LIST_ENTRY(amd_device) link;
+};
+
+struct amd_domain {
+	struct iommu_domain domain;
+	struct amd *amd;
+	uint16_t id;
+	bool nest_parent;
+	struct amd_tables tables;
+	uint32_t attached; /* devices: what iommu_array counts */
+	struct amd_devices devices;
+	struct amd_viommus viommus;
+};
+
+extern const struct iommu_ops amd_ops;
+extern const struct iommu_domain_ops amd_domain_ops;
+
+/* init.c */
+struct amd *amd_probe(struct machine *machine, const struct amd_resources *resources);
+struct amd_device *amd_device_new(struct amd *amd, uint16_t id, bool ats);
+/* A device that the host keeps in its identity domain. */
+void amd_pass_through(struct amd *amd, uint16_t id);
+uint64_t amd_read(struct amd *amd, uint32_t offset, unsigned width);
+void amd_write(struct amd *amd, uint32_t offset, unsigned width, uint64_t value);
+/* One bit of the control register, one write (3). */
+void amd_control(struct amd *amd, uint64_t bit, bool on);
+uint64_t amd_alloc_frames(struct machine *machine, uint64_t bytes);
+/* The lowest free number from 1, or 0. */
+uint16_t amd_take_number(uint64_t map[1024]);
+/* The highest, or 0. */
+uint16_t amd_take_high_number(uint64_t map[1024]);
+void amd_give_number(uint64_t map[1024], uint16_t number);
+
+/* command.c: the host's ring. */
+void amd_queue(struct amd *amd, struct amd_command command);
+/* COMPLETION_WAIT and wait for its store; nothing queued since the last one: waits for that. */
+void amd_completion_wait(struct amd *amd);
+/* The same without waiting. */
+void amd_completion_no_wait(struct amd *amd);
+
+/* device_table.c */
+void amd_dte_init_all(struct amd *amd, uint16_t last_device);
+void amd_dte_read(struct amd *amd, uint16_t device, struct amd_dte *dte);
+/* High half first, or low half first, as the entries say; then INVALIDATE_DEVTAB_ENTRY, wait (9). */
+void amd_dte_update(struct amd *amd, uint16_t device, const struct amd_dte *dte);
+/* One 64-bit store. */
+void amd_dte_write_word(struct amd *amd, uint16_t device, unsigned word, uint64_t value);
+struct amd_dte amd_dte_for(const struct amd_tables *tables, uint16_t domain);
+
+/* tables.c */
+bool amd_tables_init(struct amd_tables *tables, struct machine *machine);
+void amd_tables_fini(struct amd_tables *tables);
+/* 0, or -ENOMEM with nothing mapped; *GREW: the root is another. */
+int amd_tables_map(struct amd_tables *tables, uint64_t iova, uint64_t pa, uint64_t length,
+		   uint32_t prot, uint64_t chunk, bool *grew);
+/* Clears the leaves of the range. */
+void amd_tables_unmap(struct amd_tables *tables, uint64_t iova, uint64_t length);
+bool amd_tables_find(struct amd_tables *tables, uint64_t iova, uint64_t *pa);
+
+/* domain.c */
+int amd_domain_alloc(struct amd *amd, bool nest_parent, struct iommu_domain **out);
+struct amd_domain *to_amd_domain(struct iommu_domain *domain);
+int amd_attach(struct iommu_domain *domain, struct device *device);
+void amd_block(struct device *device);
+
+/* viommu.c: posted (amd-viommu 13). */
+void amd_viommu_probe(struct amd *amd);
+bool amd_viommu_supported(struct device *device, uint32_t type);
+int amd_viommu_init(struct iommufd_viommu *viommu, struct iommu_domain *parent,
+		    const struct user_data *data);
+
+#endif

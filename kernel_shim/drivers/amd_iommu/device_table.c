@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The device table (9, 10). */
+#include "kernel_shim/drivers/amd_iommu/amd.h"
+
+static struct pa word_pa(const struct amd *amd, uint16_t device, unsigned word)
+{
+	return pa_of(amd->table_pfn * PAGE_SIZE + (uint64_t)device * DTE_SIZE + 8ULL * word);
+}
+
+void amd_dte_write_word(struct amd *amd, uint16_t device, unsigned word, uint64_t value)
+{
+	uint8_t bytes[8];
+	store_le64(bytes, value);
+	memory_write(&amd->machine->memory, word_pa(amd, device, word), bytes, sizeof(bytes),
+		     OWNER_KERNEL);
+}
+
+void amd_dte_read(struct amd *amd, uint16_t device, struct amd_dte *dte)
+{
+	for (unsigned word = 0; word < DTE_WORDS; word++) {
+		uint8_t bytes[8];
+		memory_read(&amd->machine->memory, word_pa(amd, device, word), bytes,
+			    sizeof(bytes));
+		dte->q[word] = load_le64(bytes);
+	}
+}
+
+/* Valid, nothing allowed: what no driver has claimed is blocked (10). */
+void amd_dte_init_all(struct amd *amd, uint16_t last_device)
+{
+	uint64_t bytes = (uint64_t)AMD_DEVICES * DTE_SIZE;
+	amd->table_pfn = amd_alloc_frames(amd->machine, bytes);
+	for (uint32_t device = 0; device <= last_device; device++) {
+		amd_dte_write_word(amd, (uint16_t)device, 0, DTE_V | DTE_TV);
+		amd_dte_write_word(amd, (uint16_t)device, 2, DTE_IV);
+	}
+	amd_write(amd, AMD_DEV_TABLE, 8,
+		  amd->table_pfn * PAGE_SIZE | field_put(DEV_TABLE_SIZE, bytes / PAGE_SIZE - 1));
+}
+
+/* The CPU writes 128 bits at a time. */
+static void write_half(struct amd *amd, uint16_t device, const struct amd_dte *dte, unsigned half)
+{
+	amd_dte_write_word(amd, device, 2 * half, dte->q[2 * half]);
+	amd_dte_write_word(amd, device, 2 * half + 1, dte->q[2 * half + 1]);
+}
+
+void amd_dte_update(struct amd *amd, uint16_t device, const struct amd_dte *dte)
+{
+	struct amd_dte old;
+	amd_dte_read(amd, device, &old);
+	bool goes = (old.q[0] & DTE_V) && !(dte->q[0] & DTE_V);
+	bool leaves_guest = (old.q[0] & DTE_GV) && !(dte->q[0] & DTE_GV);
+	unsigned first = goes || leaves_guest ? 0 : 1;
+	write_half(amd, device, dte, first);
+	write_half(amd, device, dte, 1 - first);
+	amd_queue(amd, amd_command_invalidate_devtab(device));
+	amd_completion_wait(amd);
+	/* In addition, as the driver's common path has it. */
+	amd_queue(amd, amd_command_invalidate_devtab(device));
+	amd_completion_wait(amd);
+}
+
+struct amd_dte amd_dte_for(const struct amd_tables *tables, uint16_t domain)
+{
+	return (struct amd_dte){{DTE_V | DTE_TV | DTE_IR | DTE_IW |
+					 field_put(DTE_MODE, tables->mode) |
+					 (tables->root_pfn * PAGE_SIZE & DTE_ROOT),
+				 domain, DTE_IV, 0}};
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Paging domains: v1 tables; unmap clears, invalidates on the IOMMUs that the domain knows of, and
+ * waits before it returns (9).
+ */
+#include "kernel_shim/drivers/amd_iommu/amd.h"
+#include "kernel_shim/drivers/amd_iommu/viommu.h"
+
+#define V1_PGSIZES (~(PAGE_SIZE - 1) & ((1ULL << 39) - 1))
+
+struct amd_domain *to_amd_domain(struct iommu_domain *domain)
+{
+	return domain->driver == &amd_ops ? (struct amd_domain *)domain : NULL;
+}
+
+/* --- flushes --- */
+
+/*
+ * Whether the IOMMU is in the domain's list: attaching a device puts it there, a vIOMMU on the
+ * domain does not (amd-viommu 12.3, 1).
+ */
+static bool knows_iommu(const struct amd_domain *domain)
+{
+	if (domain->attached > 0)
+		return true;
+	return !LIST_EMPTY(&domain->viommus) &&
+	       kernel_option(domain->amd->machine, KERNEL_AMD_FLUSH_COVERAGE) == AMD_FLUSH_VIOMMUS;
+}
+
+/* To ATS devices, after the IOMMU itself (9). */
+static void queue_iotlb(struct amd_domain *domain, uint64_t first, uint64_t last)
+{
+	const struct amd_device *device;
+	LIST_FOREACH (device, &domain->devices, link)
+		if (device->ats)
+			amd_queue(domain->amd, amd_command_invalidate_iotlb(device->id, device->id,
+									    32, first, last));
+}
+
+static void flush(struct amd_domain *domain, uint64_t first, uint64_t last, bool pde)
+{
+	struct amd *amd = domain->amd;
+	unsigned how = kernel_option(amd->machine, KERNEL_UNMAP_FLUSH);
+	if (how == UNMAP_FLUSH_NONE)
+		return;
+	if (knows_iommu(domain))
+		amd_queue(amd, amd_command_invalidate_pages(domain->id, first, last, pde));
+	amd_viommus_queue_flush(domain, first, last, pde);
+	queue_iotlb(domain, first, last);
+	if (!knows_iommu(domain))
+		return; /* no COMPLETION_WAIT either: its loop is over the same list */
+	if (how == UNMAP_FLUSH_WAIT)
+		amd_completion_wait(amd);
+	else
+		amd_completion_no_wait(amd);
+}
+
+static void flush_all(struct amd_domain *domain)
+{
+	amd_queue(domain->amd, amd_command_invalidate_domain(domain->id));
+	amd_completion_wait(domain->amd);
+}
+
+/* --- map, unmap --- */
+
+/* A new root: the entries of attached devices are written anew; that of a trans_devid is not. */
+static void change_root(struct amd_domain *domain)
+{
+	struct amd_device *device;
+	struct amd_dte dte = amd_dte_for(&domain->tables, domain->id);
+	LIST_FOREACH (device, &domain->devices, link) {
+		if (device->ats)
+			dte.q[1] |= DTE_I;
+		amd_dte_update(domain->amd, device->id, &dte);
+		dte.q[1] &= ~DTE_I;
+	}
+	if (domain->attached > 0)
+		flush_all(domain);
+}
+
+static int map(struct iommu_domain *iommu_domain, struct iova iova, struct pa pa, uint64_t length,
+	       uint32_t prot, uint64_t chunk)
+{
+	struct amd_domain *domain = (struct amd_domain *)iommu_domain;
+	bool grew = false;
+	int error =
+		amd_tables_map(&domain->tables, iova.value, pa.value, length, prot, chunk, &grew);
+	if (grew)
+		change_root(domain);
+	if (error != 0)
+		return refuse(iommu_domain->machine, ENOMEM, "iommufd 3.3",
+			      "no memory for a page table");
+	return 0; /* NpCache = 0: nothing that was not present is cached */
+}
+
+static void unmap(struct iommu_domain *iommu_domain, struct iova iova, uint64_t length)
+{
+	struct amd_domain *domain = (struct amd_domain *)iommu_domain;
+	amd_tables_unmap(&domain->tables, iova.value, length);
+	ledger_tables_cleared(&domain->amd->machine->ledger);
+	/* Tables are kept: no PDE (7). */
+	flush(domain, iova.value, iova.value + length - 1, false);
+}
+
+static bool translate(struct iommu_domain *iommu_domain, struct iova iova, struct pa *pa)
+{
+	struct amd_domain *domain = (struct amd_domain *)iommu_domain;
+	return amd_tables_find(&domain->tables, iova.value, &pa->value);
+}
+
+/* --- devices --- */
+
+static void bind_device(struct amd_device *device, uint32_t holder)
+{
+	ledger_bind(&device->amd->machine->ledger, device->amd->engine, CONTEXT_DEVICE(device->id),
+		    holder, LEDGER_NO_GUEST);
+}
+
+/* V = 1 and nothing else, then the domain's translations go (9, Detach). */
+void amd_block(struct device *iommu_device)
+{
+	struct amd_device *device = (struct amd_device *)iommu_device;
+	const struct amd_dte dte = {{DTE_V, 0, DTE_IV, 0}};
+	struct amd_domain *domain = device->domain;
+	bind_device(device, LEDGER_IN_TRANSITION);
+	amd_dte_update(device->amd, device->id, &dte);
+	if (domain != NULL) {
+		flush_all(domain);
+		LIST_REMOVE(device, link);
+		domain->attached--;
+	}
+	device->domain = NULL;
+	bind_device(device, LEDGER_NOTHING);
+}
+
+int amd_attach(struct iommu_domain *iommu_domain, struct device *iommu_device)
+{
+	struct amd_domain *domain = to_amd_domain(iommu_domain);
+	struct amd_device *device = (struct amd_device *)iommu_device;
+	if (domain->amd != device->amd)
+		return refuse(iommu_device->machine, EINVAL, "iommufd app. D attach",
+			      "another IOMMU");
+	struct amd_dte dte = amd_dte_for(&domain->tables, domain->id);
+	if (device->ats)
+		dte.q[1] |= DTE_I;
+	if (device->domain != NULL)
+		amd_block(iommu_device); /* a change goes through the detached state (9) */
+	bind_device(device, LEDGER_IN_TRANSITION);
+	LIST_INSERT_HEAD(&domain->devices, device, link);
+	domain->attached++;
+	device->domain = domain;
+	amd_dte_update(device->amd, device->id, &dte);
+	bind_device(device, iommu_domain->holder);
+	return 0;
+}
+
+static void free_domain(struct iommu_domain *iommu_domain)
+{
+	struct amd_domain *domain = (struct amd_domain *)iommu_domain;
+	struct amd *amd = domain->amd;
+	amd_tables_fini(&domain->tables);
+	amd_give_number(amd->domains, domain->id);
+	arena_delete(amd->machine->arena, domain);
+}
+
+const struct iommu_domain_ops amd_domain_ops = {
+	.map = map,
+	.unmap = unmap,
+	.translate = translate,
+	.attach = amd_attach,
+	.free = free_domain,
+};
+
+int amd_domain_alloc(struct amd *amd, bool nest_parent, struct iommu_domain **out)
+{
+	struct machine *machine = amd->machine;
+	struct amd_domain *domain = arena_new(machine->arena, struct amd_domain);
+	LIST_INIT(&domain->devices);
+	LIST_INIT(&domain->viommus);
+	domain->amd = amd;
+	domain->nest_parent = nest_parent;
+	bool tables = amd_tables_init(&domain->tables, machine);
+	domain->id = tables ? amd_take_number(amd->domains) : 0;
+	if (domain->id == 0) {
+		if (tables)
+			amd_tables_fini(&domain->tables);
+		arena_delete(machine->arena, domain);
+		return refuse(machine, ENOMEM, "iommufd 3.3", "no memory or no DomainID");
+	}
+	domain->domain = (struct iommu_domain){
+		.kind = IOMMU_DOMAIN_PAGING,
+		.machine = machine,
+		.driver = &amd_ops,
+		.ops = &amd_domain_ops,
+		.pgsize_bitmap = V1_PGSIZES,
+		.aperture_last = UINT64_MAX,
+	};
+	*out = &domain->domain;
+	return 0;
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Enabling an instance, its devices, and what the iommufd core asks (3, 13; iommufd app. D). */
+#include <assert.h>
+#include <string.h>
+
+#include "kernel_shim/drivers/amd_iommu/amd.h"
+
+#define RING_CODE 9U /* 512 entries, of commands and of events (2) */
+
+uint64_t amd_read(struct amd *amd, uint32_t offset, unsigned width)
+{
+	return bus_read(&amd->machine->bus, pa_of(amd->base.value + offset), width);
+}
+
+void amd_write(struct amd *amd, uint32_t offset, unsigned width, uint64_t value)
+{
+	bus_write(&amd->machine->bus, pa_of(amd->base.value + offset), width, value);
+}
+
+void amd_control(struct amd *amd, uint64_t bit, bool on)
+{
+	amd->control = on ? amd->control | bit : amd->control & ~bit;
+	amd_write(amd, AMD_CONTROL, 8, amd->control);
+}
+
+uint64_t amd_alloc_frames(struct machine *machine, uint64_t bytes)
+{
+	uint64_t frames = align_up(bytes, PAGE_SIZE) / PAGE_SIZE, pfn = 0;
+	uint64_t align = 1;
+	while (align < frames)
+		align *= 2;
+	uint64_t got = memory_alloc(&machine->memory, OWNER_KERNEL, frames, frames, align, 0, &pfn);
+	assert(got == frames && "a machine has memory for its own tables");
+	return pfn;
+}
+
+static bool take(uint64_t map[1024], uint32_t number)
+{
+	bool taken = map[number / 64] >> number % 64 & 1;
+	map[number / 64] |= 1ULL << number % 64;
+	return !taken;
+}
+
+uint16_t amd_take_number(uint64_t map[1024])
+{
+	uint32_t number = 1;
+	while (number < 65536 && !take(map, number))
+		number++;
+	return (uint16_t)number;
+}
+
+uint16_t amd_take_high_number(uint64_t map[1024])
+{
+	uint32_t number = 65535;
+	while (number > 0 && !take(map, number))
+		number--;
+	return (uint16_t)number;
+}
+
+void amd_give_number(uint64_t map[1024], uint16_t number)
+{
+	map[number / 64] &= ~(1ULL << number % 64);
+}
+
+static void set_up_rings(struct amd *amd)
+{
+	uint64_t code = field_put(RING_LENGTH, RING_CODE);
+	uint64_t bytes = (uint64_t)COMMAND_SIZE << RING_CODE;
+	amd->ring_pfn = amd_alloc_frames(amd->machine, bytes);
+	amd->semaphore_pa = amd_alloc_frames(amd->machine, PAGE_SIZE) * PAGE_SIZE;
+	amd_write(amd, AMD_CMD_BASE, 8, amd->ring_pfn * PAGE_SIZE | code);
+	amd_write(amd, AMD_CMD_HEAD, 4, 0);
+	amd_write(amd, AMD_CMD_TAIL, 4, 0);
+	amd_control(amd, CONTROL_CMD_BUF_EN, true);
+}
+
+static void set_up_event_log(struct amd *amd)
+{
+	uint64_t pfn = amd_alloc_frames(amd->machine, (uint64_t)EVENT_SIZE << RING_CODE);
+	amd_write(amd, AMD_EVENT_BASE, 8, pfn * PAGE_SIZE | field_put(RING_LENGTH, RING_CODE));
+	amd_write(amd, AMD_EVENT_HEAD, 4, 0);
+	amd_write(amd, AMD_EVENT_TAIL, 4, 0);
+	amd_control(amd, CONTROL_EVENT_LOG_EN, true);
+	amd_control(amd, CONTROL_EVENT_INT_EN, true);
+}
+
+static void disable(struct amd *amd)
+{
+	static const uint64_t bits[] = {CONTROL_CMD_BUF_EN, CONTROL_EVENT_INT_EN,
+					CONTROL_EVENT_LOG_EN, CONTROL_PPR_LOG_EN, CONTROL_IOMMU_EN};
+	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
+		amd_control(amd, bits[i], false);
+}
+
+/* Takes what the log has, and starts it again where it has overflowed (13). */
+static void handle_irq(void *context)
+{
+	struct amd *amd = context;
+	uint64_t status = amd_read(amd, AMD_STATUS, 4);
+	amd_write(amd, AMD_STATUS, 4, STATUS_EVENT_INT | STATUS_COMWAIT_INT);
+	amd_write(amd, AMD_EVENT_HEAD, 4, amd_read(amd, AMD_EVENT_TAIL, 4));
+	if (!(status & STATUS_EVENT_OVERFLOW))
+		return;
+	amd_control(amd, CONTROL_EVENT_LOG_EN, false);
+	amd_write(amd, AMD_STATUS, 4, STATUS_EVENT_OVERFLOW);
+	amd_control(amd, CONTROL_EVENT_LOG_EN, true);
+}
+
+struct amd *amd_probe(struct machine *machine, const struct amd_resources *resources)
+{
+	struct amd *amd = arena_new(machine->arena, struct amd);
+	amd->machine = machine;
+	amd->base = resources->base;
+	amd->vf = resources->vf;
+	amd->vfcntl = resources->vfcntl;
+	amd->own_device = resources->own_device;
+	amd->engine = machine_engine(machine, resources->name);
+	amd->domains[0] = 1;
+	amd->guests[0] = 1;
+	mutex_init(&amd->lock);
+	amd->efr = amd_read(amd, AMD_EFR, 8);
+	amd->efr2 = amd_read(amd, AMD_EFR2, 8);
+	amd->control = amd_read(amd, AMD_CONTROL, 8);
+	disable(amd);
+	amd_control(amd, field_put(CONTROL_INV_TIMEOUT, INV_TIMEOUT_1S), true);
+	amd_dte_init_all(amd, resources->last_device);
+	set_up_rings(amd);
+	if (amd->efr & EFR_GT)
+		amd_control(amd, CONTROL_GT_EN, true);
+	if (amd->efr2 & EFR2_GCR3_TRP)
+		amd_control(amd, CONTROL_GCR3_TRP, true);
+	if (amd->efr & EFR_GA)
+		amd_control(amd, CONTROL_GA_EN, true);
+	amd_control(amd, CONTROL_IOMMU_EN, true);
+	amd_queue(amd, amd_command_invalidate_all());
+	amd_completion_wait(amd);
+	irq_request(machine, resources->irq, handle_irq, amd);
+	set_up_event_log(amd);
+	if ((amd->efr & EFR_VIOMMU) && resources->vf.value != 0)
+		amd_viommu_probe(amd);
+	return amd;
+}
+
+/* --- devices --- */
+
+struct amd_device *amd_device_new(struct amd *amd, uint16_t id, bool ats)
+{
+	struct iommufd_module *module = amd->machine->kernel;
+	struct amd_device *device = arena_new(amd->machine->arena, struct amd_device);
+	device->amd = amd;
+	device->id = id;
+	device->ats = ats;
+	device->device.machine = amd->machine;
+	device->device.driver = &amd_ops;
+	device->device.iommu = amd;
+	device->device.group = ++module->groups;
+	device->device.max_pasids = 1;
+	return device;
+}
+
+/* Identity domain: Mode 0, all rights, a DomainID of its own (9). */
+void amd_pass_through(struct amd *amd, uint16_t id)
+{
+	const struct amd_dte dte = {
+		{DTE_V | DTE_TV | DTE_IR | DTE_IW, amd_take_number(amd->domains), DTE_IV, 0}};
+	amd_dte_update(amd, id, &dte);
+}
+
+static bool capable(struct device *device, enum iommu_cap cap)
+{
+	const struct amd_device *amd_device = (const struct amd_device *)device;
+	return cap == IOMMU_CAP_CACHE_COHERENCY || (cap == IOMMU_CAP_ATS && amd_device->ats);
+}
+
+static int hw_info(struct device *device, uint32_t *type, void *data, uint32_t max,
+		   uint32_t *length)
+{
+	const struct amd *amd = device->iommu;
+	struct iommu_hw_info_amd info = {amd->efr, amd->efr2};
+	if (*type != 0 && *type != IOMMU_HW_INFO_TYPE_AMD)
+		return refuse(device->machine, EOPNOTSUPP, "iommufd app. D hw_info",
+			      "unknown type");
+	assert(max >= sizeof(info));
+	memcpy(data, &info, sizeof(info));
+	*length = sizeof(info);
+	*type = IOMMU_HW_INFO_TYPE_AMD;
+	return 0;
+}
+
+static int domain_alloc_paging(struct device *device, uint32_t flags, const struct user_data *data,
+			       struct iommu_domain **domain)
+{
+	if (data != NULL || (flags & ~IOMMU_HWPT_ALLOC_NEST_PARENT))
+		return refuse(device->machine, EOPNOTSUPP, "iommufd app. D paging alloc",
+			      "user data, or flags that are not modelled");
+	return amd_domain_alloc(device->iommu, flags & IOMMU_HWPT_ALLOC_NEST_PARENT, domain);
+}
+
+static void block_pasid(struct device *device, uint32_t pasid)
+{
+	(void)device;
+	(void)pasid;
+}
+
+const struct iommu_ops amd_ops = {
+	.name = "amd-iommu",
+	.capable = capable,
+	.hw_info = hw_info,
+	.domain_alloc_paging = domain_alloc_paging,
+	.block = amd_block,
+	.block_pasid = block_pasid,
+	.viommu_supported = amd_viommu_supported,
+	.viommu_init = amd_viommu_init,
+};

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+/* v1 page tables as Linux makes them (11): the largest leaf that fits, coded sizes included. */
+#include <assert.h>
+
+#include "kernel_shim/drivers/amd_iommu/amd.h"
+
+#define START_MODE 3U
+#define INDEX_BITS 9U
+
+static uint64_t read_entry(const struct amd_tables *tables, uint64_t at)
+{
+	uint8_t bytes[8];
+	memory_read(&tables->machine->memory, pa_of(at), bytes, sizeof(bytes));
+	return load_le64(bytes);
+}
+
+static void write_entry(struct amd_tables *tables, uint64_t at, uint64_t entry)
+{
+	uint8_t bytes[8];
+	store_le64(bytes, entry);
+	memory_write(&tables->machine->memory, pa_of(at), bytes, sizeof(bytes), OWNER_KERNEL);
+}
+
+/* A zeroed page for a table; 0: no memory. */
+static uint64_t new_page(struct amd_tables *tables)
+{
+	uint64_t pfn;
+	if (no_memory(tables->machine, "page table") ||
+	    memory_alloc(&tables->machine->memory, OWNER_KERNEL, 1, 1, 1, 0, &pfn) == 0)
+		return 0;
+	spans_set(&tables->pages, pfn, pfn, 0, 0);
+	return pfn;
+}
+
+bool amd_tables_init(struct amd_tables *tables, struct machine *machine)
+{
+	tables->machine = machine;
+	tables->mode = START_MODE;
+	spans_init(&tables->pages, machine->arena, false);
+	tables->root_pfn = new_page(tables);
+	if (tables->root_pfn == 0)
+		spans_fini(&tables->pages);
+	return tables->root_pfn != 0;
+}
+
+void amd_tables_fini(struct amd_tables *tables)
+{
+	struct span *span;
+	SPANS_FOREACH (span, &tables->pages)
+		memory_put(&tables->machine->memory, span->first, span->last - span->first + 1);
+	spans_fini(&tables->pages);
+}
+
+static uint64_t entry_pa(uint64_t table_pfn, uint64_t iova, unsigned level)
+{
+	uint64_t index = (iova >> amd_level_shift(level)) & ((1U << INDEX_BITS) - 1);
+	return table_pfn * PAGE_SIZE + 8 * index;
+}
+
+static uint64_t table_entry(uint64_t pfn, unsigned next)
+{
+	return PTE_PR | field_put(PTE_NEXT, next) | (pfn * PAGE_SIZE & PTE_ADDR) | PTE_IR | PTE_IW;
+}
+
+/* New levels on top, the old root in their first slot. */
+static bool grow_to(struct amd_tables *tables, uint64_t last, bool *grew)
+{
+	while (tables->mode < LEVELS_MAX && last >> amd_level_shift(tables->mode + 1) != 0) {
+		uint64_t root = new_page(tables);
+		if (root == 0)
+			return false;
+		write_entry(tables, root * PAGE_SIZE, table_entry(tables->root_pfn, tables->mode));
+		tables->root_pfn = root;
+		tables->mode++;
+		*grew = true;
+	}
+	return true;
+}
+
+static bool is_leaf(uint64_t entry)
+{
+	uint64_t next = field_get(entry, PTE_NEXT);
+	return next == 0 || next == NEXT_CODED_SIZE;
+}
+
+/* The table that ENTRY leads to; 0: none. DMA may have overwritten it: only own tables count. */
+static uint64_t next_table(struct amd_tables *tables, uint64_t entry)
+{
+	uint64_t pfn = (entry & PTE_ADDR) / PAGE_SIZE;
+	bool table = (entry & PTE_PR) && !is_leaf(entry);
+	return table && spans_find(&tables->pages, pfn) != NULL ? pfn : 0;
+}
+
+/* *AT: the entry for IOVA at LEVEL, tables made where missing. False: no memory. */
+static bool make_path(struct amd_tables *tables, uint64_t iova, unsigned level, uint64_t *at)
+{
+	uint64_t table = tables->root_pfn;
+	for (unsigned at_level = tables->mode; at_level > level; at_level--) {
+		*at = entry_pa(table, iova, at_level);
+		table = next_table(tables, read_entry(tables, *at));
+		if (table != 0)
+			continue;
+		table = new_page(tables);
+		if (table == 0)
+			return false;
+		write_entry(tables, *at, table_entry(table, at_level - 1));
+	}
+	*at = entry_pa(table, iova, level);
+	return true;
+}
+
+/* log2 bytes that a leaf at LEVEL covers, replicas together; not what DMA has put there. */
+static unsigned leaf_bits(uint64_t entry, unsigned level)
+{
+	unsigned bits = amd_level_shift(level);
+	uint64_t zeros = ~entry & PTE_ADDR;
+	if (field_get(entry, PTE_NEXT) != 0 && zeros != 0)
+		bits = (unsigned)__builtin_ctzll(zeros) + 1;
+	bool fits = bits >= amd_level_shift(level) && bits < amd_level_shift(level + 1);
+	return fits ? bits : amd_level_shift(level);
+}
+
+/* The leaf for IOVA: its entry and level; false: not mapped. */
+static bool find_leaf(struct amd_tables *tables, uint64_t iova, uint64_t *at, unsigned *level,
+		      uint64_t *entry)
+{
+	uint64_t table = tables->root_pfn;
+	if (tables->mode < LEVELS_MAX && iova >> amd_level_shift(tables->mode + 1) != 0)
+		return false;
+	for (*level = tables->mode; *level > 0; --*level) {
+		*at = entry_pa(table, iova, *level);
+		*entry = read_entry(tables, *at);
+		if ((*entry & PTE_PR) && is_leaf(*entry))
+			return true;
+		table = next_table(tables, *entry);
+		if (table == 0)
+			return false;
+	}
+	return false;
+}
+
+/* log2 bytes of the largest leaf that fits: any power of two below 512 GiB (11). */
+static unsigned pick_bits(uint64_t iova, uint64_t pa, uint64_t length, uint64_t chunk)
+{
+	unsigned bits = 12;
+	while (bits + 1 < 39 && ((iova | pa) & ((2ULL << bits) - 1)) == 0 &&
+	       length >= 2ULL << bits && (chunk == 0 || chunk >= 2ULL << bits))
+		bits++;
+	return bits;
+}
+
+/* The level whose entries are not larger than 2^BITS. */
+static unsigned level_of(unsigned bits)
+{
+	return (bits - 12) / INDEX_BITS + 1;
+}
+
+static uint64_t leaf_entry(uint64_t pa, unsigned bits, uint32_t prot)
+{
+	uint64_t entry = PTE_PR | PTE_FC | (prot & IOMMU_READ ? PTE_IR : 0) |
+			 (prot & IOMMU_WRITE ? PTE_IW : 0);
+	if (bits == amd_level_shift(level_of(bits)))
+		return entry | (pa & PTE_ADDR);
+	/* Coded size: ones below bit BITS - 1, which is 0. */
+	uint64_t ones = ((1ULL << (bits - 1)) - 1) & PTE_ADDR;
+	return entry | field_put(PTE_NEXT, NEXT_CODED_SIZE) | (pa & PTE_ADDR) | ones;
+}
+
+/* Every slot that the leaf covers holds the same entry. */
+static bool put_leaf(struct amd_tables *tables, uint64_t iova, uint64_t pa, unsigned bits,
+		     uint32_t prot)
+{
+	unsigned level = level_of(bits);
+	uint64_t copies = 1ULL << (bits - amd_level_shift(level)), at;
+	if (!make_path(tables, iova, level, &at))
+		return false;
+	for (uint64_t i = 0; i < copies; i++)
+		write_entry(tables, at + 8 * i, leaf_entry(pa, bits, prot));
+	return true;
+}
+
+int amd_tables_map(struct amd_tables *tables, uint64_t iova, uint64_t pa, uint64_t length,
+		   uint32_t prot, uint64_t chunk, bool *grew)
+{
+	uint64_t done = 0;
+	bool good = grow_to(tables, iova + length - 1, grew);
+	while (good && done < length) {
+		unsigned bits = pick_bits(iova + done, pa + done, length - done, chunk);
+		good = put_leaf(tables, iova + done, pa + done, bits, prot);
+		done += good ? 1ULL << bits : 0;
+	}
+	if (!good && done > 0)
+		amd_tables_unmap(tables, iova, done);
+	return good ? 0 : -ENOMEM;
+}
+
+void amd_tables_unmap(struct amd_tables *tables, uint64_t iova, uint64_t length)
+{
+	uint64_t done = 0;
+	while (done < length) {
+		uint64_t at, entry;
+		unsigned level;
+		if (!find_leaf(tables, iova + done, &at, &level, &entry)) {
+			done += PAGE_SIZE; /* DMA has overwritten it */
+			continue;
+		}
+		unsigned bits = leaf_bits(entry, level);
+		uint64_t start = align_down(iova + done, 1ULL << bits);
+		uint64_t copies = 1ULL << (bits - amd_level_shift(level));
+		uint64_t first = entry_pa(at / PAGE_SIZE, start, level);
+		for (uint64_t i = 0; i < copies; i++)
+			write_entry(tables, first + 8 * i, 0);
+		done = start + (1ULL << bits) - iova;
+	}
+}
+
+bool amd_tables_find(struct amd_tables *tables, uint64_t iova, uint64_t *pa)
+{
+	uint64_t at, entry;
+	unsigned level;
+	if (!find_leaf(tables, iova, &at, &level, &entry))
+		return false;
+	uint64_t mask = (1ULL << leaf_bits(entry, level)) - 1;
+	*pa = (entry & PTE_ADDR & ~mask) | (iova & mask);
+	return true;
+}

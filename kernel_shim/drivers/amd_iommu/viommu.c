@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The vIOMMU as posted for Linux (AE-d): GuestID, trans_devid, maps of ids, queues by guest address
+ * (amd-viommu 7, 8, 12.3, 13, 14). In 7.3.4 there is none of it.
+ */
+#include "kernel_shim/drivers/amd_iommu/viommu.h"
+
+#include <assert.h>
+
+#define MAP_ENTRIES 65536U
+
+static void write_vfcntl(const struct amd_viommu *viommu, uint32_t offset, uint64_t value)
+{
+	struct amd *amd = viommu->amd;
+	uint64_t at = amd->vfcntl.value + (uint64_t)viommu->guest * VFCNTL_STRIDE + offset;
+	bus_write(&amd->machine->bus, pa_of(at), 8, value);
+}
+
+static uint64_t read_vfcntl(const struct amd_viommu *viommu, uint32_t offset)
+{
+	struct amd *amd = viommu->amd;
+	uint64_t at = amd->vfcntl.value + (uint64_t)viommu->guest * VFCNTL_STRIDE + offset;
+	return bus_read(&amd->machine->bus, pa_of(at), 8);
+}
+
+/* --- private addresses (7) --- */
+
+static void flush_private(struct amd *amd, uint64_t ipa, uint64_t length)
+{
+	amd_queue(amd,
+		  amd_command_invalidate_pages(amd->private_domain, ipa, ipa + length - 1, true));
+	amd_completion_wait(amd);
+}
+
+/* 4 KiB entries in all versions. */
+static int map_private(struct amd *amd, uint64_t ipa, uint64_t pfn, uint64_t length)
+{
+	bool grew = false;
+	int error = amd_tables_map(&amd->private_tables, ipa, pfn * PAGE_SIZE, length,
+				   IOMMU_READ | IOMMU_WRITE, PAGE_SIZE, &grew);
+	assert(!grew && "39 bits hold all of it");
+	if (error == 0)
+		flush_private(amd, ipa, length);
+	return error;
+}
+
+static void unmap_private(struct amd *amd, uint64_t ipa, uint64_t length)
+{
+	amd_tables_unmap(&amd->private_tables, ipa, length);
+	flush_private(amd, ipa, length);
+}
+
+/* Private memory, the IOMMU's own table entry, then the features (13). */
+void amd_viommu_probe(struct amd *amd)
+{
+	amd_control(amd, CONTROL_GST_BUFFER_TRP, true);
+	if (!(amd_read(amd, AMD_CONTROL, 8) & CONTROL_GST_BUFFER_TRP))
+		return; /* it does not stick: no vIOMMU (amd-viommu 2) */
+	bool made = amd_tables_init(&amd->private_tables, amd->machine);
+	assert(made);
+	(void)made;
+	amd->private_domain = amd_take_number(amd->domains);
+	map_private(amd, IPA_MMIO_STATE, amd_alloc_frames(amd->machine, IPA_MMIO_STATE_SIZE),
+		    IPA_MMIO_STATE_SIZE);
+	struct amd_dte dte = amd_dte_for(&amd->private_tables, amd->private_domain);
+	amd_dte_update(amd, amd->own_device, &dte);
+	amd_control(amd, CONTROL_VCMD_EN, true);
+	amd_control(amd, CONTROL_VIOMMU_EN, true);
+}
+
+/* --- maps of ids --- */
+
+static void map_device(const struct amd_viommu *viommu, uint16_t guest_device, uint16_t device)
+{
+	write_vfcntl(viommu, VFCNTL_DEVICE_MAP,
+		     MAP_WRITE | field_put(MAP_GUEST, guest_device) | field_put(MAP_HOST, device) |
+			     MAP_VALID);
+}
+
+static void map_domain(const struct amd_viommu *viommu, uint16_t guest_domain, uint16_t domain)
+{
+	write_vfcntl(viommu, VFCNTL_DOMAIN_MAP,
+		     MAP_WRITE | field_put(MAP_GUEST, guest_domain) | field_put(MAP_HOST, domain) |
+			     MAP_VALID);
+}
+
+/*
+ * Every guest DomainID leads to the parent's, as the hardware logs an event for a missing one, and
+ * every guest DeviceID to the host's device 0: 131072 register writes (7).
+ */
+static void fill_maps(const struct amd_viommu *viommu)
+{
+	for (uint32_t number = 0; number < MAP_ENTRIES; number++) {
+		map_domain(viommu, (uint16_t)number, viommu->parent->id);
+		map_device(viommu, (uint16_t)number, 0);
+	}
+}
+
+static uint64_t device_map_ipa(const struct amd_viommu *viommu)
+{
+	return IPA_DEVICE_MAPS + viommu->guest * DEVICE_MAP_SIZE;
+}
+
+static uint64_t domain_map_ipa(const struct amd_viommu *viommu)
+{
+	return IPA_DOMAIN_MAPS + viommu->guest * DOMAIN_MAP_SIZE;
+}
+
+static int make_maps(struct amd_viommu *viommu)
+{
+	struct amd *amd = viommu->amd;
+	viommu->device_map_pfn = amd_alloc_frames(amd->machine, DEVICE_MAP_SIZE);
+	viommu->domain_map_pfn = amd_alloc_frames(amd->machine, DOMAIN_MAP_SIZE);
+	int error =
+		map_private(amd, device_map_ipa(viommu), viommu->device_map_pfn, DEVICE_MAP_SIZE);
+	if (error == 0)
+		error = map_private(amd, domain_map_ipa(viommu), viommu->domain_map_pfn,
+				    DOMAIN_MAP_SIZE);
+	if (error == 0)
+		fill_maps(viommu);
+	return error;
+}
+
+static void free_maps(struct amd_viommu *viommu)
+{
+	struct amd *amd = viommu->amd;
+	unmap_private(amd, device_map_ipa(viommu), DEVICE_MAP_SIZE);
+	unmap_private(amd, domain_map_ipa(viommu), DOMAIN_MAP_SIZE);
+	memory_put(&amd->machine->memory, viommu->device_map_pfn, DEVICE_MAP_SIZE / PAGE_SIZE);
+	memory_put(&amd->machine->memory, viommu->domain_map_pfn, DOMAIN_MAP_SIZE / PAGE_SIZE);
+}
+
+/* Guests have no domains of their own yet, as there is no nested attach: nothing to add. */
+void amd_viommus_queue_flush(struct amd_domain *domain, uint64_t first, uint64_t last, bool pde)
+{
+	(void)domain, (void)first, (void)last, (void)pde;
+}
+
+/* --- queues (14) --- */
+
+static bool hw_queue_supported(struct iommufd_viommu *viommu, uint32_t type)
+{
+	(void)viommu;
+	return type >= IOMMU_HW_QUEUE_TYPE_AMD_CMD && type <= IOMMU_HW_QUEUE_TYPE_AMD_PPR;
+}
+
+static uint64_t hw_queue_bytes(const struct iommufd_hw_queue *queue)
+{
+	return queue->length <= RING_CODE_MAX ? (uint64_t)COMMAND_SIZE << queue->length : 0;
+}
+
+/* The base is a guest address, the length a code; flags say what is enabled. */
+static int hw_queue_init(struct iommufd_hw_queue *queue, uint32_t index)
+{
+	struct amd_viommu *viommu = queue->viommu->driver_data;
+	struct machine *machine = viommu->amd->machine;
+	uint64_t base = queue->base_iova & GUEST_BASE;
+	if (index != 0)
+		return refuse(machine, EINVAL, "amd-viommu 14", "one queue of a type, index 0");
+	if (queue->length < RING_CODE_MIN || queue->length > RING_CODE_MAX ||
+	    base != queue->base_iova)
+		return refuse(machine, EINVAL, "amd-viommu 14",
+			      "the length is no code from 8 to 15, or the base not page-aligned");
+	switch (queue->type) {
+	case IOMMU_HW_QUEUE_TYPE_AMD_CMD:
+		write_vfcntl(viommu, VFCNTL_COMMAND, base | queue->length | GUEST_CMD_EN);
+		break;
+	case IOMMU_HW_QUEUE_TYPE_AMD_EVT:
+		write_vfcntl(viommu, VFCNTL_EVENT, base | queue->length | GUEST_EVENT_EN);
+		break;
+	default:
+		write_vfcntl(viommu, VFCNTL_PPR, base << 4 | queue->length);
+		break;
+	}
+	return 0;
+}
+
+/* --- vDEVICE (13) --- */
+
+static int vdevice_init(struct iommufd_vdevice *vdevice)
+{
+	struct amd_viommu *viommu = vdevice->viommu->driver_data;
+	struct machine *machine = viommu->amd->machine;
+	const struct amd_device *device = (const struct amd_device *)vdevice->idev->device;
+	if (vdevice->virt_id > UINT16_MAX)
+		return refuse(machine, EINVAL, "amd-viommu 13", "virt_id is wider than 16 bits");
+	map_device(viommu, (uint16_t)vdevice->virt_id, device->id);
+	ledger_guest_reach(&machine->ledger, viommu->ledger_guest, REACH_DEVICE, device->id, true);
+	return 0;
+}
+
+static void vdevice_destroy(struct iommufd_vdevice *vdevice)
+{
+	struct amd_viommu *viommu = vdevice->viommu->driver_data;
+	const struct amd_device *device = (const struct amd_device *)vdevice->idev->device;
+	map_device(viommu, (uint16_t)vdevice->virt_id, 0);
+	ledger_guest_reach(&viommu->amd->machine->ledger, viommu->ledger_guest, REACH_DEVICE,
+			   device->id, false);
+}
+
+/* --- vIOMMU --- */
+
+static void reset_guest(const struct amd_viommu *viommu)
+{
+	amd_queue(viommu->amd, amd_command_reset_vmmio(viommu->guest));
+	amd_completion_wait(viommu->amd);
+}
+
+/* As AE-d destroys: the engine is never told to stop (12.3, 3). */
+static void tear_down_as_posted(struct amd_viommu *viommu)
+{
+	free_maps(viommu);
+	write_vfcntl(viommu, VFCNTL_MISC, 0);
+	fill_maps(viommu);
+}
+
+/* An order that leaves nothing running: stop, reset, wait; only then what it used. */
+static void tear_down_safely(struct amd_viommu *viommu)
+{
+	write_vfcntl(viommu, VFCNTL_COMMAND, read_vfcntl(viommu, VFCNTL_COMMAND) & ~GUEST_CMD_EN);
+	reset_guest(viommu);
+	write_vfcntl(viommu, VFCNTL_MISC, 0);
+	free_maps(viommu);
+}
+
+static void viommu_destroy(struct iommufd_viommu *object)
+{
+	struct amd_viommu *viommu = object->driver_data;
+	struct amd *amd = viommu->amd;
+	const struct amd_dte cleared = {{DTE_V, 0, DTE_IV, 0}};
+	LIST_REMOVE(viommu, link);
+	iommufd_viommu_destroy_mmap(object, viommu->mmap_offset);
+	if (kernel_option(amd->machine, KERNEL_AMD_DESTROY) == AMD_DESTROY_POSTED)
+		tear_down_as_posted(viommu);
+	else
+		tear_down_safely(viommu);
+	amd_dte_update(amd, viommu->trans_devid, &cleared);
+	amd_give_number(amd->trans_devids, viommu->trans_devid);
+	amd_give_number(amd->guests, viommu->guest);
+	arena_delete(amd->machine->arena, viommu);
+}
+
+static const struct iommufd_viommu_ops viommu_ops = {
+	.destroy = viommu_destroy,
+	.vdevice_init = vdevice_init,
+	.vdevice_destroy = vdevice_destroy,
+	.hw_queue_supported = hw_queue_supported,
+	.hw_queue_init = hw_queue_init,
+	.hw_queue_bytes = hw_queue_bytes,
+};
+
+/* In 7.3.4 the object can be made, of any type, and does nothing (13). */
+static const struct iommufd_viommu_ops empty_ops = {.destroy = NULL};
+
+static bool posted(struct machine *machine)
+{
+	return kernel_option(machine, KERNEL_AMD_VIOMMU) == AMD_VIOMMU_POSTED;
+}
+
+bool amd_viommu_supported(struct device *device, uint32_t type)
+{
+	return !posted(device->machine) || type == IOMMU_VIOMMU_TYPE_AMD;
+}
+
+/* From the top down, as unused bus numbers are there (8). */
+static void claim_trans_devid(struct amd_viommu *viommu)
+{
+	struct amd *amd = viommu->amd;
+	struct amd_dte dte = amd_dte_for(&viommu->parent->tables, viommu->parent->id);
+	viommu->trans_devid = amd_take_high_number(amd->trans_devids);
+	amd_dte_update(amd, viommu->trans_devid, &dte);
+	write_vfcntl(viommu, VFCNTL_MISC, field_put(MISC_TRANS_DEVICE, viommu->trans_devid));
+}
+
+/* What the guest's ring and logs may touch is what the parent domain maps. */
+static void bind_guest(struct amd_viommu *viommu)
+{
+	struct ledger *ledger = &viommu->amd->machine->ledger;
+	viommu->ledger_guest = ledger_guest_new(ledger);
+	ledger_guest_reach(ledger, viommu->ledger_guest, REACH_DOMAIN, viommu->parent->id, true);
+	ledger_bind(ledger, viommu->amd->engine, viommu->guest, viommu->parent->domain.holder,
+		    viommu->ledger_guest);
+}
+
+static int answer(struct iommufd_viommu *object, struct amd_viommu *viommu,
+		  const struct user_data *data)
+{
+	struct machine *machine = viommu->amd->machine;
+	uint64_t vf = viommu->amd->vf.value + (uint64_t)viommu->guest * VF_STRIDE;
+	struct iommu_viommu_amd info;
+	int error = copy_user_data(data, &info, object->type, sizeof(info), sizeof(info));
+	if (error == 0)
+		error = iommufd_viommu_alloc_mmap(object, pa_of(vf), VF_STRIDE,
+						  &viommu->mmap_offset);
+	if (error != 0)
+		return error;
+	info.out_vfmmio_mmap_offset = viommu->mmap_offset;
+	if (copy_to_user(data->thread, data->va, &info, sizeof(info)) == 0)
+		return 0;
+	iommufd_viommu_destroy_mmap(object, viommu->mmap_offset);
+	return refuse(machine, EFAULT, "amd-viommu 14", "the data can't be written back");
+}
+
+int amd_viommu_init(struct iommufd_viommu *object, struct iommu_domain *iommu_domain,
+		    const struct user_data *data)
+{
+	struct amd_domain *parent = to_amd_domain(iommu_domain);
+	struct amd *amd = object->iommu;
+	struct machine *machine = amd->machine;
+	if (parent == NULL || parent->amd != amd)
+		return refuse(machine, EINVAL, "iommufd app. D vIOMMU",
+			      "the parent belongs to another IOMMU");
+	object->ops = &empty_ops;
+	if (!posted(machine))
+		return 0;
+	if (data == NULL)
+		return refuse(machine, EINVAL, "amd-viommu 14", "the data is mandatory");
+	uint16_t guest = amd_take_number(amd->guests);
+	if (guest == 0)
+		return refuse(machine, ENOSPC, "amd-viommu 6", "no GuestID is free");
+	struct amd_viommu *viommu = arena_new(machine->arena, struct amd_viommu);
+	viommu->amd = amd;
+	viommu->parent = parent;
+	viommu->guest = guest;
+	int error = answer(object, viommu, data);
+	if (error != 0) {
+		amd_give_number(amd->guests, guest);
+		arena_delete(machine->arena, viommu);
+		return error;
+	}
+	bind_guest(viommu);
+	reset_guest(viommu);
+	claim_trans_devid(viommu);
+	error = make_maps(viommu);
+	assert(error == 0 && "a machine has memory for its own tables");
+	LIST_INSERT_HEAD(&parent->viommus, viommu, link);
+	object->driver_data = viommu;
+	object->ops = &viommu_ops;
+	return 0;
+}

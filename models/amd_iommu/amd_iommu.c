@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The host's registers, and how the model is made (amd-iommu 2 to 5). */
+#include "models/amd_iommu/amd_iommu.h"
+
+#define PS_PER_NS 1000U
+
+const struct parameter_range amd_parameters[] = {
+	{"doorbell.latency_ns", 0, 1000000},
+	{"fetch.line_latency_ns", 0, 1000000},
+	{"command.service_ns", 0, 1000000},
+	{"completion.store_ns", 0, 1000000},
+	{"walk.read_ns", 0, 1000000},
+	{"tlb.hit_ns", 0, 1000000},
+	{"ats.round_trip_ns", 0, 1000000000},
+	{"tlb.entries", 4, 65536},
+	{"tlb.ways", 1, 64},
+	{"buffer.entries", 4, 65536},
+	{"pde.entries", 4, 65536},
+	{"dte.entries", 1, 65536},
+	{"hats.code", 0, 2},
+	{NULL, 0, 0},
+};
+
+#define RW REGISTER_RW
+#define RO REGISTER_RO
+const struct register_row amd_registers[] = {
+	{AMD_DEV_TABLE, 1, 8, 8, RW, 0, DEV_TABLE_SIZE | DEV_TABLE_ADDR, "DEV_TABLE", "2"},
+	{AMD_CMD_BASE, 1, 8, 8, RW, 0, RING_ADDR | RING_LENGTH, "CMD_BASE", "2"},
+	{AMD_EVENT_BASE, 1, 8, 8, RW, 0, RING_ADDR | RING_LENGTH, "EVENT_BASE", "2"},
+	{AMD_CONTROL, 1, 8, 8, RW, 0, ~0ULL, "CONTROL", "3"},
+	{AMD_EXCL_BASE, 1, 8, 8, RW, 0, RING_ADDR | BITS(1, 0), "EXCL_BASE", "2"},
+	{AMD_EXCL_LIMIT, 1, 8, 8, RW, 0, RING_ADDR, "EXCL_LIMIT", "2"},
+	{AMD_EFR, 1, 8, 8, RO, 0, ~0ULL, "EFR", "5"},
+	{AMD_PPR_BASE, 1, 8, 8, RW, 0, RING_ADDR | RING_LENGTH, "PPR_BASE", "2"},
+	{AMD_EFR2, 1, 8, 8, RO, 0, ~0ULL, "EFR2", "5"},
+	{AMD_CMD_HEAD, 1, 8, 8, RW, 0, RING_POINTER, "CMD_HEAD", "2"},
+	{AMD_CMD_TAIL, 1, 8, 8, RW, 0, RING_POINTER, "CMD_TAIL", "2"},
+	{AMD_EVENT_HEAD, 1, 8, 8, RW, 0, RING_POINTER, "EVENT_HEAD", "2"},
+	{AMD_EVENT_TAIL, 1, 8, 8, RW, 0, RING_POINTER, "EVENT_TAIL", "2"},
+	{AMD_STATUS, 1, 8, 8, RW, 0, 0x79fff, "STATUS", "4"},
+	{0, 0, 0, 0, 0, 0, 0, NULL, NULL},
+};
+#undef RW
+#undef RO
+
+void amd_raise_status(struct amd_iommu *amd, uint64_t bit, bool enabled)
+{
+	bool edge = !(amd->status & bit);
+	amd->status |= bit;
+	if (edge && enabled)
+		irq_raise(amd->machine, amd->board.irq);
+}
+
+static uint64_t read_register(struct amd_iommu *amd, uint32_t offset)
+{
+	switch (offset) {
+	case AMD_DEV_TABLE:
+		return amd->dev_table;
+	case AMD_CMD_BASE:
+		return amd->cmd_base;
+	case AMD_EVENT_BASE:
+		return amd->event_base;
+	case AMD_CONTROL:
+		return amd->control;
+	case AMD_EXCL_BASE:
+		return amd->excl_base;
+	case AMD_EXCL_LIMIT:
+		return amd->excl_limit;
+	case AMD_EFR:
+		return amd->efr;
+	case AMD_EFR2:
+		return amd->efr2;
+	case AMD_PPR_BASE:
+		return amd->ppr_base;
+	case AMD_CMD_HEAD:
+		return amd->ring.head;
+	case AMD_CMD_TAIL:
+		return amd->ring.tail;
+	case AMD_EVENT_HEAD:
+		return amd->log.head;
+	case AMD_EVENT_TAIL:
+		return amd->log.tail;
+	case AMD_STATUS:
+		return amd->status | (amd_ring_running(&amd->ring) ? STATUS_CMD_BUF_RUN : 0) |
+		       (amd_event_log_running(amd, &amd->log) ? STATUS_EVENT_LOG_RUN : 0);
+	default:
+		return 0;
+	}
+}
+
+static uint32_t ring_bytes(uint64_t base)
+{
+	uint64_t code = field_get(base, RING_LENGTH);
+	return code >= RING_CODE_MIN ? (uint32_t)COMMAND_SIZE << code : 0;
+}
+
+static uint32_t pointer_in(uint64_t value, uint32_t size)
+{
+	return size != 0 ? (uint32_t)(value & RING_POINTER) & (size - 1) : 0;
+}
+
+static void write_control(struct amd_iommu *amd, uint64_t value)
+{
+	struct amd_guest *guest;
+	bool log_starts = (value & CONTROL_EVENT_LOG_EN) && !amd->log.enabled;
+	/* What has no feature bit does not stick where the feature is missing. */
+	if (!(amd->efr & EFR_VIOMMU))
+		value &= ~(CONTROL_VCMD_EN | CONTROL_VIOMMU_EN | CONTROL_GST_BUFFER_TRP);
+	amd->control = value;
+	if (log_starts)
+		amd->log.overflow = false;
+	amd->log.enabled = value & CONTROL_EVENT_LOG_EN;
+	amd_ring_enable(&amd->ring, value & CONTROL_CMD_BUF_EN);
+	amd_ring_kick(&amd->ring, 0);
+	LIST_FOREACH (guest, &amd->guests, link)
+		amd_ring_kick(&guest->ring, 0);
+}
+
+/* A new base zeroes both pointers; legal only while the ring stands (2). */
+static void write_cmd_base(struct amd_iommu *amd, uint64_t value)
+{
+	if (amd_ring_running(&amd->ring))
+		return;
+	amd->cmd_base = value;
+	amd->ring.base = value & RING_ADDR;
+	amd->ring.size = ring_bytes(value);
+	amd->ring.head = 0;
+	amd->ring.tail = 0;
+}
+
+static void write_event_base(struct amd_iommu *amd, uint64_t value)
+{
+	if (amd_event_log_running(amd, &amd->log))
+		return;
+	amd->event_base = value;
+	amd->log.base = value & RING_ADDR;
+	amd->log.size = ring_bytes(value);
+	amd->log.head = 0;
+	amd->log.tail = 0;
+}
+
+static void write_status(struct amd_iommu *amd, uint64_t value)
+{
+	amd->status &= ~(value & STATUS_W1C);
+	if (value & STATUS_EVENT_OVERFLOW)
+		amd->log.overflow = false;
+}
+
+static void write_register(struct amd_iommu *amd, uint32_t offset, uint64_t value)
+{
+	switch (offset) {
+	case AMD_DEV_TABLE:
+		if (!(amd->control & CONTROL_IOMMU_EN)) /* otherwise ignored (2) */
+			amd->dev_table = value;
+		break;
+	case AMD_CMD_BASE:
+		write_cmd_base(amd, value);
+		break;
+	case AMD_EVENT_BASE:
+		write_event_base(amd, value);
+		break;
+	case AMD_CONTROL:
+		write_control(amd, value);
+		break;
+	case AMD_EXCL_BASE:
+		amd->excl_base = value;
+		break;
+	case AMD_EXCL_LIMIT:
+		amd->excl_limit = value;
+		break;
+	case AMD_PPR_BASE:
+		amd->ppr_base = value;
+		break;
+	case AMD_CMD_HEAD:
+		if (!amd_ring_running(&amd->ring))
+			amd->ring.head = pointer_in(value, amd->ring.size);
+		break;
+	case AMD_CMD_TAIL:
+		amd->ring.tail = pointer_in(value, amd->ring.size);
+		amd_ring_kick(&amd->ring, amd->timing.doorbell_ps);
+		break;
+	case AMD_EVENT_HEAD:
+		amd->log.head = pointer_in(value, amd->log.size);
+		break;
+	case AMD_EVENT_TAIL:
+		if (!amd_event_log_running(amd, &amd->log))
+			amd->log.tail = pointer_in(value, amd->log.size);
+		break;
+	case AMD_STATUS:
+		write_status(amd, value);
+		break;
+	default:
+		break;
+	}
+}
+
+static uint64_t mmio_read(void *owner, uint64_t offset, unsigned width)
+{
+	struct amd_iommu *amd = owner;
+	uint32_t index;
+	const struct register_row *row = register_find(amd_registers, offset, &index);
+	if (row == NULL)
+		return 0;
+	uint64_t value = read_register(amd, row->offset) >> (8 * (offset - row->offset));
+	return width == 4 ? (uint32_t)value : value;
+}
+
+static void mmio_write(void *owner, uint64_t offset, unsigned width, uint64_t value)
+{
+	struct amd_iommu *amd = owner;
+	uint32_t index;
+	const struct register_row *row = register_find(amd_registers, offset, &index);
+	if (row == NULL || row->access != REGISTER_RW)
+		return;
+	if (width == 4) {
+		unsigned shift = offset == row->offset ? 0 : 32;
+		uint64_t half = (uint64_t)UINT32_MAX << shift;
+		/* Of a write-1-to-clear register the other half is not written. */
+		uint64_t other = row->offset == AMD_STATUS ? 0 : read_register(amd, row->offset);
+		value = (other & ~half) | (value << shift & half);
+	}
+	write_register(amd, row->offset, value & row->mask);
+}
+
+static const struct mmio_ops amd_mmio_ops = {mmio_read, mmio_write};
+
+/* --- making one --- */
+
+static uint64_t ps_of(const struct profile *profile, const char *name)
+{
+	return profile_get(profile, name) * PS_PER_NS;
+}
+
+static void dte_cache_init(struct dte_cache *cache, struct machine *machine, uint32_t count)
+{
+	cache->count = 1U << (31 - __builtin_clz(count));
+	cache->entries = arena_alloc(machine->arena, sizeof(*cache->entries) * cache->count);
+}
+
+struct amd_endpoint *amd_endpoint_new(struct amd_iommu *amd, uint16_t device)
+{
+	struct amd_endpoint *endpoint = arena_new(amd->machine->arena, struct amd_endpoint);
+	endpoint->device = device;
+	LIST_INSERT_HEAD(&amd->endpoints, endpoint, link);
+	return endpoint;
+}
+
+struct amd_iommu *amd_iommu_new(struct machine *machine, const struct amd_board *board,
+				const struct profile *profile, const struct option_set *assumptions)
+{
+	struct amd_iommu *amd = arena_new(machine->arena, struct amd_iommu);
+	amd->machine = machine;
+	amd->board = *board;
+	amd->port = (struct port){machine, machine_engine(machine, board->name)};
+	amd->assumptions = *assumptions;
+	amd->timing = (struct amd_timing){
+		.doorbell_ps = ps_of(profile, "doorbell.latency_ns"),
+		.fetch_line_ps = ps_of(profile, "fetch.line_latency_ns"),
+		.command_ps = ps_of(profile, "command.service_ns"),
+		.store_ps = ps_of(profile, "completion.store_ns"),
+		.walk_read_ps = ps_of(profile, "walk.read_ns"),
+		.tlb_hit_ps = ps_of(profile, "tlb.hit_ns"),
+		.ats_round_trip_ps = ps_of(profile, "ats.round_trip_ns"),
+	};
+	amd->efr = EFR_GT | EFR_IA | EFR_GA | EFR_PPR | EFR_GIO | EFR_VIOMMU |
+		   field_put(EFR_HATS, profile_get(profile, "hats.code")) | field_put(EFR_GLX, 1) |
+		   field_put(EFR_PASMAX, 15);
+	amd->efr2 = EFR2_GCR3_TRP;
+	LIST_INIT(&amd->endpoints);
+	LIST_INIT(&amd->guests);
+	amd_ring_init(&amd->ring, amd, NULL, CONTEXT_HOST_RING);
+	dte_cache_init(&amd->dtes, machine, (uint32_t)profile_get(profile, "dte.entries"));
+	uint32_t ways = (uint32_t)profile_get(profile, "tlb.ways");
+	tlb_init(&amd->tlb, machine, (uint32_t)profile_get(profile, "tlb.entries"), ways);
+	tlb_init(&amd->buffers, machine, (uint32_t)profile_get(profile, "buffer.entries"), ways);
+	tlb_init(&amd->pdes, machine, (uint32_t)profile_get(profile, "pde.entries"), ways);
+	bus_add(&machine->bus, board->base, AMD_WINDOW_SIZE, &amd_mmio_ops, amd, board->name);
+	bus_add(&machine->bus, board->vf_base, VF_WINDOW_SIZE, &amd_vf_ops, amd, "vf");
+	bus_add(&machine->bus, board->vfcntl_base, VFCNTL_WINDOW_SIZE, &amd_vfcntl_ops, amd,
+		"vfcntl");
+	return amd;
+}
+
+/* --- hash --- */
+
+static void hash_ring(const struct amd_ring *ring, struct hash *hash)
+{
+	hash_u64(hash, ring->base);
+	hash_u64(hash, (uint64_t)ring->size << 32 | ring->head);
+	hash_u64(hash,
+		 (uint64_t)ring->tail << 32 | ring->state << 2 | ring->enabled << 1 | ring->halted);
+	hash_u64(hash, (uint64_t)ring->line_at << 32 | ring->line_count);
+	for (uint32_t i = 0; i < ring->line_count * COMMAND_SIZE; i += 8)
+		hash_u64(hash, load_le64(ring->line + i));
+	hash_u64(hash, ring->fetch_pa.value);
+	hash_u64(hash, (uint64_t)ring->fetch_at << 32 | ring->fetch_count);
+	hash_u64(hash, ring->taken.q[0]);
+	hash_u64(hash, ring->taken.q[1]);
+	hash_u64(hash, ring->iotlb_done_ps);
+	hash_u64(hash, event_pending(&ring->work) ? ring->due_ps : 0);
+}
+
+static void hash_log(const struct amd_event_log *log, struct hash *hash)
+{
+	hash_u64(hash, log->base);
+	hash_u64(hash, (uint64_t)log->size << 32 | log->enabled << 1 | log->overflow);
+	hash_u64(hash, (uint64_t)log->head << 32 | log->tail);
+}
+
+static void hash_guest(const struct amd_guest *guest, struct hash *hash)
+{
+	hash_u64(hash, guest->id);
+	hash_u64(hash, guest->misc);
+	hash_u64(hash, guest->command);
+	hash_u64(hash, guest->event);
+	hash_u64(hash, guest->event_b);
+	hash_u64(hash, guest->ppr);
+	hash_u64(hash, guest->ppr_b);
+	hash_u64(hash, guest->status);
+	hash_ring(&guest->ring, hash);
+	hash_log(&guest->log, hash);
+}
+
+void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
+{
+	const struct amd_guest *guest;
+	hash_u64(hash, amd->control);
+	hash_u64(hash, amd->dev_table);
+	hash_u64(hash, amd->cmd_base);
+	hash_u64(hash, amd->event_base);
+	hash_u64(hash, amd->ppr_base);
+	hash_u64(hash, amd->excl_base);
+	hash_u64(hash, amd->excl_limit);
+	hash_u64(hash, amd->status);
+	hash_ring(&amd->ring, hash);
+	hash_log(&amd->log, hash);
+	for (uint32_t i = 0; i < amd->dtes.count; i++) {
+		const struct dte_cache_entry *entry = &amd->dtes.entries[i];
+		if (!entry->valid)
+			continue;
+		hash_u64(hash, entry->device);
+		for (unsigned q = 0; q < DTE_WORDS; q++)
+			hash_u64(hash, entry->dte.q[q]);
+	}
+	tlb_hash(&amd->tlb, hash);
+	tlb_hash(&amd->buffers, hash);
+	tlb_hash(&amd->pdes, hash);
+	LIST_FOREACH (guest, &amd->guests, link)
+		hash_guest(guest, hash);
+}

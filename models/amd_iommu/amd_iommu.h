@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The AMD IOMMU model, with its hardware vIOMMU.
+ *
+ * Concepts
+ *   ring         one command buffer: the host's, read by physical address, or a guest's, read by
+ *                guest address; head moves when a command is taken, not when it is done
+ *   guest        what the hardware keeps of one GuestID: VF registers (the guest's), VFCntl
+ *                registers (the host's), a ring, an event log
+ *   trans_devid  the DeviceID whose table entry says how a guest's buffers are translated
+ *   own device   the IOMMU's own table entry translates its private addresses (IPA), where the maps
+ *                of DeviceIDs and DomainIDs lie
+ *   caches       device table entries by DeviceID; leaves and tables by DomainID. What memory says
+ *                meanwhile does not matter until an invalidation
+ *   assumption   what nobody outside AMD has said (assumptions.h)
+ *
+ * The model sees registers and memory, nothing else. All of it lies in the machine's arena. What it
+ * does with commands it tells observers (emu/observer.h), which changes nothing.
+ */
+#ifndef HWQ_MODELS_AMD_IOMMU_AMD_IOMMU_H
+#define HWQ_MODELS_AMD_IOMMU_AMD_IOMMU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "emu/bus.h"
+#include "emu/machine.h"
+#include "emu/port.h"
+#include "emu/profile.h"
+#include "models/amd_iommu/amd_spec.h"
+#include "models/amd_iommu/assumptions.h"
+#include "models/tlb.h"
+
+#define LINE_COMMANDS     4U /* a 64-byte line */
+#define CONTEXT_HOST_RING 0x7fffffffU
+
+/* Picoseconds, from the profile. */
+struct amd_timing {
+	uint64_t doorbell_ps;
+	uint64_t fetch_line_ps;
+	uint64_t command_ps;
+	uint64_t store_ps;
+	uint64_t walk_read_ps;
+	uint64_t tlb_hit_ps;
+	uint64_t ats_round_trip_ps;
+};
+
+/* The parameters that a profile for this engine has. */
+extern const struct parameter_range amd_parameters[];
+
+/* Registers of the host's window. */
+extern const struct register_row amd_registers[];
+
+struct amd_iommu;
+struct amd_guest;
+
+/* --- translation (translate.c) --- */
+
+struct dte_cache_entry {
+	bool valid;
+	uint16_t device;
+	struct amd_dte dte;
+};
+
+struct dte_cache {
+	struct dte_cache_entry *entries; /* direct-mapped */
+	uint32_t count;                  /* a power of two */
+};
+
+enum amd_translate_result {
+	AMD_TRANSLATED,
+	AMD_FAULT,
+};
+
+struct amd_translation {
+	struct pa pa;
+	enum access_path path;
+	uint16_t domain;
+	uint8_t order; /* log2 pages of the leaf */
+	bool readable;
+	bool writable;
+	uint64_t cost_ps;       /* of table reads */
+	struct amd_event event; /* of a fault */
+};
+
+/* Where leaves are looked up and kept. */
+enum amd_leaf_cache {
+	AMD_LEAVES_BY_DOMAIN, /* the TLB: INVALIDATE_IOMMU_PAGES drops them */
+	AMD_LEAVES_BY_DEVICE, /* apart: INVALIDATE_DEVTAB_ENTRY drops them */
+	AMD_LEAVES_NOWHERE,
+};
+
+/* An access of DEVICE to ADDRESS; a fault is not logged. */
+enum amd_translate_result amd_translate(struct amd_iommu *amd, uint16_t device, uint64_t address,
+					bool write, enum amd_leaf_cache cache,
+					struct amd_translation *translation);
+/* A device's DMA of SIZE bytes inside one page; a fault is logged. */
+enum amd_translate_result amd_dma(struct amd_iommu *amd, uint16_t device, uint64_t address,
+				  bool write, void *data, uint32_t size,
+				  struct amd_translation *translation);
+void dte_cache_drop(struct dte_cache *cache, uint16_t device);
+void dte_cache_drop_all(struct dte_cache *cache);
+
+/* --- rings (ring.c) --- */
+
+enum ring_state {
+	RING_IDLE,
+	RING_FETCHING,  /* an access is under way: it was translated, and happens later */
+	RING_EXECUTING, /* a command was taken */
+};
+
+struct amd_ring {
+	struct amd_iommu *amd;
+	struct amd_guest *guest; /* NULL: the host's */
+	uint32_t context;        /* GuestID, or CONTEXT_HOST_RING */
+	uint64_t base;           /* physical address, or a guest's */
+	uint32_t size;           /* bytes; 0: not usable */
+	uint32_t head;           /* byte offsets */
+	uint32_t tail;
+	bool enabled; /* CmdBufEn */
+	bool halted;  /* by an error, until CmdBufEn is written anew */
+	enum ring_state state;
+	struct event work;
+	uint64_t due_ps; /* of the event */
+	/* The fetch under way. */
+	struct pa fetch_pa;
+	enum access_path fetch_path;
+	uint32_t fetch_at;
+	uint32_t fetch_count;
+	/* Fetched commands: [line_at, line_at + 16 * line_count). */
+	uint8_t line[LINE_COMMANDS * COMMAND_SIZE];
+	uint32_t line_at;
+	uint32_t line_count;
+	struct pa line_pa;
+	/* INVALIDATE_IOTLB_PAGES since the last COMPLETION_WAIT */
+	uint64_t iotlb_done_ps;
+	struct amd_command taken;
+	struct probe probe; /* of the command at hand */
+};
+
+void amd_ring_init(struct amd_ring *ring, struct amd_iommu *amd, struct amd_guest *guest,
+		   uint32_t context);
+/* Control bits changed. */
+void amd_ring_enable(struct amd_ring *ring, bool enabled);
+/* Something changed that may let the ring go on. */
+void amd_ring_kick(struct amd_ring *ring, uint64_t delay_ps);
+bool amd_ring_running(const struct amd_ring *ring);
+/* Runs it to its end, or to a stop, at this instant: for work in which time plays no part. */
+void amd_ring_run(struct amd_ring *ring);
+/* It stops at the command it has taken; HEAD_PAST: head stays behind it. */
+void amd_ring_halt(struct amd_ring *ring, bool head_past);
+
+/* --- commands (commands.c) --- */
+
+/* Whether the ring takes the command (6.2; amd-viommu 10). */
+bool amd_command_legal(const struct amd_iommu *amd, const struct amd_ring *ring,
+		       const struct amd_command *command);
+/* Executes the taken command; false: the ring has halted, *ERROR is the event's code. */
+bool amd_execute(struct amd_ring *ring, unsigned *error);
+
+/* --- events (event_log.c) --- */
+
+struct amd_event_log {
+	uint64_t base; /* physical address, or a guest's */
+	uint32_t size; /* bytes; 0: not usable */
+	uint32_t head;
+	uint32_t tail;
+	bool enabled; /* EventLogEn */
+	bool overflow;
+};
+
+bool amd_event_log_running(const struct amd_iommu *amd, const struct amd_event_log *log);
+void amd_log_event(struct amd_iommu *amd, const struct amd_event *event);
+/* Into the guest's own log; a fault on the way is the host's to know. */
+void amd_log_guest_event(struct amd_guest *guest, const struct amd_event *event);
+/* A translation for a guest's buffer failed; V_FLAG says which (13). */
+void amd_log_buffer_fault(struct amd_guest *guest, struct amd_event event, uint64_t v_flag);
+
+/* --- guests (guest.c) --- */
+
+struct amd_guest {
+	struct amd_iommu *amd;
+	LIST_ENTRY(amd_guest) link;
+	uint16_t id;
+	uint64_t misc;
+	uint64_t command;
+	uint64_t event;
+	uint64_t event_b;
+	uint64_t ppr;
+	uint64_t ppr_b;
+	uint64_t status; /* write-1-to-clear bits */
+	struct amd_ring ring;
+	struct amd_event_log log;
+};
+
+LIST_HEAD(amd_guests, amd_guest);
+
+extern const struct mmio_ops amd_vf_ops;
+extern const struct mmio_ops amd_vfcntl_ops;
+
+/* NULL: nothing has touched this GuestID. */
+struct amd_guest *amd_guest_find(struct amd_iommu *amd, uint16_t id);
+void amd_guest_reset(struct amd_guest *guest);
+/* An access to a guest's buffer at guest address ADDRESS. */
+enum amd_translate_result amd_guest_translate(struct amd_guest *guest, uint64_t address, bool write,
+					      struct amd_translation *translation);
+/* Through the maps: the host's number for a guest's. False: no entry, or no way to it. */
+bool amd_map_device(struct amd_guest *guest, uint16_t guest_device, uint16_t *device);
+bool amd_map_domain(struct amd_guest *guest, uint16_t guest_domain, uint16_t *domain);
+
+/* --- the IOMMU (amd_iommu.c) --- */
+
+/* A PCIe function with ATS, as far as INVALIDATE_IOTLB_PAGES can tell. Lies in the arena. */
+struct amd_endpoint {
+	LIST_ENTRY(amd_endpoint) link;
+	uint16_t device;
+	bool silent; /* it answers no invalidation */
+};
+
+LIST_HEAD(amd_endpoints, amd_endpoint);
+
+/* Where the hardware is, and how it is wired. */
+struct amd_board {
+	const char *name; /* literal; of the engine in reports and faults */
+	struct pa base;
+	struct pa vf_base;
+	struct pa vfcntl_base;
+	uint16_t own_device; /* its DeviceID */
+	uint32_t irq;        /* events and completions */
+};
+
+struct amd_iommu {
+	struct machine *machine;
+	struct port port;
+	struct amd_board board;
+	struct amd_timing timing;
+	struct option_set assumptions;
+	uint64_t efr;
+	uint64_t efr2;
+	uint64_t control;
+	uint64_t dev_table;
+	uint64_t cmd_base;
+	uint64_t event_base;
+	uint64_t ppr_base;
+	uint64_t excl_base;
+	uint64_t excl_limit;
+	uint64_t status; /* write-1-to-clear bits */
+	struct amd_ring ring;
+	struct amd_event_log log;
+	struct dte_cache dtes;
+	struct tlb tlb;     /* leaves */
+	struct tlb buffers; /* leaves of guests' buffers, by trans_devid; amd.buffer_tag says if */
+	struct tlb pdes;    /* tables of level 1 */
+	struct amd_endpoints endpoints;
+	struct amd_guests guests;             /* that something has touched */
+	struct amd_guest **guests_by_id[256]; /* high byte, low byte of the GuestID */
+};
+
+/* A model on the machine's bus. PROFILE has amd_parameters; ASSUMPTIONS are copied. */
+struct amd_iommu *amd_iommu_new(struct machine *machine, const struct amd_board *board,
+				const struct profile *profile,
+				const struct option_set *assumptions);
+struct amd_endpoint *amd_endpoint_new(struct amd_iommu *amd, uint16_t device);
+/* Registers, rings and caches, as far as a later step could depend on them. */
+void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash);
+/* Sets bits of the status register; an edge interrupts if ENABLED. */
+void amd_raise_status(struct amd_iommu *amd, uint64_t bit, bool enabled);
+
+#endif

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * AMD IOMMU encodings: registers, commands, device table entries, v1 page tables, events.
+ * Driver and model share them; golden bytes from captures and sheets test them.
+ *
+ * A field is a mask (emu/bits.h). qN is the N-th little-endian 64-bit word. Sections: sheet
+ * "amd-iommu"; of the virtual functions: sheet "amd-viommu".
+ */
+#ifndef HWQ_MODELS_AMD_IOMMU_AMD_SPEC_H
+#define HWQ_MODELS_AMD_IOMMU_AMD_SPEC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "emu/bits.h"
+
+/* --- registers (2) --- */
+#define AMD_WINDOW_SIZE  0x4000U
+#define AMD_DEV_TABLE    0x0000U
+#define AMD_CMD_BASE     0x0008U
+#define AMD_EVENT_BASE   0x0010U
+#define AMD_CONTROL      0x0018U
+#define AMD_EXCL_BASE    0x0020U
+#define AMD_EXCL_LIMIT   0x0028U
+#define AMD_EFR          0x0030U
+#define AMD_PPR_BASE     0x0038U
+#define AMD_PPR_B_BASE   0x00f0U
+#define AMD_EVENT_B_BASE 0x00f8U
+#define AMD_EFR2         0x01a0U
+/* The page that a guest's VF page shows: the same offsets less 0x2000 (amd-viommu 4). */
+#define AMD_PAGE3      0x2000U
+#define AMD_CMD_HEAD   0x2000U
+#define AMD_CMD_TAIL   0x2008U
+#define AMD_EVENT_HEAD 0x2010U
+#define AMD_EVENT_TAIL 0x2018U
+#define AMD_STATUS     0x2020U
+#define AMD_PPR_HEAD   0x2030U
+#define AMD_PPR_TAIL   0x2038U
+
+#define DEV_TABLE_SIZE BITS(8, 0) /* 4 KiB pages - 1 */
+#define DEV_TABLE_ADDR BITS(51, 12)
+#define RING_ADDR      BITS(51, 12)
+#define RING_LENGTH    BITS(59, 56) /* 2^code entries, code 8 to 15 */
+#define RING_POINTER   BITS(18, 4)  /* byte offset */
+#define RING_CODE_MIN  8U
+#define RING_CODE_MAX  15U
+
+/* Control (3) */
+#define CONTROL_IOMMU_EN       BITS(0, 0)
+#define CONTROL_EVENT_LOG_EN   BITS(2, 2)
+#define CONTROL_EVENT_INT_EN   BITS(3, 3)
+#define CONTROL_COMWAIT_INT_EN BITS(4, 4)
+#define CONTROL_INV_TIMEOUT    BITS(7, 5)
+#define CONTROL_CMD_BUF_EN     BITS(12, 12)
+#define CONTROL_PPR_LOG_EN     BITS(13, 13)
+#define CONTROL_GT_EN          BITS(16, 16)
+#define CONTROL_GA_EN          BITS(17, 17)
+#define CONTROL_VCMD_EN        BITS(52, 52)
+#define CONTROL_VIOMMU_EN      BITS(53, 53)
+#define CONTROL_GCR3_TRP       BITS(58, 58)
+#define CONTROL_GST_BUFFER_TRP BITS(60, 60)
+#define INV_TIMEOUT_1S         4U
+
+/* Status (4) */
+#define STATUS_EVENT_OVERFLOW BITS(0, 0)
+#define STATUS_EVENT_INT      BITS(1, 1)
+#define STATUS_COMWAIT_INT    BITS(2, 2)
+#define STATUS_EVENT_LOG_RUN  BITS(3, 3)
+#define STATUS_CMD_BUF_RUN    BITS(4, 4)
+#define STATUS_W1C            0x68e67ULL
+
+/* EFR, EFR2 (5) */
+#define EFR_PREFETCH  BITS(0, 0)
+#define EFR_PPR       BITS(1, 1)
+#define EFR_GT        BITS(4, 4)
+#define EFR_IA        BITS(6, 6)
+#define EFR_GA        BITS(7, 7)
+#define EFR_HATS      BITS(11, 10)
+#define EFR_GATS      BITS(13, 12)
+#define EFR_GLX       BITS(15, 14)
+#define EFR_PASMAX    BITS(36, 32)
+#define EFR_GIO       BITS(48, 48)
+#define EFR_VIOMMU    BITS(55, 55)
+#define EFR2_GCR3_TRP BITS(3, 3)
+
+/* --- commands (7) --- */
+#define COMMAND_SIZE 16U
+
+struct amd_command {
+	uint64_t q[2];
+};
+
+enum amd_opcode {
+	CMD_COMPLETION_WAIT = 0x1,
+	CMD_INVALIDATE_DEVTAB_ENTRY = 0x2,
+	CMD_INVALIDATE_IOMMU_PAGES = 0x3,
+	CMD_INVALIDATE_IOTLB_PAGES = 0x4,
+	CMD_INVALIDATE_INTERRUPT_TABLE = 0x5,
+	CMD_PREFETCH_IOMMU_PAGES = 0x6,
+	CMD_COMPLETE_PPR_REQUEST = 0x7,
+	CMD_INVALIDATE_IOMMU_ALL = 0x8,
+	CMD_INSERT_GUEST_EVENT = 0x9,
+	CMD_RESET_VMMIO = 0xa,
+};
+
+#define OPCODES 16U
+
+/* q0 */
+#define CMD_OPCODE            BITS(63, 60)
+#define CMD_STORE             BITS(0, 0)
+#define CMD_INTERRUPT         BITS(1, 1)
+#define CMD_FLUSH             BITS(2, 2)
+#define CMD_STORE_ADDR        BITS(51, 3) /* in place: an address */
+#define CMD_DEVICE            BITS(15, 0)
+#define CMD_PASID             BITS(19, 0)
+#define CMD_DOMAIN            BITS(47, 32)
+#define CMD_MAX_PEND          BITS(31, 24)
+#define CMD_QUEUE             BITS(47, 32)
+#define CMD_IOTLB_PASID_15_8  BITS(23, 16)
+#define CMD_IOTLB_PASID_7_0   BITS(55, 48)
+#define CMD_IOTLB_PASID_19_16 BITS(59, 56)
+#define CMD_PPR_PASID         BITS(51, 32)
+#define CMD_GUEST             BITS(15, 0) /* RESET_VMMIO */
+#define CMD_RESET_ALL         BITS(28, 28)
+#define CMD_RESET_VCMD        BITS(31, 31)
+/* q1 */
+#define CMD_SIZE_CODED BITS(0, 0)
+#define CMD_PDE        BITS(1, 1)
+#define CMD_GN         BITS(2, 2)
+#define CMD_IOTLB_TYPE BITS(5, 4)
+#define CMD_ADDR       BITS(63, 12) /* in place */
+/* The whole address space, as Linux writes it (7, Size encoding). */
+#define CMD_ADDR_ALL 0x7ffffffffffff000ULL
+
+/* What a command needs, and what it may carry. */
+struct amd_command_rules {
+	const char *name; /* NULL: no such opcode */
+	uint64_t used[2]; /* bits that are not reserved */
+	uint64_t needs;   /* bits of EFR, all of them */
+	bool guest;       /* a guest's ring takes it (amd-viommu 10) */
+};
+
+extern const struct amd_command_rules amd_command_rules[OPCODES];
+
+static inline unsigned amd_command_opcode(const struct amd_command *command)
+{
+	return (unsigned)field_get(command->q[0], CMD_OPCODE);
+}
+
+static inline struct amd_command amd_command_load(const void *bytes)
+{
+	return (struct amd_command){{load_le64(bytes), load_le64((const uint8_t *)bytes + 8)}};
+}
+
+static inline void amd_command_store(void *bytes, const struct amd_command *command)
+{
+	store_le64(bytes, command->q[0]);
+	store_le64((uint8_t *)bytes + 8, command->q[1]);
+}
+
+struct amd_command amd_command_completion_wait(uint64_t address, uint64_t data);
+struct amd_command amd_command_invalidate_devtab(uint16_t device);
+/* The 4 KiB pages [FIRST, LAST], bytes, in one command that may cover more; PDE: and tables. */
+struct amd_command amd_command_invalidate_pages(uint16_t domain, uint64_t first, uint64_t last,
+						bool pde);
+struct amd_command amd_command_invalidate_domain(uint16_t domain);
+struct amd_command amd_command_invalidate_iotlb(uint16_t device, uint16_t queue, uint8_t max_pend,
+						uint64_t first, uint64_t last);
+struct amd_command amd_command_invalidate_all(void);
+struct amd_command amd_command_reset_vmmio(uint16_t guest);
+
+/* The bytes [*FIRST, *LAST] that S and addr of a command mean (7). */
+void amd_command_range(const struct amd_command *command, uint64_t *first, uint64_t *last);
+
+/* --- device table (10) --- */
+#define DTE_SIZE  32U
+#define DTE_WORDS 4U
+
+/* q0 */
+#define DTE_V           BITS(0, 0)
+#define DTE_TV          BITS(1, 1)
+#define DTE_MODE        BITS(11, 9)
+#define DTE_ROOT        BITS(51, 12) /* in place */
+#define DTE_PPR         BITS(52, 52)
+#define DTE_GIOV        BITS(54, 54)
+#define DTE_GV          BITS(55, 55)
+#define DTE_GLX         BITS(57, 56)
+#define DTE_IR          BITS(61, 61)
+#define DTE_IW          BITS(62, 62)
+#define DTE_Q0_RESERVED (BITS(6, 2) | BITS(63, 63))
+/* q1 */
+#define DTE_DOMAIN      BITS(15, 0)
+#define DTE_I           BITS(32, 32)
+#define DTE_SE          BITS(33, 33)
+#define DTE_SA          BITS(34, 34)
+#define DTE_Q1_RESERVED BITS(42, 42)
+/* q2 */
+#define DTE_IV BITS(0, 0)
+/* q3 */
+#define DTE_VIOMMU_EN BITS(15, 15)
+#define DTE_GDEVICE   BITS(31, 16)
+#define DTE_GUEST     BITS(47, 32)
+
+struct amd_dte {
+	uint64_t q[DTE_WORDS];
+};
+
+/* --- v1 page tables (11) --- */
+#define PTE_PR          BITS(0, 0)
+#define PTE_NEXT        BITS(11, 9)
+#define PTE_ADDR        BITS(51, 12) /* in place */
+#define PTE_FC          BITS(60, 60)
+#define PTE_IR          BITS(61, 61)
+#define PTE_IW          BITS(62, 62)
+#define PTE_RESERVED    (BITS(56, 52) | BITS(63, 63))
+#define NEXT_CODED_SIZE 7U
+#define LEVELS_MAX      6U
+
+/* log2 of what an entry of LEVEL (from 1) covers. */
+static inline unsigned amd_level_shift(unsigned level)
+{
+	return 12 + 9 * (level - 1);
+}
+
+/* --- events (13) --- */
+#define EVENT_SIZE 16U
+
+enum amd_event_code {
+	EVENT_ILLEGAL_DEV_TABLE_ENTRY = 0x1,
+	EVENT_IO_PAGE_FAULT = 0x2,
+	EVENT_DEV_TAB_HARDWARE_ERROR = 0x3,
+	EVENT_PAGE_TAB_HARDWARE_ERROR = 0x4,
+	EVENT_ILLEGAL_COMMAND_ERROR = 0x5,
+	EVENT_COMMAND_HARDWARE_ERROR = 0x6,
+	EVENT_IOTLB_INV_TIMEOUT = 0x7,
+	EVENT_INVALID_DEVICE_REQUEST = 0x8,
+	EVENT_GUEST_EVENT_FAULT = 0xb,
+	EVENT_VIOMMU_HARDWARE_ERROR = 0xc,
+};
+
+struct amd_event {
+	uint64_t q[2]; /* q1: the address */
+};
+
+#define EVT_CODE   BITS(63, 60)
+#define EVT_DEVICE BITS(15, 0)
+#define EVT_DOMAIN BITS(47, 32)
+#define EVT_I      BITS(51, 51)
+#define EVT_PR     BITS(52, 52)
+#define EVT_RW     BITS(53, 53)
+#define EVT_PE     BITS(54, 54)
+#define EVT_RZ     BITS(55, 55)
+#define EVT_TR     BITS(56, 56)
+#define EVT_TYPE   BITS(58, 57)
+/* Which access of a guest's buffers it was. */
+#define EVT_VNR    BITS(27, 27)
+#define EVT_VEVENT BITS(29, 29)
+#define EVT_VPPR   BITS(30, 30)
+#define EVT_VCMD   BITS(31, 31)
+
+#define EVT_TYPE_MASTER_ABORT 1U
+#define EVT_TYPE_TARGET_ABORT 2U
+#define EVT_TYPE_DATA_ERROR   3U
+
+/* "IO_PAGE_FAULT"; NULL: no such code. */
+const char *amd_event_name(unsigned code);
+
+/* --- virtual functions (amd-viommu 3 to 5) --- */
+#define VF_WINDOW_SIZE     0x10000000ULL
+#define VF_STRIDE          0x1000U
+#define VFCNTL_WINDOW_SIZE 0x400000ULL
+#define VFCNTL_STRIDE      0x40U
+#define GUESTS_MAX         0x10000U
+
+#define VFCNTL_DEVICE_MAP 0x00U
+#define VFCNTL_DOMAIN_MAP 0x08U
+#define VFCNTL_MISC       0x10U
+#define VFCNTL_EVENT_B    0x18U
+#define VFCNTL_COMMAND    0x20U
+#define VFCNTL_EVENT      0x28U
+#define VFCNTL_PPR        0x30U
+#define VFCNTL_PPR_B      0x38U
+
+#define MAP_WRITE BITS(63, 63)
+#define MAP_GUEST BITS(61, 46) /* GDeviceID, GDomainID */
+#define MAP_HOST  BITS(29, 14) /* HDeviceID, HDomainID */
+#define MAP_VALID BITS(0, 0)
+
+#define MISC_TRANS_DEVICE BITS(31, 16)
+
+#define GUEST_CMD_LENGTH     BITS(3, 0)
+#define GUEST_CMD_EN         BITS(8, 8)
+#define GUEST_CMD_COMWAIT_EN BITS(9, 9)
+#define GUEST_EVENT_LENGTH   BITS(3, 0)
+#define GUEST_EVENT_EN       BITS(8, 8)
+#define GUEST_EVENT_INT_EN   BITS(9, 9)
+#define GUEST_BASE           BITS(51, 12) /* in place; a guest address */
+
+/* --- the IOMMU's private addresses (amd-viommu 7) --- */
+#define IPA_MMIO_STATE      0x0ULL
+#define IPA_MMIO_STATE_SIZE 0x800000ULL /* with the dirty bits of command buffers behind it */
+#define IPA_DEVICE_MAPS     0x1000000000ULL
+#define DEVICE_MAP_SIZE     0x100000ULL
+#define DEVICE_MAP_ENTRY    16U
+#define IPA_DOMAIN_MAPS     0x2000000000ULL
+#define DOMAIN_MAP_SIZE     0x80000ULL
+#define DOMAIN_MAP_ENTRY    8U
+
+#endif

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What commands do (amd-iommu 7, 8, 9), and how a guest's are told apart (amd-viommu 10). */
+#include "models/amd_iommu/amd_iommu.h"
+
+bool amd_command_legal(const struct amd_iommu *amd, const struct amd_ring *ring,
+		       const struct amd_command *command)
+{
+	const struct amd_command_rules *rules = &amd_command_rules[amd_command_opcode(command)];
+	if (rules->name == NULL || (rules->needs & ~amd->efr) != 0 ||
+	    (ring->guest != NULL && !rules->guest))
+		return false;
+	return (command->q[0] & ~rules->used[0]) == 0 && (command->q[1] & ~rules->used[1]) == 0;
+}
+
+static void reached(struct amd_ring *ring, enum probe_effect effect, uint32_t target)
+{
+	ring->probe.effect = effect;
+	ring->probe.target = target;
+}
+
+/* Puts the host's DeviceID in for a guest's. False: it has none. */
+static bool own_device(struct amd_ring *ring, uint16_t *device)
+{
+	struct probe *probe = &ring->probe;
+	*device = (uint16_t)field_get(ring->taken.q[0], CMD_DEVICE);
+	if (ring->guest != NULL && !amd_map_device(ring->guest, *device, device))
+		return false;
+	probe->ran[0] = field_set(probe->ran[0], CMD_DEVICE, *device);
+	reached(ring, EFFECT_DEVICE, *device);
+	return true;
+}
+
+static bool own_domain(struct amd_ring *ring, uint16_t *domain)
+{
+	struct probe *probe = &ring->probe;
+	*domain = (uint16_t)field_get(ring->taken.q[0], CMD_DOMAIN);
+	if (ring->guest != NULL && !amd_map_domain(ring->guest, *domain, domain))
+		return false;
+	probe->ran[0] = field_set(probe->ran[0], CMD_DOMAIN, *domain);
+	reached(ring, EFFECT_DOMAIN, *domain);
+	return true;
+}
+
+/*
+ * A guest's flush of its own translations (GN = 1) has nothing to drop yet: there are no guest
+ * tables. GN = 0 concerns the host's translations of the domain.
+ */
+static void invalidate_pages(struct amd_ring *ring, uint16_t domain)
+{
+	struct amd_iommu *amd = ring->amd;
+	const struct amd_command *command = &ring->taken;
+	uint64_t first, last;
+	if (command->q[1] & CMD_GN)
+		return;
+	amd_command_range(command, &first, &last);
+	first /= PAGE_SIZE;
+	last /= PAGE_SIZE;
+	ring->probe.removed = tlb_remove_range(&amd->tlb, domain, first, last);
+	if (command->q[1] & CMD_PDE)
+		tlb_remove_range(&amd->pdes, domain, first, last);
+}
+
+/* The device answers after a round trip, or is given up after InvTimeOut (3, 8.5). */
+static void invalidate_iotlb(struct amd_ring *ring, uint16_t device)
+{
+	static const uint64_t limits_ms[8] = {0, 1, 10, 100, 1000, 10000, 100000, 0};
+	struct amd_iommu *amd = ring->amd;
+	uint64_t limit_ms = limits_ms[field_get(amd->control, CONTROL_INV_TIMEOUT)];
+	uint64_t answer_ps = amd->timing.ats_round_trip_ps;
+	const struct amd_endpoint *endpoint;
+	bool answers = false;
+	LIST_FOREACH (endpoint, &amd->endpoints, link)
+		answers |= endpoint->device == device && !endpoint->silent;
+	if (!answers && limit_ms != 0) {
+		struct amd_event event = {{field_put(EVT_CODE, EVENT_IOTLB_INV_TIMEOUT) | device,
+					   ring->probe.pa.value}};
+		answer_ps = limit_ms * 1000000000ULL;
+		amd_log_event(amd, &event);
+	}
+	uint64_t done_ps = amd->machine->clock.now_ps + answer_ps;
+	ring->iotlb_done_ps = done_ps > ring->iotlb_done_ps ? done_ps : ring->iotlb_done_ps;
+}
+
+/* Into the host's memory, or through the guest's translation (amd-viommu 10). */
+static bool store(struct amd_ring *ring, unsigned *error)
+{
+	struct amd_iommu *amd = ring->amd;
+	uint64_t address = ring->taken.q[0] & CMD_STORE_ADDR;
+	struct amd_translation translation = {.pa = pa_of(address), .path = PATH_PHYSICAL};
+	*error = EVENT_COMMAND_HARDWARE_ERROR;
+	if (ring->guest != NULL &&
+	    amd_guest_translate(ring->guest, address, true, &translation) != AMD_TRANSLATED) {
+		*error = EVENT_IO_PAGE_FAULT;
+		amd_log_buffer_fault(ring->guest, translation.event, EVT_VCMD);
+		return option_get(&amd->assumptions, AMD_FAULT_STOP) == AMD_FAULT_SKIPS;
+	}
+	struct access access = {
+		.context = ring->context,
+		.purpose = ACCESS_COMPLETION_WRITE,
+		.path = translation.path,
+		.input = address,
+		.pa = translation.pa,
+		.index = ring->probe.index,
+	};
+	return port_write_u64(&amd->port, &access, ring->taken.q[1]) == PORT_OK;
+}
+
+/* Store before interrupt (8.3). */
+static bool completion_wait(struct amd_ring *ring, unsigned *error)
+{
+	struct amd_iommu *amd = ring->amd;
+	ring->iotlb_done_ps = 0;
+	if ((ring->taken.q[0] & CMD_STORE) && !store(ring, error))
+		return false;
+	if ((ring->taken.q[0] & CMD_INTERRUPT) && ring->guest == NULL)
+		amd_raise_status(amd, STATUS_COMWAIT_INT, amd->control & CONTROL_COMWAIT_INT_EN);
+	else if (ring->taken.q[0] & CMD_INTERRUPT)
+		ring->guest->status |= STATUS_COMWAIT_INT; /* its route is not known */
+	return true;
+}
+
+static void invalidate_all(struct amd_ring *ring)
+{
+	dte_cache_drop_all(&ring->amd->dtes);
+	ring->probe.removed = tlb_remove_all(&ring->amd->tlb);
+	tlb_remove_all(&ring->amd->buffers);
+	tlb_remove_all(&ring->amd->pdes);
+	reached(ring, EFFECT_ALL, 0);
+}
+
+static void reset_vmmio(struct amd_ring *ring)
+{
+	struct amd_guest *guest =
+		amd_guest_find(ring->amd, (uint16_t)field_get(ring->taken.q[0], CMD_GUEST));
+	if (guest != NULL)
+		amd_guest_reset(guest);
+}
+
+bool amd_execute(struct amd_ring *ring, unsigned *error)
+{
+	uint16_t number;
+	*error = EVENT_COMMAND_HARDWARE_ERROR;
+	switch (amd_command_opcode(&ring->taken)) {
+	case CMD_COMPLETION_WAIT:
+		return completion_wait(ring, error);
+	case CMD_INVALIDATE_DEVTAB_ENTRY:
+		if (!own_device(ring, &number))
+			return false;
+		dte_cache_drop(&ring->amd->dtes, number);
+		tlb_remove_domain(&ring->amd->buffers, number);
+		return true;
+	case CMD_INVALIDATE_IOMMU_PAGES:
+		if (!own_domain(ring, &number))
+			return false;
+		invalidate_pages(ring, number);
+		return true;
+	case CMD_INVALIDATE_IOTLB_PAGES:
+		if (!own_device(ring, &number))
+			return false;
+		invalidate_iotlb(ring, number);
+		return true;
+	case CMD_INVALIDATE_INTERRUPT_TABLE:
+	case CMD_COMPLETE_PPR_REQUEST:
+		return own_device(ring, &number);
+	case CMD_INVALIDATE_IOMMU_ALL:
+		invalidate_all(ring);
+		return true;
+	case CMD_RESET_VMMIO:
+		reset_vmmio(ring);
+		return true;
+	default: /* PREFETCH_IOMMU_PAGES, a hint; INSERT_GUEST_EVENT, whose payload is not known */
+		return true;
+	}
+}

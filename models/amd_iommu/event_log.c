@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Event logs: the host's and the guests' (amd-iommu 13; amd-viommu 11). */
+#include "models/amd_iommu/amd_iommu.h"
+
+bool amd_event_log_running(const struct amd_iommu *amd, const struct amd_event_log *log)
+{
+	return log->enabled && !log->overflow && log->size != 0 &&
+	       (amd->control & CONTROL_IOMMU_EN);
+}
+
+static void note_event(struct amd_iommu *amd, const struct amd_event *event)
+{
+	struct note note = {
+		.kind = NOTE_FAULT,
+		.who = (uint32_t)field_get(event->q[0], EVT_DEVICE),
+		.first = event->q[1],
+		.what = amd_event_name((unsigned)field_get(event->q[0], EVT_CODE)),
+	};
+	machine_note(amd->machine, &note);
+}
+
+/* A slot that is free; false: it overflows, and logging stops until software says otherwise. */
+static bool take_slot(struct amd_event_log *log, uint32_t *offset)
+{
+	uint32_t next = (log->tail + EVENT_SIZE) & (log->size - 1);
+	if (next == log->head) {
+		log->overflow = true;
+		return false;
+	}
+	*offset = log->tail;
+	return true;
+}
+
+static void advance(struct amd_event_log *log)
+{
+	log->tail = (log->tail + EVENT_SIZE) & (log->size - 1);
+}
+
+static bool write_record(struct amd_iommu *amd, struct access *access,
+			 const struct amd_event *event)
+{
+	uint8_t bytes[EVENT_SIZE];
+	store_le64(bytes, event->q[0]);
+	store_le64(bytes + 8, event->q[1]);
+	access->purpose = ACCESS_EVENT_WRITE;
+	access->size = EVENT_SIZE;
+	return port_write(&amd->port, access, bytes) == PORT_OK;
+}
+
+void amd_log_event(struct amd_iommu *amd, const struct amd_event *event)
+{
+	struct amd_event_log *log = &amd->log;
+	bool interrupt = amd->control & CONTROL_EVENT_INT_EN;
+	uint32_t offset;
+	if (!amd_event_log_running(amd, log))
+		return; /* lost (13) */
+	if (!take_slot(log, &offset)) {
+		amd_raise_status(amd, STATUS_EVENT_OVERFLOW, interrupt);
+		return;
+	}
+	struct access access = {
+		.context = CONTEXT_HOST_RING,
+		.pa = pa_of(log->base + offset),
+		.index = offset / EVENT_SIZE,
+	};
+	if (!write_record(amd, &access, event))
+		return;
+	note_event(amd, event);
+	advance(log);
+	amd_raise_status(amd, STATUS_EVENT_INT, interrupt);
+}
+
+void amd_log_guest_event(struct amd_guest *guest, const struct amd_event *event)
+{
+	struct amd_iommu *amd = guest->amd;
+	struct amd_event_log *log = &guest->log;
+	struct amd_translation translation;
+	uint32_t offset;
+	if (!amd_event_log_running(amd, log))
+		return;
+	if (!take_slot(log, &offset)) {
+		guest->status |= STATUS_EVENT_OVERFLOW;
+		return;
+	}
+	if (amd_guest_translate(guest, log->base + offset, true, &translation) != AMD_TRANSLATED) {
+		log->enabled = false;
+		translation.event.q[0] |= EVT_VEVENT;
+		amd_log_event(amd, &translation.event);
+		return;
+	}
+	struct access access = {
+		.context = guest->id,
+		.path = translation.path,
+		.input = log->base + offset,
+		.pa = translation.pa,
+		.index = offset / EVENT_SIZE,
+	};
+	if (!write_record(amd, &access, event))
+		return;
+	advance(log);
+	guest->status |= STATUS_EVENT_INT; /* the interrupt is the extended remapper's to deliver */
+}
+
+void amd_log_buffer_fault(struct amd_guest *guest, struct amd_event event, uint64_t v_flag)
+{
+	struct amd_iommu *amd = guest->amd;
+	unsigned where = option_get(&amd->assumptions, AMD_FAULT_LOG);
+	event.q[0] |= v_flag;
+	if (where != AMD_FAULT_TO_GUEST)
+		amd_log_event(amd, &event);
+	if (where != AMD_FAULT_TO_HOST)
+		amd_log_guest_event(guest, &event);
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Device table, v1 page tables, and what is cached of both (amd-iommu 9, 10, 11). */
+#include <string.h>
+
+#include "models/amd_iommu/amd_iommu.h"
+
+#define PERM_READ  1U
+#define PERM_WRITE 2U
+
+/* One translation under way. */
+struct walk {
+	struct amd_iommu *amd;
+	uint16_t device;
+	uint64_t address;
+	bool write;
+	struct amd_translation *out;
+	struct amd_dte dte;
+};
+
+static enum amd_translate_result fault(struct walk *walk, unsigned code, uint64_t flags,
+				       uint64_t address)
+{
+	walk->out->event.q[0] =
+		field_put(EVT_CODE, code) | walk->device | (walk->write ? EVT_RW : 0) | flags;
+	walk->out->event.q[1] = address;
+	return AMD_FAULT;
+}
+
+/* PR, PE, RZ as 13 says: not present 0; permission PR, PE; bad level PR; reserved bits PR, RZ. */
+static enum amd_translate_result page_fault(struct walk *walk, uint64_t flags)
+{
+	return fault(walk, EVENT_IO_PAGE_FAULT,
+		     flags | field_put(EVT_DOMAIN, field_get(walk->dte.q[1], DTE_DOMAIN)),
+		     walk->address);
+}
+
+/* --- device table entries --- */
+
+static struct dte_cache_entry *dte_slot(struct dte_cache *cache, uint16_t device)
+{
+	return &cache->entries[device & (cache->count - 1)];
+}
+
+void dte_cache_drop(struct dte_cache *cache, uint16_t device)
+{
+	struct dte_cache_entry *entry = dte_slot(cache, device);
+	if (entry->device == device)
+		entry->valid = false;
+}
+
+void dte_cache_drop_all(struct dte_cache *cache)
+{
+	memset(cache->entries, 0, sizeof(*cache->entries) * cache->count);
+}
+
+/* 256 bits in one transaction (9). */
+static enum amd_translate_result fetch_dte(struct walk *walk)
+{
+	struct amd_iommu *amd = walk->amd;
+	uint64_t base = amd->dev_table & DEV_TABLE_ADDR;
+	uint64_t entries = (field_get(amd->dev_table, DEV_TABLE_SIZE) + 1) * PAGE_SIZE / DTE_SIZE;
+	uint8_t bytes[DTE_SIZE];
+	if (walk->device >= entries)
+		return fault(walk, EVENT_ILLEGAL_DEV_TABLE_ENTRY, 0, walk->address);
+	struct access access = {
+		.context = CONTEXT_DEVICE(walk->device),
+		.purpose = ACCESS_CONFIG_FETCH,
+		.pa = pa_of(base + (uint64_t)walk->device * DTE_SIZE),
+		.size = DTE_SIZE,
+		.index = walk->device,
+	};
+	walk->out->cost_ps += amd->timing.walk_read_ps;
+	if (port_read(&amd->port, &access, bytes) != PORT_OK)
+		return fault(walk, EVENT_DEV_TAB_HARDWARE_ERROR,
+			     field_put(EVT_TYPE, EVT_TYPE_MASTER_ABORT), access.pa.value);
+	for (unsigned i = 0; i < DTE_WORDS; i++)
+		walk->dte.q[i] = load_le64(bytes + 8 * i);
+	return AMD_TRANSLATED;
+}
+
+static enum amd_translate_result find_dte(struct walk *walk)
+{
+	struct dte_cache_entry *entry = dte_slot(&walk->amd->dtes, walk->device);
+	if (entry->valid && entry->device == walk->device) {
+		walk->dte = entry->dte;
+		return AMD_TRANSLATED;
+	}
+	enum amd_translate_result result = fetch_dte(walk);
+	if (result == AMD_TRANSLATED)
+		*entry = (struct dte_cache_entry){true, walk->device, walk->dte};
+	return result;
+}
+
+static unsigned levels_supported(const struct amd_iommu *amd)
+{
+	return 4 + (unsigned)field_get(amd->efr, EFR_HATS);
+}
+
+/* --- the walk --- */
+
+/* log2 pages of a leaf at LEVEL, and its first address; -1: the coded size is bad. */
+static int leaf_order(uint64_t entry, unsigned level, uint64_t *address)
+{
+	unsigned shift = amd_level_shift(level);
+	*address = entry & PTE_ADDR;
+	if (field_get(entry, PTE_NEXT) == 0) {
+		*address &= ~((1ULL << shift) - 1);
+		return level < LEVELS_MAX ? (int)(shift - 12) : -1;
+	}
+	uint64_t zeros = ~*address & PTE_ADDR;
+	unsigned size = (zeros != 0 ? (unsigned)__builtin_ctzll(zeros) : 52) + 1;
+	if (size <= shift || size >= amd_level_shift(level + 1) || level >= LEVELS_MAX)
+		return -1;
+	*address &= ~((1ULL << size) - 1);
+	return (int)(size - 12);
+}
+
+static unsigned perm_of(uint64_t entry)
+{
+	return (entry & PTE_IR ? PERM_READ : 0) | (entry & PTE_IW ? PERM_WRITE : 0);
+}
+
+static enum amd_translate_result read_entry(struct walk *walk, uint64_t at, uint64_t *entry)
+{
+	struct access access = {
+		.context = CONTEXT_DEVICE(walk->device),
+		.purpose = ACCESS_TABLE_WALK,
+		.input = walk->address,
+		.pa = pa_of(at),
+	};
+	walk->out->cost_ps += walk->amd->timing.walk_read_ps;
+	if (port_read_u64(&walk->amd->port, &access, entry) == PORT_OK)
+		return AMD_TRANSLATED;
+	return fault(walk, EVENT_PAGE_TAB_HARDWARE_ERROR,
+		     field_put(EVT_DOMAIN, field_get(walk->dte.q[1], DTE_DOMAIN)) |
+			     field_put(EVT_TYPE, EVT_TYPE_MASTER_ABORT),
+		     at);
+}
+
+/* Where a walk stands: the table that is read next, at LEVEL, and the rights so far. */
+struct position {
+	uint64_t table;
+	unsigned level;
+	unsigned perm;
+};
+
+/* The table of level 1 is remembered for what lies under it (9, page-directory entries). */
+static void remember_table(struct walk *walk, const struct position *at)
+{
+	struct amd_iommu *amd = walk->amd;
+	if (at->level != 1 || option_get(&amd->assumptions, AMD_PDE_CACHE) == AMD_PDE_WALKED)
+		return;
+	struct tlb_entry entry = {
+		.tag = {.domain = (uint16_t)field_get(walk->dte.q[1], DTE_DOMAIN)},
+		.order = 9,
+		.perm = (uint8_t)at->perm,
+		.pa = at->table / PAGE_SIZE,
+	};
+	tlb_insert(&amd->pdes, &entry, walk->address / PAGE_SIZE);
+}
+
+static struct position start_of(struct walk *walk)
+{
+	struct amd_iommu *amd = walk->amd;
+	struct tlb_tag tag = {.domain = (uint16_t)field_get(walk->dte.q[1], DTE_DOMAIN)};
+	const struct tlb_entry *known =
+		option_get(&amd->assumptions, AMD_PDE_CACHE) == AMD_PDE_CACHED
+			? tlb_lookup(&amd->pdes, tag, walk->address / PAGE_SIZE)
+			: NULL;
+	if (known != NULL)
+		return (struct position){known->pa * PAGE_SIZE, 1, known->perm};
+	return (struct position){walk->dte.q[0] & DTE_ROOT,
+				 (unsigned)field_get(walk->dte.q[0], DTE_MODE),
+				 PERM_READ | PERM_WRITE};
+}
+
+/* The bits of levels that NEXT skips must be 0 (11). */
+static bool skips_address(uint64_t address, unsigned level, unsigned next)
+{
+	unsigned high = amd_level_shift(level), low = amd_level_shift(next + 1);
+	return next + 1 < level && ((address & ((1ULL << high) - 1)) >> low) != 0;
+}
+
+/* Fills ENTRY, a leaf; its rights are those of all levels. */
+static enum amd_translate_result walk_tables(struct walk *walk, struct tlb_entry *leaf)
+{
+	struct position at = start_of(walk);
+	for (;;) {
+		uint64_t shift = amd_level_shift(at.level), entry, address;
+		uint64_t index = (walk->address >> shift) & (at.level == LEVELS_MAX ? 127 : 511);
+		enum amd_translate_result result = read_entry(walk, at.table + 8 * index, &entry);
+		if (result != AMD_TRANSLATED)
+			return result;
+		if (!(entry & PTE_PR))
+			return page_fault(walk, 0);
+		if (entry & PTE_RESERVED)
+			return page_fault(walk, EVT_PR | EVT_RZ);
+		unsigned next = (unsigned)field_get(entry, PTE_NEXT);
+		at.perm &= perm_of(entry);
+		if (next == 0 || next == NEXT_CODED_SIZE) {
+			int order = leaf_order(entry, at.level, &address);
+			if (order < 0)
+				return page_fault(walk, EVT_PR);
+			leaf->order = (uint8_t)order;
+			leaf->perm = (uint8_t)at.perm;
+			leaf->pa = address / PAGE_SIZE;
+			return AMD_TRANSLATED;
+		}
+		if (next >= at.level || skips_address(walk->address, at.level, next))
+			return page_fault(walk, EVT_PR);
+		at.table = entry & PTE_ADDR;
+		at.level = next;
+		remember_table(walk, &at);
+	}
+}
+
+/* --- translations --- */
+
+static bool allows(const struct walk *walk, unsigned perm)
+{
+	const struct amd_dte *dte = &walk->dte;
+	return walk->write ? (perm & PERM_WRITE) && (dte->q[0] & DTE_IW)
+			   : (perm & PERM_READ) && (dte->q[0] & DTE_IR);
+}
+
+static enum amd_translate_result finish(struct walk *walk, const struct tlb_entry *leaf,
+					enum access_path path)
+{
+	uint64_t size = PAGE_SIZE << leaf->order;
+	struct amd_translation *out = walk->out;
+	out->pa = pa_of(leaf->pa * PAGE_SIZE | (walk->address & (size - 1)));
+	out->path = path;
+	out->order = leaf->order;
+	out->readable = (leaf->perm & PERM_READ) && (walk->dte.q[0] & DTE_IR);
+	out->writable = (leaf->perm & PERM_WRITE) && (walk->dte.q[0] & DTE_IW);
+	return allows(walk, leaf->perm) ? AMD_TRANSLATED : page_fault(walk, EVT_PR | EVT_PE);
+}
+
+/* Host tables: Mode 1 to 6. */
+static enum amd_translate_result translate_paged(struct walk *walk, enum amd_leaf_cache cache)
+{
+	struct amd_iommu *amd = walk->amd;
+	unsigned mode = (unsigned)field_get(walk->dte.q[0], DTE_MODE);
+	struct tlb *tlb = cache == AMD_LEAVES_BY_DEVICE ? &amd->buffers : &amd->tlb;
+	uint16_t tag = cache == AMD_LEAVES_BY_DEVICE ? walk->device : walk->out->domain;
+	struct tlb_entry leaf = {.tag = {.domain = tag}};
+	const struct tlb_entry *known = NULL;
+	if (mode > levels_supported(amd))
+		return fault(walk, EVENT_ILLEGAL_DEV_TABLE_ENTRY, 0, walk->address);
+	if (mode < LEVELS_MAX && walk->address >> amd_level_shift(mode + 1) != 0)
+		return page_fault(walk, 0);
+	if (cache != AMD_LEAVES_NOWHERE)
+		known = tlb_lookup(tlb, leaf.tag, walk->address / PAGE_SIZE);
+	if (known != NULL) {
+		walk->out->cost_ps += amd->timing.tlb_hit_ps;
+		return finish(walk, known, PATH_CACHED);
+	}
+	enum amd_translate_result result = walk_tables(walk, &leaf);
+	if (result != AMD_TRANSLATED)
+		return result; /* NpCache = 0: nothing is kept of it */
+	if (cache != AMD_LEAVES_NOWHERE)
+		tlb_insert(tlb, &leaf, walk->address / PAGE_SIZE);
+	return finish(walk, &leaf, PATH_WALKED);
+}
+
+static enum amd_translate_result forward(struct walk *walk, bool readable, bool writable)
+{
+	walk->out->pa = pa_of(walk->address);
+	walk->out->path = PATH_BYPASS;
+	walk->out->readable = readable;
+	walk->out->writable = writable;
+	return AMD_TRANSLATED;
+}
+
+enum amd_translate_result amd_translate(struct amd_iommu *amd, uint16_t device, uint64_t address,
+					bool write, enum amd_leaf_cache cache,
+					struct amd_translation *translation)
+{
+	struct walk walk = {amd, device, address, write, translation, {{0}}};
+	memset(translation, 0, sizeof(*translation));
+	if (!(amd->control & CONTROL_IOMMU_EN))
+		return forward(&walk, true, true);
+	enum amd_translate_result result = find_dte(&walk);
+	if (result != AMD_TRANSLATED)
+		return result;
+	const struct amd_dte *dte = &walk.dte;
+	translation->domain = (uint16_t)field_get(dte->q[1], DTE_DOMAIN);
+	if (!(dte->q[0] & DTE_V))
+		return forward(&walk, true, true);
+	if ((dte->q[0] & DTE_Q0_RESERVED) || (dte->q[1] & DTE_Q1_RESERVED))
+		return fault(&walk, EVENT_ILLEGAL_DEV_TABLE_ENTRY, EVT_RZ, address);
+	if (!(dte->q[0] & DTE_TV))
+		return page_fault(&walk, 0);
+	if (field_get(dte->q[0], DTE_MODE) != 0)
+		return translate_paged(&walk, cache);
+	if (write ? !(dte->q[0] & DTE_IW) : !(dte->q[0] & DTE_IR))
+		return page_fault(&walk, EVT_PR | EVT_PE);
+	return forward(&walk, dte->q[0] & DTE_IR, dte->q[0] & DTE_IW);
+}
+
+enum amd_translate_result amd_dma(struct amd_iommu *amd, uint16_t device, uint64_t address,
+				  bool write, void *data, uint32_t size,
+				  struct amd_translation *translation)
+{
+	if (amd_translate(amd, device, address, write, AMD_LEAVES_BY_DOMAIN, translation) !=
+	    AMD_TRANSLATED) {
+		amd_log_event(amd, &translation->event);
+		return AMD_FAULT;
+	}
+	struct access access = {
+		.context = CONTEXT_DEVICE(device),
+		.purpose = write ? ACCESS_DMA_WRITE : ACCESS_DMA_READ,
+		.path = translation->path,
+		.input = address,
+		.pa = translation->pa,
+		.size = size,
+	};
+	enum port_status status = write ? port_write(&amd->port, &access, data)
+					: port_read(&amd->port, &access, data);
+	return status == PORT_OK ? AMD_TRANSLATED : AMD_FAULT;
+}
