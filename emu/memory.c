@@ -64,9 +64,40 @@ static struct page_data *data_find(struct memory *memory, uint64_t pfn)
 	return NULL;
 }
 
+static void copy_repeated(uint8_t *to, const uint8_t *repeat, uint64_t offset, uint64_t size)
+{
+	for (uint64_t i = 0; i < size; i++)
+		to[i] = repeat[(offset + i) % PAGE_REPEAT];
+}
+
+/* Folds a page that is PAGE_REPEAT bytes again and again. */
+static void fold(struct memory *memory, struct page_data *data)
+{
+	if (data->stated != NULL ||
+	    memcmp(data->bytes, data->bytes + PAGE_REPEAT, PAGE_SIZE - PAGE_REPEAT) != 0)
+		return;
+	uint8_t *repeat = arena_alloc(memory->arena, PAGE_REPEAT);
+	memcpy(repeat, data->bytes, PAGE_REPEAT);
+	arena_free(memory->arena, data->bytes, PAGE_SIZE);
+	data->bytes = repeat;
+	data->repeats = true;
+}
+
+static struct page_data *unfolded(struct memory *memory, struct page_data *data)
+{
+	if (data == NULL || !data->repeats)
+		return data;
+	uint8_t *repeat = data->bytes;
+	data->bytes = arena_alloc(memory->arena, PAGE_SIZE);
+	copy_repeated(data->bytes, repeat, 0, PAGE_SIZE);
+	arena_free(memory->arena, repeat, PAGE_REPEAT);
+	data->repeats = false;
+	return data;
+}
+
 uint8_t *memory_page(struct memory *memory, uint64_t pfn)
 {
-	const struct page_data *data = data_find(memory, pfn);
+	const struct page_data *data = unfolded(memory, data_find(memory, pfn));
 	return data != NULL ? data->bytes : NULL;
 }
 
@@ -92,7 +123,7 @@ static struct page_data *data_get(struct memory *memory, uint64_t pfn)
 {
 	struct page_data *data = data_find(memory, pfn);
 	if (data != NULL)
-		return data;
+		return unfolded(memory, data);
 	if ((memory->data_count + 1) * 2 > memory->data_capacity)
 		data_rehash(memory, memory->data_capacity == 0 ? 16 : memory->data_capacity * 2);
 	uint32_t slot = data_slot(pfn, memory->data_capacity);
@@ -101,6 +132,7 @@ static struct page_data *data_get(struct memory *memory, uint64_t pfn)
 	data = &memory->data[slot];
 	data->pfn = pfn + 1;
 	data->bytes = arena_alloc(memory->arena, PAGE_SIZE);
+	data->repeats = false;
 	data->stated = memory->track_stated ? arena_alloc(memory->arena, STATED_SIZE) : NULL;
 	data->writer = memory_frame(memory, pfn, NULL).owner;
 	memory->data_count++;
@@ -113,7 +145,7 @@ static void data_drop(struct memory *memory, uint64_t pfn)
 	struct page_data *data = data_find(memory, pfn);
 	if (data == NULL)
 		return;
-	arena_free(memory->arena, data->bytes, PAGE_SIZE);
+	arena_free(memory->arena, data->bytes, data->repeats ? PAGE_REPEAT : PAGE_SIZE);
 	arena_free(memory->arena, data->stated, STATED_SIZE);
 	memory->recent = NULL;
 	memory->data_count--;
@@ -137,10 +169,12 @@ void memory_read(struct memory *memory, struct pa pa, void *to, uint64_t size)
 		uint64_t offset = page_offset(pa.value);
 		uint64_t n = PAGE_SIZE - offset < size ? PAGE_SIZE - offset : size;
 		struct page_data *data = data_find(memory, pa_pfn(pa));
-		if (data != NULL)
-			memcpy(out, data->bytes + offset, n);
-		else
+		if (data == NULL)
 			memset(out, 0, n);
+		else if (data->repeats)
+			copy_repeated(out, data->bytes, offset, n);
+		else
+			memcpy(out, data->bytes + offset, n);
 		out += n, pa.value += n, size -= n;
 	}
 }
@@ -181,13 +215,15 @@ void memory_write(struct memory *memory, struct pa pa, const void *from, uint64_
 		data->writer = writer;
 		if (data->stated != NULL)
 			set_bits(data->stated, offset, n);
+		if (offset >= PAGE_SIZE - PAGE_REPEAT)
+			fold(memory, data);
 		in += n, pa.value += n, size -= n;
 	}
 }
 
 void memory_copy_page(struct memory *memory, uint64_t to_pfn, uint64_t from_pfn)
 {
-	struct page_data *from = data_find(memory, from_pfn);
+	struct page_data *from = unfolded(memory, data_find(memory, from_pfn));
 	if (from == NULL) {
 		data_drop(memory, to_pfn);
 		return;
@@ -468,6 +504,14 @@ void memory_unpin(struct memory *memory, uint64_t pfn, uint64_t count)
 	adjust(memory, pfn, count, 0, -1);
 }
 
+static void hash_page(struct hash *hash, const struct page_data *data)
+{
+	uint8_t whole[PAGE_SIZE];
+	if (data->repeats)
+		copy_repeated(whole, data->bytes, 0, PAGE_SIZE);
+	hash_bytes(hash, data->repeats ? whole : data->bytes, PAGE_SIZE);
+}
+
 void memory_hash(struct memory *memory, struct hash *hash)
 {
 	struct span *span;
@@ -489,7 +533,7 @@ void memory_hash(struct memory *memory, struct hash *hash)
 		struct hash page;
 		hash_init(&page);
 		hash_u64(&page, memory->data[i].pfn);
-		hash_bytes(&page, memory->data[i].bytes, PAGE_SIZE);
+		hash_page(&page, &memory->data[i]);
 		contents += page.value;
 	}
 	hash_u64(hash, contents);

@@ -55,11 +55,14 @@ TAILQ_HEAD(free_runs, free_run);
 
 struct machine;
 
+#define PAGE_REPEAT 16U
+
 struct page_data {
 	uint64_t pfn; /* + 1, so that 0 is an empty slot */
 	uint8_t *bytes;
 	uint64_t *stated; /* a bit a byte */
 	uint32_t writer;
+	bool repeats; /* BYTES are PAGE_REPEAT, again and again: a table that was filled with one entry */
 };
 
 struct memory {

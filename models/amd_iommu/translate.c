@@ -14,7 +14,7 @@ struct walk {
 	uint64_t address;
 	bool write;
 	struct amd_translation *out;
-	struct amd_dte dte;
+	const struct amd_dte *dte; /* once it is found */
 };
 
 static enum amd_translate_result fault(struct walk *walk, unsigned code, uint64_t flags,
@@ -30,7 +30,7 @@ static enum amd_translate_result fault(struct walk *walk, unsigned code, uint64_
 static enum amd_translate_result page_fault(struct walk *walk, uint64_t flags)
 {
 	return fault(walk, EVENT_IO_PAGE_FAULT,
-		     flags | field_put(EVT_DOMAIN, field_get(walk->dte.q[1], DTE_DOMAIN)),
+		     flags | field_put(EVT_DOMAIN, field_get(walk->dte->q[1], DTE_DOMAIN)),
 		     walk->address);
 }
 
@@ -54,7 +54,7 @@ void dte_cache_drop_all(struct dte_cache *cache)
 }
 
 /* 256 bits in one transaction (9). */
-static enum amd_translate_result fetch_dte(struct walk *walk)
+static enum amd_translate_result fetch_dte(struct walk *walk, struct amd_dte *dte)
 {
 	struct amd_iommu *amd = walk->amd;
 	uint64_t base = amd->dev_table & DEV_TABLE_ADDR;
@@ -74,20 +74,19 @@ static enum amd_translate_result fetch_dte(struct walk *walk)
 		return fault(walk, EVENT_DEV_TAB_HARDWARE_ERROR,
 			     field_put(EVT_TYPE, EVT_TYPE_MASTER_ABORT), access.pa.value);
 	for (unsigned i = 0; i < DTE_WORDS; i++)
-		walk->dte.q[i] = load_le64(bytes + 8 * i);
+		dte->q[i] = load_le64(bytes + 8 * i);
 	return AMD_TRANSLATED;
 }
 
 static enum amd_translate_result find_dte(struct walk *walk)
 {
 	struct dte_cache_entry *entry = dte_slot(&walk->amd->dtes, walk->device);
-	if (entry->valid && entry->device == walk->device) {
-		walk->dte = entry->dte;
+	walk->dte = &entry->dte;
+	if (entry->valid && entry->device == walk->device)
 		return AMD_TRANSLATED;
-	}
-	enum amd_translate_result result = fetch_dte(walk);
-	if (result == AMD_TRANSLATED)
-		*entry = (struct dte_cache_entry){true, walk->device, walk->dte};
+	enum amd_translate_result result = fetch_dte(walk, &entry->dte);
+	entry->device = walk->device;
+	entry->valid = result == AMD_TRANSLATED;
 	return result;
 }
 
@@ -132,7 +131,7 @@ static enum amd_translate_result read_entry(struct walk *walk, uint64_t at, uint
 	if (port_read_u64(&walk->amd->port, &access, entry) == PORT_OK)
 		return AMD_TRANSLATED;
 	return fault(walk, EVENT_PAGE_TAB_HARDWARE_ERROR,
-		     field_put(EVT_DOMAIN, field_get(walk->dte.q[1], DTE_DOMAIN)) |
+		     field_put(EVT_DOMAIN, field_get(walk->dte->q[1], DTE_DOMAIN)) |
 			     field_put(EVT_TYPE, EVT_TYPE_MASTER_ABORT),
 		     at);
 }
@@ -151,7 +150,7 @@ static void remember_table(struct walk *walk, const struct position *at)
 	if (at->level != 1 || option_get(&amd->assumptions, AMD_PDE_CACHE) == AMD_PDE_WALKED)
 		return;
 	struct tlb_entry entry = {
-		.tag = {.domain = (uint16_t)field_get(walk->dte.q[1], DTE_DOMAIN)},
+		.tag = {.domain = (uint16_t)field_get(walk->dte->q[1], DTE_DOMAIN)},
 		.order = 9,
 		.perm = (uint8_t)at->perm,
 		.pa = at->table / PAGE_SIZE,
@@ -162,15 +161,15 @@ static void remember_table(struct walk *walk, const struct position *at)
 static struct position start_of(struct walk *walk)
 {
 	struct amd_iommu *amd = walk->amd;
-	struct tlb_tag tag = {.domain = (uint16_t)field_get(walk->dte.q[1], DTE_DOMAIN)};
+	struct tlb_tag tag = {.domain = (uint16_t)field_get(walk->dte->q[1], DTE_DOMAIN)};
 	const struct tlb_entry *known =
 		option_get(&amd->assumptions, AMD_PDE_CACHE) == AMD_PDE_CACHED
 			? tlb_lookup(&amd->pdes, tag, walk->address / PAGE_SIZE)
 			: NULL;
 	if (known != NULL)
 		return (struct position){known->pa * PAGE_SIZE, 1, known->perm};
-	return (struct position){walk->dte.q[0] & DTE_ROOT,
-				 (unsigned)field_get(walk->dte.q[0], DTE_MODE),
+	return (struct position){walk->dte->q[0] & DTE_ROOT,
+				 (unsigned)field_get(walk->dte->q[0], DTE_MODE),
 				 PERM_READ | PERM_WRITE};
 }
 
@@ -218,7 +217,7 @@ static enum amd_translate_result walk_tables(struct walk *walk, struct tlb_entry
 
 static bool allows(const struct walk *walk, unsigned perm)
 {
-	const struct amd_dte *dte = &walk->dte;
+	const struct amd_dte *dte = walk->dte;
 	return walk->write ? (perm & PERM_WRITE) && (dte->q[0] & DTE_IW)
 			   : (perm & PERM_READ) && (dte->q[0] & DTE_IR);
 }
@@ -231,8 +230,8 @@ static enum amd_translate_result finish(struct walk *walk, const struct tlb_entr
 	out->pa = pa_of(leaf->pa * PAGE_SIZE | (walk->address & (size - 1)));
 	out->path = path;
 	out->order = leaf->order;
-	out->readable = (leaf->perm & PERM_READ) && (walk->dte.q[0] & DTE_IR);
-	out->writable = (leaf->perm & PERM_WRITE) && (walk->dte.q[0] & DTE_IW);
+	out->readable = (leaf->perm & PERM_READ) && (walk->dte->q[0] & DTE_IR);
+	out->writable = (leaf->perm & PERM_WRITE) && (walk->dte->q[0] & DTE_IW);
 	return allows(walk, leaf->perm) ? AMD_TRANSLATED : page_fault(walk, EVT_PR | EVT_PE);
 }
 
@@ -240,7 +239,7 @@ static enum amd_translate_result finish(struct walk *walk, const struct tlb_entr
 static enum amd_translate_result translate_paged(struct walk *walk, enum amd_leaf_cache cache)
 {
 	struct amd_iommu *amd = walk->amd;
-	unsigned mode = (unsigned)field_get(walk->dte.q[0], DTE_MODE);
+	unsigned mode = (unsigned)field_get(walk->dte->q[0], DTE_MODE);
 	struct tlb *tlb = cache == AMD_LEAVES_BY_DEVICE ? &amd->buffers : &amd->tlb;
 	uint16_t tag = cache == AMD_LEAVES_BY_DEVICE ? walk->device : walk->out->domain;
 	struct tlb_entry leaf = {.tag = {.domain = tag}};
@@ -276,14 +275,14 @@ enum amd_translate_result amd_translate(struct amd_iommu *amd, uint16_t device, 
 					bool write, enum amd_leaf_cache cache,
 					struct amd_translation *translation)
 {
-	struct walk walk = {amd, device, address, write, translation, {{0}}};
+	struct walk walk = {amd, device, address, write, translation, NULL};
 	memset(translation, 0, sizeof(*translation));
 	if (!(amd->control & CONTROL_IOMMU_EN))
 		return forward(&walk, true, true);
 	enum amd_translate_result result = find_dte(&walk);
 	if (result != AMD_TRANSLATED)
 		return result;
-	const struct amd_dte *dte = &walk.dte;
+	const struct amd_dte *dte = walk.dte;
 	translation->domain = (uint16_t)field_get(dte->q[1], DTE_DOMAIN);
 	if (!(dte->q[0] & DTE_V))
 		return forward(&walk, true, true);

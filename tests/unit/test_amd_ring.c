@@ -1061,6 +1061,19 @@ START_TEST(a_cached_buffer_is_used_until_it_is_invalidated)
 }
 END_TEST
 
+START_TEST(a_guest_drops_what_its_map_names_and_no_more)
+{
+	uint64_t before = guest.ring;
+	amd_kit_guest_domain(&guest, 7, DOMAIN);
+	amd_kit_guest_domain(&guest, DOMAIN, 0x77);
+	amd_kit_guest_issue(&guest, amd_command_invalidate_domain(DOMAIN));
+	ck_assert(old_ring_is_used());
+	guest.ring = before;
+	amd_kit_guest_issue(&guest, amd_command_invalidate_domain(7));
+	ck_assert(!old_ring_is_used());
+}
+END_TEST
+
 START_TEST(a_buffer_may_be_translated_anew_each_time)
 {
 	amd_kit_assume(kit, AMD_BUFFER_CACHE, AMD_BUFFER_WALKED);
@@ -1285,6 +1298,7 @@ int main(void)
 	tcase_add_test(tests, a_fault_may_skip_the_line);
 	tcase_add_test(tests, a_fault_may_skip_the_store);
 	tcase_add_test(tests, a_cached_buffer_is_used_until_it_is_invalidated);
+	tcase_add_test(tests, a_guest_drops_what_its_map_names_and_no_more);
 	tcase_add_test(tests, a_buffer_may_be_translated_anew_each_time);
 	tcase_add_test(tests, a_buffer_may_be_kept_by_device);
 	tcase_add_test(tests, a_fetch_takes_the_rest_of_a_line_or_one_command);

@@ -651,12 +651,14 @@ static uint64_t hot_slot(unsigned level)
 	return slots[random_below(HOT)] & (level == 6 ? 127 : 511);
 }
 
-/* Ones from bit 12 on, as many as make a size of LEVEL, and now and then of another. */
+/* Ones from bit 12 on, for a size of LEVEL or one just outside it. */
 static uint64_t random_coded(unsigned level)
 {
-	unsigned bits = 12 + 9 * (level - 1) + (unsigned)random_below(10);
-	uint64_t address = random_below(1ULL << 40) << 12;
-	return (address | BITS(bits, 12)) & ~(1ULL << (bits + 1)) & PTE_ADDR;
+	unsigned zero = 11 + 9 * (level - 1) + (unsigned)random_below(11);
+	zero = zero < 51 ? zero : 51;
+	uint64_t ones = zero > 12 ? BITS(zero - 1, 12) : 0;
+	uint64_t address = random_below(1ULL << 39) << 12;
+	return ((address | ones) & ~(1ULL << zero)) & BITS(50, 12);
 }
 
 /* CODED: leaves of coded size too, whose copies in other slots are missing. */

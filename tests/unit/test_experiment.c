@@ -1016,6 +1016,36 @@ static void assert_repeatable(void)
 	g_free(verdict);
 }
 
+/* From a saved machine, again and again, each outcome is that of a fresh one. */
+static void assert_resumable(void)
+{
+	const struct experiment_options how = {.other_option = -1};
+	struct experiment_point *point = experiment_set_up(script, &machine);
+	ck_assert_ptr_nonnull(point);
+	for (unsigned i = 0; i < 3; i++) {
+		struct outcome *resumed = experiment_resume(point, &how);
+		ck_assert_str_eq(resumed->verdict, outcome->verdict);
+		ck_assert_str_eq(resumed->did, outcome->did);
+		ck_assert_str_eq(resumed->guest, outcome->guest);
+		ck_assert_str_eq(resumed->unmapped, outcome->unmapped);
+		ck_assert_str_eq(resumed->after, outcome->after);
+		ck_assert_str_eq(resumed->depends, outcome->depends);
+		ck_assert_uint_eq(resumed->violation_count, outcome->violation_count);
+		ck_assert(resumed->as_expected);
+		outcome_free(resumed);
+	}
+	experiment_point_free(point);
+}
+
+START_TEST(set_up_that_fails_is_no_point_to_go_on_from)
+{
+	parse(GRACE "vmm: close(9) = 0\n");
+	ck_assert_ptr_null(experiment_set_up(script, &machine));
+	parse("vmm: close(9) = -1 EBADF\n");
+	ck_assert_ptr_null(experiment_set_up(script, &machine));
+}
+END_TEST
+
 static void repeat_folder(const char *name)
 {
 	char *at = g_build_filename(HWQ_SOURCE_DIR, "traces", name, NULL);
@@ -1030,6 +1060,8 @@ static void repeat_folder(const char *name)
 		parse_file(file);
 		assert_repeatable();
 		ck_assert_msg(outcome->as_expected, "%s: %s", file, differences());
+		if (!script->bare)
+			assert_resumable();
 		g_free(file);
 		files++;
 	}
@@ -1245,6 +1277,7 @@ static Suite *suite(void)
 	TCase *tcase = tcase_create("again");
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, shipped_scenarios_repeat_to_the_letter);
+	tcase_add_test(tcase, set_up_that_fails_is_no_point_to_go_on_from);
 	tcase_add_test(tcase, experiments_with_differences_repeat);
 	tcase_add_test(tcase, seed_decides_which_frame_is_handed_out);
 	tcase_add_test(tcase, device_access_can_be_aborted);

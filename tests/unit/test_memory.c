@@ -590,6 +590,69 @@ START_TEST(hash_follows_chance)
 }
 END_TEST
 
+/* Entries of WIDTH bytes, every STRIDE, over COUNT pages: a table that is filled with one entry. */
+static void fill_table(uint64_t pfn, uint64_t count, const void *entry, uint64_t width,
+		       uint64_t stride)
+{
+	for (uint64_t at = 0; at < count * PAGE_SIZE; at += stride)
+		memory_write(&memory, pa_of(pfn * PAGE_SIZE + at), entry, width, OWNER);
+}
+
+START_TEST(filled_table_takes_little_and_reads_as_it_was_written)
+{
+	static const uint64_t strides[] = {8, 16};
+	const uint64_t entry = 0x0123456789abcdef;
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t pfn = take(64), got[3], stride = strides[i];
+		size_t before = arena_live(arena);
+		fill_table(pfn, 64, &entry, sizeof(entry), stride);
+		ck_assert_uint_lt(arena_live(arena) - before, 64 * 256);
+		for (uint64_t at = 0; at < 63 * PAGE_SIZE; at += stride * 7) {
+			memory_read(&memory, pa_of(pfn * PAGE_SIZE + at), got, sizeof(got));
+			ck_assert_uint_eq(got[0], entry);
+			ck_assert_uint_eq(got[1], stride == 8 ? entry : 0);
+			ck_assert_uint_eq(got[2], entry);
+		}
+		ck_assert_uint_eq(memory_writer(&memory, pfn + 9), OWNER);
+	}
+}
+END_TEST
+
+/* What is as it was written, in pages that are folded and in such that are not. */
+START_TEST(changed_entry_of_a_filled_table_is_the_only_one)
+{
+	uint64_t pfn = take(3), copy_pfn = take(1), entry = 7, other = 9, got;
+	uint8_t odd[5];
+	fill_table(pfn, 2, &entry, sizeof(entry), 8);
+	memory_copy_page(&memory, copy_pfn, pfn + 1);
+	memory_write(&memory, pa_of(pfn * PAGE_SIZE + 4088), &other, sizeof(other), OTHER);
+	for (uint64_t at = 0; at < 2 * PAGE_SIZE; at += 8) {
+		memory_read(&memory, pa_of(pfn * PAGE_SIZE + at), &got, sizeof(got));
+		ck_assert_uint_eq(got, at == 4088 ? other : entry);
+	}
+	memory_read(&memory, pa_of(copy_pfn * PAGE_SIZE + 16), &got, sizeof(got));
+	ck_assert_uint_eq(got, entry);
+	memory_read(&memory, pa_of((pfn + 1) * PAGE_SIZE + 29), odd, sizeof(odd));
+	ck_assert_mem_eq(odd, "\0\0\0\7\0", 5);
+	ck_assert_uint_eq(memory_page(&memory, pfn + 1)[8], 7);
+}
+END_TEST
+
+/* The same bytes, folded or not, are the same state. */
+START_TEST(hash_is_of_bytes_not_of_their_keeping)
+{
+	uint64_t pfn = take(1), entry = 7;
+	struct hash folded, spread;
+	fill_table(pfn, 1, &entry, sizeof(entry), 8);
+	hash_init(&folded);
+	memory_hash(&memory, &folded);
+	ck_assert_ptr_nonnull(memory_page(&memory, pfn));
+	hash_init(&spread);
+	memory_hash(&memory, &spread);
+	ck_assert_uint_eq(folded.value, spread.value);
+}
+END_TEST
+
 START_TEST(page_has_bytes_once_it_was_written)
 {
 	uint64_t pfn = take(1);
@@ -744,6 +807,9 @@ static Suite *suite(void)
 	tcase_add_test(contents, all_bytes_are_stated_where_nobody_tracks);
 	tcase_add_test(contents, hash_follows_frames_and_contents);
 	tcase_add_test(contents, hash_follows_chance);
+	tcase_add_test(contents, filled_table_takes_little_and_reads_as_it_was_written);
+	tcase_add_test(contents, changed_entry_of_a_filled_table_is_the_only_one);
+	tcase_add_test(contents, hash_is_of_bytes_not_of_their_keeping);
 	tcase_add_test(contents, page_has_bytes_once_it_was_written);
 	suite_add_tcase(s, contents);
 	return s;

@@ -5,6 +5,7 @@
 
 #include "emu/machine.h"
 #include "tools/hwq/hwq.h"
+#include "tools/runner/script.h"
 
 /* CPU time of this process. */
 double bench_cpu_seconds(void);
@@ -20,7 +21,11 @@ void bench_figure(struct bench_run *run, const char *name, double value, const c
 /* A machine; where there is no room for one, the program ends with a message. */
 struct machine *bench_machine(const struct machine_config *config);
 
+/* TEXT, parsed with the user's options. NULL: the reason is printed, *STATUS is the exit code. */
+struct script *bench_script(const struct bench_run *run, const char *text, int *status);
+
 /* Each returns an exit code. */
+int bench_amd(struct bench_run *run);
 int bench_vcmdq(struct bench_run *run);
 int bench_experiment(struct bench_run *run);
 

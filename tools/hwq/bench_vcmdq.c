@@ -2,7 +2,6 @@
 /* Benchmarks of the VCMDQ engine: commands, translations, a whole experiment. */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "emu/checker.h"
 #include "kernel_shim/drivers/arm_smmu_v3/arm_smmu_v3.h"
@@ -242,10 +241,9 @@ static const char experiment_text[] =
 	"queue vcmdq0 page0=$page0 index=0 gpa=0x40000000 entries=256\n"
 	"guest: write vcmdq0.CONFIG 1\n";
 
-static char *write_experiment(void)
+static GString *full_experiment(void)
 {
 	GString *text = g_string_new(experiment_text);
-	char *path = NULL;
 	for (int i = 0; i < 3; i++) {
 		g_string_append(text, "guest: vcmdq0 <- ");
 		for (int k = 0; k < 63; k++)
@@ -267,39 +265,21 @@ static char *write_experiment(void)
 			      "vmm: munmap($queue, 0x1000) = 0\n"
 			      "guest: write vcmdq0.PROD_INDX 200\n"
 			      "expect use-after-free\n");
-	int fd = g_file_open_tmp("hwq-bench-XXXXXX.hwq", &path, NULL);
-	if (fd >= 0) {
-		close(fd);
-		if (!g_file_set_contents(path, text->str, (gssize)text->len, NULL))
-			g_clear_pointer(&path, g_free);
-	}
-	g_string_free(text, TRUE);
-	return path;
+	return text;
 }
 
 int bench_experiment(struct bench_run *run)
 {
-	const struct script_options options = {
-		.profile = run->options->profile,
-		.kernel = (const char *const *)run->options->kernel,
-		.hardware = (const char *const *)run->options->hardware,
-		.seed = (uint64_t)run->options->seed,
-	};
 	const struct experiment_options how = {.other_option = -1};
 	struct machine_config config = machine_config_default();
-	struct trace_diag diag = {0};
 	double best = 1e9;
 	bool as_expected = true;
-	char *path = write_experiment();
-	struct script *script = path != NULL ? script_parse(path, &options, &diag) : NULL;
-	if (path != NULL)
-		remove(path);
-	g_free(path);
-	if (script == NULL) {
-		fprintf(stderr, "%s\n", trace_diag_text(&diag));
-		trace_diag_free(&diag);
-		return HWQ_BAD_INPUT;
-	}
+	int status;
+	GString *text = full_experiment();
+	struct script *script = bench_script(run, text->str, &status);
+	g_string_free(text, TRUE);
+	if (script == NULL)
+		return status;
 	struct machine *machine = bench_machine(&config);
 	for (int round = 0; round < EXPERIMENTS; round++) {
 		double start = bench_cpu_seconds();

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "kernel_shim/iommufd.h"
 #include "kernel_shim/uapi/iommufd_test.h"
@@ -61,6 +62,36 @@ struct machine *bench_machine(const struct machine_config *config)
 	fprintf(stderr, "hwq bench: no room for a machine of %" PRIu64 " MiB\n",
 		config->memory_bytes >> 20);
 	exit(HWQ_INTERNAL_ERROR);
+}
+
+struct script *bench_script(const struct bench_run *run, const char *text, int *status)
+{
+	const struct script_options options = {
+		.profile = run->options->profile,
+		.kernel = (const char *const *)run->options->kernel,
+		.hardware = (const char *const *)run->options->hardware,
+		.seed = (uint64_t)run->options->seed,
+	};
+	struct trace_diag diag = {0};
+	char *path = NULL;
+	struct script *script = NULL;
+	int fd = g_file_open_tmp("hwq-bench-XXXXXX.hwq", &path, NULL);
+	*status = HWQ_INTERNAL_ERROR;
+	if (fd < 0) {
+		fprintf(stderr, "hwq bench: no temporary file can be made\n");
+		return NULL;
+	}
+	close(fd);
+	if (g_file_set_contents(path, text, -1, NULL)) {
+		script = script_parse(path, &options, &diag);
+		*status = HWQ_BAD_INPUT;
+	}
+	if (script == NULL)
+		fprintf(stderr, "%s\n", trace_diag_text(&diag));
+	trace_diag_free(&diag);
+	remove(path);
+	g_free(path);
+	return script;
 }
 
 /* Posts itself again at a pseudo-random distance, as a component would. */
@@ -416,6 +447,7 @@ static const struct bench benches[] = {
 	{"vcmdq", bench_vcmdq, "VCMDQ commands, SMMU translations"},
 	{"experiment", bench_experiment,
 	 "an experiment on a VCMDQ, from a fresh machine to its verdict"},
+	{"amd", bench_amd, "AMD's guest ring, and an experiment on it from a saved machine"},
 	{"map10m", bench_map_10m, "map + unmap of 2 MiB among 10,000,000 areas"},
 };
 

@@ -898,10 +898,11 @@ static bool wait_for_start(struct experiment *experiment, const struct script_st
 	return true;
 }
 
-static void run_steps(struct experiment *experiment)
+/* Steps [FIRST, END), as far as they can be run. */
+static void run_steps(struct experiment *experiment, guint first, guint end)
 {
 	const GArray *steps = experiment->script->steps;
-	for (guint i = 0; i < steps->len && !experiment->stopped; i++) {
+	for (guint i = first; i < end && !experiment->stopped; i++) {
 		const struct script_step *at = &g_array_index(steps, struct script_step, i);
 		if (!time_is_left(experiment, at) || !wait_for_start(experiment, at))
 			break;
@@ -910,6 +911,10 @@ static void run_steps(struct experiment *experiment)
 		do_step(experiment, at);
 		experiment->chronicle->line = 0;
 	}
+}
+
+static void finish(struct experiment *experiment)
+{
 	wait_for_calls(experiment);
 	end_delay(experiment);
 	run_out(experiment);
@@ -978,11 +983,11 @@ static void out_of_memory(struct experiment *experiment)
 	g_free(limit);
 }
 
-struct outcome *experiment_run(const struct script *script,
-			       const struct experiment_options *options, struct machine **machine)
+/* On the heap: the machine's guard may come back with a longjmp(). */
+static struct experiment *new_experiment(const struct script *script,
+					 const struct experiment_options *options)
 {
 	struct outcome *outcome = g_new0(struct outcome, 1);
-	/* On the heap: the machine's guard may come back here with a longjmp(). */
 	struct experiment *experiment = g_new0(struct experiment, 1);
 	experiment->script = script;
 	experiment->options = *options;
@@ -1003,13 +1008,12 @@ struct outcome *experiment_run(const struct script *script,
 	outcome->story = g_ptr_array_new();
 	outcome->violations = g_ptr_array_new();
 	outcome->other_values = g_ptr_array_new();
-	make_machine(experiment, machine);
-	if (machine_guard(experiment->machine) == 0) {
-		make_hardware(experiment);
-		run_steps(experiment);
-	} else {
-		experiment->machine->scheduler.broken = true;
-	}
+	return experiment;
+}
+
+static struct outcome *conclude(struct experiment *experiment)
+{
+	struct outcome *outcome = experiment->outcome;
 	if (experiment->machine->scheduler.broken)
 		out_of_memory(experiment);
 	experiment_conclude(experiment);
@@ -1017,12 +1021,138 @@ struct outcome *experiment_run(const struct script *script,
 	return outcome;
 }
 
+struct outcome *experiment_run(const struct script *script,
+			       const struct experiment_options *options, struct machine **machine)
+{
+	struct experiment *experiment = new_experiment(script, options);
+	make_machine(experiment, machine);
+	if (machine_guard(experiment->machine) == 0) {
+		make_hardware(experiment);
+		run_steps(experiment, 0, script->steps->len);
+		finish(experiment);
+	} else {
+		experiment->machine->scheduler.broken = true;
+	}
+	return conclude(experiment);
+}
+
+/* --- from a saved machine --- */
+
+struct experiment_point {
+	struct experiment *before; /* as it was there */
+	struct arena_snapshot *saved;
+	guint step; /* the next */
+	bool consulted[OPTIONS_MAX];
+};
+
+static bool is_set_up(enum step_kind kind)
+{
+	return kind == STEP_CALL || kind == STEP_KERNEL || kind == STEP_HARDWARE ||
+	       kind == STEP_DEVICE || kind == STEP_RAM || kind == STEP_QUEUE;
+}
+
+static guint set_up_steps(const struct script *script)
+{
+	guint count = 0;
+	while (count < script->steps->len) {
+		const struct script_step *at =
+			&g_array_index(script->steps, struct script_step, count);
+		if (!is_set_up(at->kind) || at->start != START_WHEN_DONE)
+			break;
+		count++;
+	}
+	return count;
+}
+
+struct experiment_point *experiment_set_up(const struct script *script, struct machine **machine)
+{
+	const struct experiment_options options = {.other_option = -1};
+	struct experiment *experiment = new_experiment(script, &options);
+	struct experiment_point *point = g_new0(struct experiment_point, 1);
+	point->before = experiment;
+	point->step = set_up_steps(script);
+	make_machine(experiment, machine);
+	if (machine_guard(experiment->machine) == 0) {
+		make_hardware(experiment);
+		run_steps(experiment, 0, point->step);
+		wait_for_calls(experiment);
+	} else {
+		experiment->machine->scheduler.broken = true;
+	}
+	if (experiment->stopped || experiment->machine->scheduler.broken ||
+	    experiment->outcome->differences->len > 0 || experiment->hardware == NULL) {
+		experiment_point_free(point);
+		return NULL;
+	}
+	const struct option_set *assumed = script->platform->assumed(experiment->hardware);
+	memcpy(point->consulted, assumed->consulted, sizeof(point->consulted));
+	point->saved = arena_save(experiment->machine->arena, NULL);
+	return point;
+}
+
+void experiment_point_free(struct experiment_point *point)
+{
+	if (point == NULL)
+		return;
+	outcome_free(point->before->outcome);
+	free_experiment(point->before);
+	arena_snapshot_free(point->saved);
+	g_free(point);
+}
+
+/* What lies outside the machine, as it was at the point. */
+static void copy_state(struct experiment *to, const struct experiment *from)
+{
+	const struct script *script = from->script;
+	to->machine = from->machine;
+	to->hardware = from->hardware;
+	to->checker = from->checker;
+	to->chronicle = from->chronicle;
+	to->first_running = from->first_running;
+	to->steps = from->steps;
+	to->step_start_ps = from->step_start_ps;
+	memcpy(to->names, from->names, script->names->len * sizeof(*to->names));
+	memcpy(to->queues, from->queues, script->queues->len * sizeof(*to->queues));
+	memcpy(to->actors, from->actors, script->actors->len * sizeof(*to->actors));
+	memcpy(to->devices, from->devices, script->devices->len * sizeof(struct device *));
+	g_array_append_vals(to->ram, from->ram->data, from->ram->len);
+	for (guint i = 0; i < from->calls->len; i++)
+		g_ptr_array_add(to->calls,
+				g_memdup2(from->calls->pdata[i], sizeof(struct running_call)));
+}
+
+struct outcome *experiment_resume(const struct experiment_point *point,
+				  const struct experiment_options *options)
+{
+	const struct script *script = point->before->script;
+	struct experiment *experiment = new_experiment(script, options);
+	assert(!options->story && !options->check_steps);
+	arena_restore(point->before->machine->arena, point->saved);
+	copy_state(experiment, point->before);
+	if (options->other_option >= 0)
+		script->platform->assumed(experiment->hardware)->values[options->other_option] =
+			(uint8_t)options->other_value;
+	if (machine_guard(experiment->machine) == 0) {
+		run_steps(experiment, point->step, script->steps->len);
+		finish(experiment);
+	} else {
+		experiment->machine->scheduler.broken = true;
+	}
+	return conclude(experiment);
+}
+
+/* --- other values of assumptions --- */
+
 static void try_value(const struct script *script, struct outcome *outcome, unsigned option,
-		      unsigned value, struct machine **machine)
+		      unsigned value, const struct experiment_point *point,
+		      struct machine **machine)
 {
 	const struct experiment_options options = {.other_option = (int)option,
 						   .other_value = value};
-	struct outcome *run = experiment_run(script, &options, machine);
+	/* What the set-up did not ask for can't have changed it. */
+	struct outcome *run = point != NULL && !point->consulted[option]
+				      ? experiment_resume(point, &options)
+				      : experiment_run(script, &options, machine);
 	struct other_value *other = g_new0(struct other_value, 1);
 	*other = (struct other_value){
 		.option = &script->platform->assumptions[option],
@@ -1042,10 +1172,13 @@ void experiment_sweep(const struct script *script, struct outcome *outcome,
 {
 	const struct option *options =
 		script->platform != NULL ? script->platform->assumptions : NULL;
+	struct experiment_point *point =
+		options != NULL ? experiment_set_up(script, machine) : NULL;
 	for (unsigned i = 0; options != NULL && options[i].key != NULL; i++)
 		for (unsigned value = 0; value < option_value_count(&options[i]); value++)
 			if (outcome->consulted[i] && value != outcome->assumed[i])
-				try_value(script, outcome, i, value, machine);
+				try_value(script, outcome, i, value, point, machine);
+	experiment_point_free(point);
 }
 
 const struct other_value *outcome_hangs_on(const struct outcome *outcome, guint nth)

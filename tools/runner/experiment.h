@@ -129,6 +129,19 @@ struct experiment_options {
 /* Runs SCRIPT on *MACHINE, which is made anew in its place. Never NULL. */
 struct outcome *experiment_run(const struct script *script,
 			       const struct experiment_options *options, struct machine **machine);
+
+/*
+ * A point in an experiment: its set-up is done, what lies before the first line that is no call and no
+ * directive of the machine's; the machine is saved. It goes on from there as often as one likes.
+ */
+struct experiment_point;
+/* NULL: the set-up did not go as its lines say, or there is no hardware. */
+struct experiment_point *experiment_set_up(const struct script *script, struct machine **machine);
+/* Without a story. OPTIONS may change an assumption that the set-up did not consult. */
+struct outcome *experiment_resume(const struct experiment_point *point,
+				  const struct experiment_options *options);
+void experiment_point_free(struct experiment_point *point);
+
 /* Runs it again for each other value of each consulted assumption, and fills in other_values. */
 void experiment_sweep(const struct script *script, struct outcome *outcome,
 		      struct machine **machine);

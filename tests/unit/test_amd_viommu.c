@@ -1,0 +1,722 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The vIOMMU that is posted for Linux, through ioctls (amd-viommu 7, 8, 12.3, 13, 14). */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/kit/amd_world.h"
+#include "tests/kit/run.h"
+
+#define RING_IOVA  0x40000000ULL
+#define STORE_IOVA 0x40002000ULL
+#define VIRT_ID    0x100U
+#define TOP        0xffffU /* the first trans_devid */
+#define GUEST_MAPS 65536U
+
+static struct amd_world *amd;
+static struct world *world;
+static uint32_t parent, viommu;
+static uint64_t ring_va, store_va;
+static uint16_t domain_id; /* of the parent */
+static uint64_t root_dte;  /* word 0 of an entry that leads to its tables */
+static uint64_t mmap_offset;
+
+static void setup_posted(void)
+{
+	amd = amd_world_new(true);
+	world = amd->world;
+}
+
+static void setup_none(void)
+{
+	amd = amd_world_new(false);
+	world = amd->world;
+}
+
+static void teardown(void)
+{
+	amd_world_free(amd);
+}
+
+/* --- calls --- */
+
+static int64_t viommu_alloc(uint32_t type, uint32_t hwpt, uint32_t length, uint64_t data)
+{
+	struct iommu_viommu_alloc cmd = {.type = type,
+					 .dev_id = amd->device,
+					 .hwpt_id = hwpt,
+					 .data_len = length,
+					 .data_uptr = data};
+	int64_t error = world_ioctl(world, IOMMUFD_NR_VIOMMU_ALLOC, &cmd);
+	return error != 0 ? error : cmd.out_viommu_id;
+}
+
+static uint32_t new_viommu(void)
+{
+	int64_t id = viommu_alloc(IOMMU_VIOMMU_TYPE_AMD, parent, 8, world->data);
+	ck_assert_int_gt(id, 0);
+	world_get(world, world->data, &mmap_offset, sizeof(mmap_offset));
+	return (uint32_t)id;
+}
+
+/* A nest parent with the device on it. */
+static void make_parent(void)
+{
+	parent = amd_world_hwpt(amd, IOMMU_HWPT_ALLOC_NEST_PARENT);
+	ck_assert_int_eq(amd_world_attach(amd, amd->device_fd, parent), 0);
+	struct amd_dte dte = amd_world_dte(amd, AMD_DEVICE);
+	domain_id = (uint16_t)field_get(dte.q[1], DTE_DOMAIN);
+	root_dte = dte.q[0];
+}
+
+/* And a vIOMMU: GuestID 1. Two pages are mapped, for a ring and for what it stores. */
+static void make_guest(void)
+{
+	make_parent();
+	viommu = new_viommu();
+	ring_va = amd_world_map(amd, RING_IOVA, 2);
+	store_va = amd_world_map(amd, STORE_IOVA, 1);
+	amd_world_look(amd);
+}
+
+static int64_t queue_alloc(uint32_t type, uint32_t index, uint64_t iova, uint64_t length)
+{
+	struct iommu_hw_queue_alloc cmd = {.viommu_id = viommu,
+					   .type = type,
+					   .index = index,
+					   .nesting_parent_iova = iova,
+					   .length = length};
+	int64_t error = world_ioctl(world, IOMMUFD_NR_HW_QUEUE_ALLOC, &cmd);
+	return error != 0 ? error : cmd.out_hw_queue_id;
+}
+
+static uint32_t new_ring(uint64_t code)
+{
+	int64_t id = queue_alloc(IOMMU_HW_QUEUE_TYPE_AMD_CMD, 0, RING_IOVA, code);
+	ck_assert_int_gt(id, 0);
+	return (uint32_t)id;
+}
+
+static int64_t unmap(uint64_t iova, uint64_t pages)
+{
+	return world_unmap(world, amd->ioas, iova, pages * PAGE_SIZE);
+}
+
+static void destroy(uint32_t id)
+{
+	ck_assert_int_eq(world_destroy(world, id), 0);
+}
+
+/* --- the guest --- */
+
+/* Puts a command at ENTRY of the ring, tells the hardware, and lets it run. */
+static void guest_runs(uint32_t entry, struct amd_command command)
+{
+	uint8_t bytes[COMMAND_SIZE];
+	amd_command_store(bytes, &command);
+	world_put(world, ring_va + COMMAND_SIZE * entry, bytes, sizeof(bytes));
+	bus_write(&amd->machine->bus, pa_of(AMD_VF_AT + VF_STRIDE + 8), 8,
+		  COMMAND_SIZE * (entry + 1));
+	amd_world_run(amd);
+}
+
+static uint64_t vf(uint16_t guest, uint32_t offset)
+{
+	return bus_read(&amd->machine->bus, pa_of(AMD_VF_AT + (uint64_t)guest * VF_STRIDE + offset),
+			8);
+}
+
+static uint64_t stored(void)
+{
+	uint64_t word;
+	world_get(world, store_va, &word, sizeof(word));
+	return word;
+}
+
+static bool reads(uint64_t iova, struct amd_translation *got)
+{
+	return amd_guest_translate(amd_guest_find(amd->iommu, 1), iova, false, got) ==
+	       AMD_TRANSLATED;
+}
+
+static unsigned vfcntl_place(uint32_t offset)
+{
+	return amd_world_place(amd, AMD_REGION_VFCNTL, VFCNTL_STRIDE + offset, 0);
+}
+
+static bool taken(const uint64_t *map, unsigned number)
+{
+	return map[number / 64] >> number % 64 & 1;
+}
+
+/* --- as in 7.3.4 (13) --- */
+
+START_TEST(in_7_3_4_a_viommu_of_any_type_is_made_and_has_no_queue)
+{
+	static const uint32_t types[] = {1, 2, 3, 77};
+	make_parent();
+	amd_world_look(amd);
+	for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		int64_t id = viommu_alloc(types[i], parent, 0, 0);
+		ck_assert_int_gt(id, 0);
+		viommu = (uint32_t)id;
+		for (uint32_t type = 1; type <= 5; type++)
+			ck_assert_int_eq(queue_alloc(type, 0, RING_IOVA, 8), -EOPNOTSUPP);
+		destroy(viommu);
+	}
+	ck_assert_uint_eq(amd->count + amd->device_map.writes + amd->domain_map.writes, 0);
+}
+END_TEST
+
+START_TEST(a_vdevice_of_7_3_4_maps_nothing)
+{
+	make_parent();
+	viommu = (uint32_t)viommu_alloc(3, parent, 0, 0);
+	amd_world_look(amd);
+	int64_t id = world_vdevice(world, viommu, amd->device, VIRT_ID);
+	ck_assert_int_gt(id, 0);
+	destroy((uint32_t)id);
+	ck_assert_uint_eq(amd->count + amd->device_map.writes, 0);
+}
+END_TEST
+
+/* --- what is made, and in which order (8, 13) --- */
+
+START_TEST(a_viommu_is_checked_before_anything_is_taken)
+{
+	const struct {
+		uint32_t type, length;
+		uint64_t data;
+		int error;
+	} rows[] = {
+		{1, 8, world->data, EOPNOTSUPP}, {2, 8, world->data, EOPNOTSUPP},
+		{4, 8, world->data, EOPNOTSUPP}, {3, 0, world->data, EINVAL},
+		{3, 4, world->data, EINVAL},     {3, 16, world->data, EINVAL},
+		{3, 8, NOWHERE, EFAULT},
+	};
+	make_parent();
+	amd_world_look(amd);
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		ck_assert_int_eq(viommu_alloc(rows[i].type, parent, rows[i].length, rows[i].data),
+				 -rows[i].error);
+	ck_assert_int_eq(viommu_alloc(3, amd_world_hwpt(amd, 0), 8, world->data), -EINVAL);
+	ck_assert_uint_eq(amd->count + amd->device_map.writes, 0);
+	ck_assert(!taken(amd->driver->guests, 1));
+	ck_assert(!taken(amd->driver->trans_devids, TOP));
+}
+END_TEST
+
+START_TEST(a_parent_of_another_iommu_is_refused)
+{
+	struct amd *other = amd_world_second(amd, 0x200000000);
+	make_parent();
+	amd_world_add(amd, other, "/dev/vfio/devices/vfio1", AMD_DEVICE, false, &amd->device);
+	ck_assert_int_eq(viommu_alloc(3, parent, 8, world->data), -EINVAL);
+}
+END_TEST
+
+/* RESET_VMMIO and wait; the table entry, INVALIDATE_DEVTAB_ENTRY, wait; Misc Control; the maps. */
+START_TEST(a_guest_is_reset_then_gets_its_trans_devid_then_its_maps)
+{
+	static const struct amd_command reset = {{0xa000000090000001, 0}};
+	make_parent();
+	amd->watched = TOP;
+	amd_world_look(amd);
+	viommu = new_viommu();
+	unsigned misc = vfcntl_place(VFCNTL_MISC);
+	ck_assert(AMD_SENT_FIRST(amd, reset, AMD_WAIT, {{0x200000000000ffff, 0}}, AMD_WAIT));
+	ck_assert_uint_gt(misc, amd_world_command(amd, CMD_COMPLETION_WAIT, 1));
+	ck_assert_uint_lt(misc, amd->count);
+	ck_assert_uint_eq(amd->log[misc].value, 0xffff0000);
+	ck_assert_uint_eq(amd->log[misc].width, 8);
+	ck_assert_uint_eq(amd->log[misc].dte.q[0], root_dte);
+	ck_assert_uint_eq(amd->log[misc].dte.q[1], domain_id);
+	/* What is private is flushed before the first entry is written. */
+	unsigned flush = amd_world_command(amd, CMD_INVALIDATE_IOMMU_PAGES, 1);
+	ck_assert_uint_gt(flush, misc);
+	ck_assert_uint_gt(amd->device_map.at, flush + 1);
+	ck_assert_uint_eq(amd->device_map.at, amd->count);
+	ck_assert_uint_eq(amd->domain_map.at, amd->count);
+}
+END_TEST
+
+/* 8: V, TV, IR, IW; the parent's root, Mode and DomainID; GV = 0. */
+START_TEST(the_trans_devid_translates_as_the_parent_does)
+{
+	struct amd_translation got;
+	make_guest();
+	struct amd_dte dte = amd_world_dte(amd, TOP);
+	ck_assert_uint_eq(dte.q[0] & ~DTE_ROOT, 0x6000000000000603);
+	ck_assert_uint_eq(dte.q[0], root_dte);
+	ck_assert_uint_eq(dte.q[1], domain_id);
+	ck_assert_uint_eq(dte.q[3], 0);
+	ck_assert(amd_world_works(amd, TOP, STORE_IOVA + 8, true, &got));
+	uint64_t pa = got.pa.value;
+	ck_assert(amd_world_works(amd, AMD_DEVICE, STORE_IOVA + 8, true, &got));
+	ck_assert_uint_eq(got.pa.value, pa);
+}
+END_TEST
+
+START_TEST(guest_ids_count_up_and_trans_devids_down_and_both_come_back)
+{
+	uint32_t ids[3];
+	make_parent();
+	for (uint16_t i = 0; i < 3; i++) {
+		ids[i] = new_viommu();
+		ck_assert_uint_eq(amd_world_vfcntl(amd, i + 1, VFCNTL_MISC), (uint64_t)(TOP - i)
+										     << 16);
+	}
+	ck_assert_uint_eq(amd_world_vfcntl(amd, 4, VFCNTL_MISC), 0);
+	destroy(ids[1]);
+	ck_assert_uint_eq(amd_world_vfcntl(amd, 2, VFCNTL_MISC), 0);
+	new_viommu();
+	ck_assert_uint_eq(amd_world_vfcntl(amd, 2, VFCNTL_MISC), 0xfffe0000);
+	ck_assert_uint_eq(amd_world_vfcntl(amd, 3, VFCNTL_MISC), 0xfffd0000);
+}
+END_TEST
+
+/* 7: "every GDomainID -> the parent DomainID", "every GDeviceID -> host DeviceID 0". */
+START_TEST(every_id_is_mapped_once_to_the_parent_or_to_device_0)
+{
+	make_parent();
+	amd_world_look(amd);
+	new_viommu();
+	ck_assert_uint_eq(amd->device_map.writes + amd->domain_map.writes, 131072);
+	for (unsigned id = 0; id < GUEST_MAPS; id++) {
+		ck_assert_uint_eq(amd->device_map.times[id], 1);
+		ck_assert_uint_eq(amd->domain_map.times[id], 1);
+		ck_assert_uint_eq(amd->device_map.host[id], 0);
+		ck_assert_uint_eq(amd->domain_map.host[id], domain_id);
+	}
+}
+END_TEST
+
+/* The two tables lie where the guest's number says, and nowhere else. */
+START_TEST(the_maps_of_guests_lie_apart)
+{
+	struct amd_translation got;
+	make_parent();
+	for (uint64_t guest = 1; guest <= 2; guest++) {
+		uint64_t devices = 0x1000000000 + guest * 0x100000;
+		uint64_t domains = 0x2000000000 + guest * 0x80000;
+		ck_assert(!amd_world_works(amd, AMD_OWN_DEVICE, devices, true, &got));
+		ck_assert(!amd_world_works(amd, AMD_OWN_DEVICE, domains, true, &got));
+		new_viommu();
+		ck_assert(amd_world_works(amd, AMD_OWN_DEVICE, devices, true, &got));
+		ck_assert_uint_eq(got.order, 0); /* 4 KB entries in all versions */
+		uint64_t first = got.pa.value;
+		ck_assert(amd_world_works(amd, AMD_OWN_DEVICE, devices + 0xffff0, true, &got));
+		ck_assert_uint_eq(got.pa.value, first + 0xffff0);
+		ck_assert(amd_world_works(amd, AMD_OWN_DEVICE, domains + 0x7fff8, true, &got));
+	}
+}
+END_TEST
+
+START_TEST(a_viommu_acts_for_its_parent_and_reaches_its_domain)
+{
+	make_guest();
+	struct ledger *ledger = &amd->machine->ledger;
+	const struct ledger_binding *binding = ledger_binding(ledger, amd->driver->engine, 1);
+	const struct ledger_binding *device =
+		ledger_binding(ledger, amd->driver->engine, CONTEXT_DEVICE(AMD_DEVICE));
+	ck_assert_ptr_nonnull(binding);
+	ck_assert_uint_eq(binding->holder, device->holder);
+	ck_assert(ledger_guest_reaches(ledger, binding->guest, REACH_DOMAIN, domain_id));
+	ck_assert(!ledger_guest_reaches(ledger, binding->guest, REACH_DOMAIN, domain_id + 1));
+	ck_assert(!ledger_guest_reaches(ledger, binding->guest, REACH_DEVICE, AMD_DEVICE));
+	ck_assert(!ledger_guest_reaches(ledger, binding->guest, REACH_DEVICE, 0));
+}
+END_TEST
+
+/* --- vDEVICE (13) --- */
+
+START_TEST(a_vdevice_is_one_write_to_the_map_and_back)
+{
+	make_guest();
+	struct ledger *ledger = &amd->machine->ledger;
+	uint32_t guest = ledger_binding(ledger, amd->driver->engine, 1)->guest;
+	int64_t id = world_vdevice(world, viommu, amd->device, VIRT_ID);
+	ck_assert_int_gt(id, 0);
+	ck_assert_uint_eq(amd->device_map.writes, 1);
+	ck_assert_uint_eq(amd->device_map.times[VIRT_ID], 1);
+	ck_assert_uint_eq(amd->device_map.host[VIRT_ID], AMD_DEVICE);
+	ck_assert(ledger_guest_reaches(ledger, guest, REACH_DEVICE, AMD_DEVICE));
+	destroy((uint32_t)id);
+	ck_assert_uint_eq(amd->device_map.writes, 2);
+	ck_assert_uint_eq(amd->device_map.times[VIRT_ID], 2);
+	ck_assert_uint_eq(amd->device_map.host[VIRT_ID], 0);
+	ck_assert(!ledger_guest_reaches(ledger, guest, REACH_DEVICE, AMD_DEVICE));
+	ck_assert_uint_eq(amd->count + amd->domain_map.writes, 0);
+}
+END_TEST
+
+START_TEST(a_virtual_device_id_has_16_bits)
+{
+	make_guest();
+	ck_assert_int_eq(world_vdevice(world, viommu, amd->device, 0x10000), -EINVAL);
+	ck_assert_int_eq(world_vdevice(world, viommu, amd->device, 1ULL << 32), -EINVAL);
+	ck_assert_uint_eq(amd->device_map.writes, 0);
+	ck_assert_int_gt(world_vdevice(world, viommu, amd->device, 0xffff), 0);
+	ck_assert_uint_eq(amd->device_map.host[0xffff], AMD_DEVICE);
+}
+END_TEST
+
+/* --- the VF page (4, 14) --- */
+
+static struct pa page_behind(uint64_t va)
+{
+	uint64_t pfn, run;
+	ck_assert_int_eq(mm_fault(world->process->mm, va_of(va), 1, FAULT_WRITE, &pfn, &run), 0);
+	return pa_of_pfn(pfn);
+}
+
+START_TEST(each_guest_maps_its_own_vf_page_only)
+{
+	uint64_t fd = (uint64_t)world->fd;
+	make_parent();
+	for (uint64_t guest = 1; guest <= 2; guest++) {
+		viommu = new_viommu();
+		ck_assert_int_eq(world_sys(world, SYS_MMAP, 0, 2 * PAGE_SIZE, PROT_RW,
+					   MAP_SHARED_BIT, fd, mmap_offset),
+				 -ENXIO);
+		int64_t va = world_sys(world, SYS_MMAP, 0, PAGE_SIZE, PROT_RW, MAP_SHARED_BIT, fd,
+				       mmap_offset);
+		ck_assert_int_gt(va, 0);
+		ck_assert_uint_eq(page_behind((uint64_t)va).value, AMD_VF_AT + guest * PAGE_SIZE);
+		ck_assert_int_eq(world_destroy(world, viommu), -EBUSY);
+		ck_assert_int_eq(world_sys(world, SYS_MUNMAP, (uint64_t)va, PAGE_SIZE), 0);
+	}
+	destroy(viommu);
+	ck_assert_int_eq(
+		world_sys(world, SYS_MMAP, 0, PAGE_SIZE, PROT_RW, MAP_SHARED_BIT, fd, mmap_offset),
+		-ENXIO);
+}
+END_TEST
+
+/* --- queues (5, 14) --- */
+
+/* The base is the guest's address, the length the 4-bit code; PPR's base is 4 bits higher up. */
+START_TEST(a_queue_is_one_register_write)
+{
+	static const struct {
+		uint32_t type, offset;
+		uint64_t iova, code, value;
+	} rows[] = {
+		{2, 0x20, 0x40000000, 8, 0x40000108},
+		{2, 0x20, 0xffffffffff000, 15, 0xffffffffff10f},
+		{3, 0x28, 0x7fff0000, 9, 0x7fff0109},
+		{4, 0x30, 0x40001000, 10, 0x40001000a},
+	};
+	make_guest();
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		amd_world_look(amd);
+		int64_t id = queue_alloc(rows[i].type, 0, rows[i].iova, rows[i].code);
+		ck_assert_int_gt(id, 0);
+		ck_assert_uint_eq(amd->count, 1);
+		ck_assert_uint_eq(vfcntl_place(rows[i].offset), 0);
+		ck_assert_uint_eq(amd->log[0].value, rows[i].value);
+		ck_assert_uint_eq(amd_world_vfcntl(amd, 1, rows[i].offset), rows[i].value);
+		destroy((uint32_t)id);
+	}
+}
+END_TEST
+
+START_TEST(a_queue_that_is_wrong_is_refused_and_writes_nothing)
+{
+	static const struct {
+		uint32_t type, index;
+		uint64_t iova, length;
+		int error;
+	} rows[] = {
+		{1, 0, RING_IOVA, 8, EOPNOTSUPP},      {5, 0, RING_IOVA, 8, EOPNOTSUPP},
+		{2, 1, RING_IOVA, 8, EINVAL},          {3, 1, RING_IOVA, 8, EINVAL},
+		{4, UINT32_MAX, RING_IOVA, 8, EINVAL}, {2, 0, RING_IOVA, 0, EINVAL},
+		{2, 0, RING_IOVA, 7, EINVAL},          {2, 0, RING_IOVA, 16, EINVAL},
+		{2, 0, RING_IOVA, 4096, EINVAL},       {2, 0, RING_IOVA, UINT64_MAX, EOVERFLOW},
+		{2, 0, RING_IOVA + 0x10, 8, EINVAL},   {3, 0, RING_IOVA + 0x800, 8, EINVAL},
+		{2, 0, 1ULL << 52, 8, EINVAL},
+	};
+	make_guest();
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int64_t result =
+			queue_alloc(rows[i].type, rows[i].index, rows[i].iova, rows[i].length);
+		ck_assert_msg(result == -rows[i].error, "row %u: %ld", i, (long)result);
+	}
+	ck_assert_uint_eq(amd->count, 0);
+	ck_assert_uint_eq(amd_world_vfcntl(amd, 1, VFCNTL_COMMAND), 0);
+}
+END_TEST
+
+START_TEST(a_guests_commands_reach_its_device_and_its_memory)
+{
+	make_guest();
+	ck_assert_int_gt(world_vdevice(world, viommu, amd->device, VIRT_ID), 0);
+	new_ring(8);
+	ck_assert_uint_eq(vf(1, AMD_STATUS - AMD_PAGE3), STATUS_CMD_BUF_RUN);
+	guest_runs(0, amd_command_invalidate_devtab(VIRT_ID));
+	ck_assert_uint_eq(amd_guest_find(amd->iommu, 1)->ring.probe.target, AMD_DEVICE);
+	guest_runs(1, amd_command_invalidate_devtab(VIRT_ID + 1));
+	ck_assert_uint_eq(amd_guest_find(amd->iommu, 1)->ring.probe.target, 0);
+	guest_runs(2, amd_command_invalidate_domain(0x1234));
+	ck_assert_uint_eq(amd_guest_find(amd->iommu, 1)->ring.probe.target, domain_id);
+	guest_runs(3, amd_command_completion_wait(STORE_IOVA, 0xabcdef));
+	ck_assert_uint_eq(stored(), 0xabcdef);
+	ck_assert_uint_eq(vf(1, 0), 4 * COMMAND_SIZE);
+	ck_assert_uint_eq(vf(1, AMD_STATUS - AMD_PAGE3), STATUS_CMD_BUF_RUN);
+}
+END_TEST
+
+/* --- pins (12.3: 7; 15) --- */
+
+START_TEST(a_queues_pages_can_be_unmapped_under_it)
+{
+	make_guest();
+	new_ring(8);
+	ck_assert_int_eq(unmap(RING_IOVA, 2), 2 * PAGE_SIZE);
+	ck_assert_uint_eq(amd_world_vfcntl(amd, 1, VFCNTL_COMMAND), RING_IOVA | 0x108);
+}
+END_TEST
+
+/* Nobody looks whether the address is mapped (12.1 e). */
+START_TEST(a_queue_may_lie_where_nothing_is_mapped)
+{
+	make_guest();
+	ck_assert_int_gt(queue_alloc(IOMMU_HW_QUEUE_TYPE_AMD_CMD, 0, 0x90000000, 8), 0);
+	ck_assert_int_gt(queue_alloc(IOMMU_HW_QUEUE_TYPE_AMD_EVT, 0, 0x90000000, 8), 0);
+}
+END_TEST
+
+/* Code 9 is 8 KiB: both pages are held, until the queue goes. */
+START_TEST(with_a_pin_all_of_the_queue_is_held)
+{
+	make_guest();
+	amd_world_option(amd, KERNEL_HW_QUEUE_PIN, HW_QUEUE_PIN_ON);
+	uint64_t pfn = page_behind(ring_va + PAGE_SIZE).value / PAGE_SIZE;
+	uint32_t pins = memory_frame(&amd->machine->memory, pfn, NULL).pins;
+	uint32_t id = new_ring(9);
+	ck_assert_int_eq(unmap(RING_IOVA, 2), -EBUSY);
+	ck_assert_int_eq(world_destroy(world, viommu), -EBUSY);
+	destroy(id);
+	ck_assert_uint_eq(memory_frame(&amd->machine->memory, pfn, NULL).pins, pins);
+	ck_assert_int_eq(unmap(RING_IOVA, 2), 2 * PAGE_SIZE);
+}
+END_TEST
+
+START_TEST(a_refused_queue_stays_pinned_for_nobody)
+{
+	make_guest();
+	amd_world_option(amd, KERNEL_HW_QUEUE_PIN, HW_QUEUE_PIN_ON);
+	ck_assert_int_eq(queue_alloc(IOMMU_HW_QUEUE_TYPE_AMD_CMD, 1, RING_IOVA, 8), -EINVAL);
+	ck_assert_int_eq(queue_alloc(IOMMU_HW_QUEUE_TYPE_AMD_CMD, 0, RING_IOVA, 7), -EINVAL);
+	ck_assert_int_eq(unmap(RING_IOVA, 2), 2 * PAGE_SIZE);
+}
+END_TEST
+
+/* --- the end of them (12.3: 3, 6) --- */
+
+START_TEST(a_destroyed_queue_stays_enabled_where_it_was)
+{
+	make_guest();
+	uint32_t id = new_ring(8);
+	amd_world_look(amd);
+	destroy(id);
+	ck_assert_uint_eq(amd->count, 0);
+	ck_assert_uint_eq(amd_world_vfcntl(amd, 1, VFCNTL_COMMAND), RING_IOVA | 0x108);
+	guest_runs(0, amd_command_completion_wait(STORE_IOVA, 77));
+	ck_assert_uint_eq(stored(), 77);
+}
+END_TEST
+
+/* The trans_devid's entry allows nothing any more, and its number is free. */
+static void expect_gone(void)
+{
+	struct amd_translation got;
+	unsigned devtab = amd_world_command(amd, CMD_INVALIDATE_DEVTAB_ENTRY, 0);
+	ck_assert_uint_gt(devtab, vfcntl_place(VFCNTL_MISC));
+	ck_assert_uint_lt(devtab, amd->count);
+	ck_assert_uint_eq(amd->log[devtab].command.q[0], 0x200000000000ffff);
+	ck_assert_uint_eq(amd->log[devtab].dte.q[0] & (DTE_V | DTE_TV | DTE_IR | DTE_IW), DTE_V);
+	ck_assert(!amd_world_works(amd, TOP, STORE_IOVA, false, &got));
+	ck_assert(!taken(amd->driver->trans_devids, TOP));
+	ck_assert(!taken(amd->driver->guests, 1));
+	ck_assert_uint_eq(amd_world_vfcntl(amd, 1, VFCNTL_MISC), 0);
+}
+
+static void destroy_viommu(enum amd_destroy_order order)
+{
+	make_guest();
+	destroy(new_ring(8));
+	amd_world_option(amd, KERNEL_AMD_DESTROY, order);
+	amd->watched = TOP;
+	amd_world_look(amd);
+	destroy(viommu);
+}
+
+/* Tables, Misc Control, 131072 map writes, the table entry; no stop and no reset. */
+START_TEST(destroyed_as_posted_the_ring_is_never_told_to_stop)
+{
+	destroy_viommu(AMD_DESTROY_POSTED);
+	unsigned misc = vfcntl_place(VFCNTL_MISC);
+	ck_assert_uint_eq(amd_world_command(amd, CMD_RESET_VMMIO, 0), amd->count);
+	ck_assert_uint_eq(vfcntl_place(VFCNTL_COMMAND), amd->count);
+	ck_assert_uint_eq(amd_world_vfcntl(amd, 1, VFCNTL_COMMAND), RING_IOVA | 0x108);
+	ck_assert_uint_eq(vf(1, AMD_STATUS - AMD_PAGE3) & STATUS_CMD_BUF_RUN, STATUS_CMD_BUF_RUN);
+	ck_assert_uint_lt(amd_world_command(amd, CMD_INVALIDATE_IOMMU_PAGES, 1), misc);
+	ck_assert_uint_lt(misc, amd->device_map.at);
+	ck_assert_uint_eq(amd->device_map.writes + amd->domain_map.writes, 131072);
+	expect_gone();
+}
+END_TEST
+
+/* CmdBufEn := 0, RESET_VMMIO, wait, Misc Control := 0; only then what it used. */
+START_TEST(destroyed_safely_the_ring_stops_first)
+{
+	destroy_viommu(AMD_DESTROY_SAFE);
+	unsigned command = vfcntl_place(VFCNTL_COMMAND), misc = vfcntl_place(VFCNTL_MISC);
+	unsigned reset = amd_world_command(amd, CMD_RESET_VMMIO, 0);
+	unsigned wait = amd_world_command(amd, CMD_COMPLETION_WAIT, 0);
+	ck_assert_uint_lt(command, reset);
+	ck_assert_uint_eq(amd->log[command].value, RING_IOVA | 0x8);
+	ck_assert_uint_lt(reset, wait);
+	ck_assert_uint_eq(amd->log[reset].command.q[0], 0xa000000090000001);
+	ck_assert_uint_lt(wait, misc);
+	ck_assert_uint_lt(misc, amd_world_command(amd, CMD_INVALIDATE_IOMMU_PAGES, 0));
+	ck_assert_uint_eq(amd_world_vfcntl(amd, 1, VFCNTL_COMMAND), 0);
+	expect_gone();
+}
+END_TEST
+
+/* 12.3: 3. Device 0 is the host's and passed through: what was a guest address is physical. */
+START_TEST(after_the_posted_end_the_ring_reads_as_device_0_does)
+{
+	struct amd_translation got;
+	amd_pass_through(amd->driver, 0);
+	destroy_viommu(AMD_DESTROY_POSTED);
+	ck_assert(reads(0x123000, &got));
+	ck_assert_uint_eq(got.pa.value, 0x123000);
+	ck_assert_int_eq(got.path, PATH_BYPASS);
+}
+END_TEST
+
+/* --- what an unmap flushes (12.3: 1) --- */
+
+START_TEST(with_a_device_attached_an_unmap_reaches_the_guests_buffers)
+{
+	struct amd_translation got;
+	make_guest();
+	ck_assert(reads(STORE_IOVA, &got));
+	ck_assert_int_eq(unmap(STORE_IOVA, 1), PAGE_SIZE);
+	ck_assert(AMD_SENT(amd, {{0x3000000000000000 | (uint64_t)domain_id << 32, STORE_IOVA}},
+			   AMD_WAIT));
+	ck_assert(!reads(STORE_IOVA, &got));
+}
+END_TEST
+
+static void unmap_without_a_device(enum amd_flush_coverage coverage)
+{
+	struct amd_translation got;
+	amd_world_option(amd, KERNEL_AMD_FLUSH_COVERAGE, coverage);
+	make_guest();
+	ck_assert_int_eq(amd_world_detach(amd, amd->device_fd), 0);
+	ck_assert(reads(STORE_IOVA, &got));
+	amd_world_look(amd);
+	ck_assert_int_eq(unmap(STORE_IOVA, 1), PAGE_SIZE);
+}
+
+START_TEST(with_no_device_attached_an_unmap_sends_nothing)
+{
+	struct amd_translation got;
+	unmap_without_a_device(AMD_FLUSH_DEVICES);
+	ck_assert_uint_eq(amd_world_commands(amd), 0);
+	ck_assert(reads(STORE_IOVA, &got));
+	ck_assert_int_eq(got.path, PATH_CACHED);
+}
+END_TEST
+
+START_TEST(the_list_of_viommus_would_cover_it)
+{
+	struct amd_translation got;
+	unmap_without_a_device(AMD_FLUSH_VIOMMUS);
+	ck_assert(AMD_SENT(amd, {{0x3000000000000000 | (uint64_t)domain_id << 32, STORE_IOVA}},
+			   AMD_WAIT));
+	ck_assert(!reads(STORE_IOVA, &got));
+}
+END_TEST
+
+/* Without a vIOMMU there is nobody to flush for. */
+START_TEST(a_parent_without_viommu_or_device_is_not_flushed)
+{
+	unmap_without_a_device(AMD_FLUSH_VIOMMUS);
+	destroy(viommu);
+	amd_world_look(amd);
+	ck_assert_int_eq(unmap(RING_IOVA, 2), 2 * PAGE_SIZE);
+	ck_assert_uint_eq(amd_world_commands(amd), 0);
+}
+END_TEST
+
+/* --- a new root (12.3: 2) --- */
+
+START_TEST(a_new_root_reaches_devices_and_not_the_trans_devid)
+{
+	struct amd_translation got;
+	make_guest();
+	amd_world_map(amd, 1ULL << 40, 1);
+	ck_assert_uint_eq(field_get(amd_world_dte(amd, AMD_DEVICE).q[0], DTE_MODE), 4);
+	ck_assert_uint_eq(amd_world_dte(amd, TOP).q[0], root_dte);
+	ck_assert(amd_world_works(amd, AMD_DEVICE, 1ULL << 40, false, &got));
+	ck_assert(!reads(1ULL << 40, &got)); /* it faults, and translates nothing wrongly */
+	ck_assert(reads(STORE_IOVA, &got));
+}
+END_TEST
+
+static TCase *none(void)
+{
+	TCase *tests = tcase_create("none");
+	tcase_add_checked_fixture(tests, setup_none, teardown);
+	tcase_add_test(tests, in_7_3_4_a_viommu_of_any_type_is_made_and_has_no_queue);
+	tcase_add_test(tests, a_vdevice_of_7_3_4_maps_nothing);
+	return tests;
+}
+
+static TCase *posted(void)
+{
+	TCase *tests = tcase_create("posted");
+	tcase_add_checked_fixture(tests, setup_posted, teardown);
+	tcase_add_test(tests, a_viommu_is_checked_before_anything_is_taken);
+	tcase_add_test(tests, a_parent_of_another_iommu_is_refused);
+	tcase_add_test(tests, a_guest_is_reset_then_gets_its_trans_devid_then_its_maps);
+	tcase_add_test(tests, the_trans_devid_translates_as_the_parent_does);
+	tcase_add_test(tests, guest_ids_count_up_and_trans_devids_down_and_both_come_back);
+	tcase_add_test(tests, every_id_is_mapped_once_to_the_parent_or_to_device_0);
+	tcase_add_test(tests, the_maps_of_guests_lie_apart);
+	tcase_add_test(tests, a_viommu_acts_for_its_parent_and_reaches_its_domain);
+	tcase_add_test(tests, a_vdevice_is_one_write_to_the_map_and_back);
+	tcase_add_test(tests, a_virtual_device_id_has_16_bits);
+	tcase_add_test(tests, each_guest_maps_its_own_vf_page_only);
+	tcase_add_test(tests, a_queue_is_one_register_write);
+	tcase_add_test(tests, a_queue_that_is_wrong_is_refused_and_writes_nothing);
+	tcase_add_test(tests, a_guests_commands_reach_its_device_and_its_memory);
+	tcase_add_test(tests, a_queues_pages_can_be_unmapped_under_it);
+	tcase_add_test(tests, a_queue_may_lie_where_nothing_is_mapped);
+	tcase_add_test(tests, with_a_pin_all_of_the_queue_is_held);
+	tcase_add_test(tests, a_refused_queue_stays_pinned_for_nobody);
+	tcase_add_test(tests, a_destroyed_queue_stays_enabled_where_it_was);
+	tcase_add_test(tests, destroyed_as_posted_the_ring_is_never_told_to_stop);
+	tcase_add_test(tests, destroyed_safely_the_ring_stops_first);
+	tcase_add_test(tests, after_the_posted_end_the_ring_reads_as_device_0_does);
+	tcase_add_test(tests, with_a_device_attached_an_unmap_reaches_the_guests_buffers);
+	tcase_add_test(tests, with_no_device_attached_an_unmap_sends_nothing);
+	tcase_add_test(tests, the_list_of_viommus_would_cover_it);
+	tcase_add_test(tests, a_parent_without_viommu_or_device_is_not_flushed);
+	tcase_add_test(tests, a_new_root_reaches_devices_and_not_the_trans_devid);
+	return tests;
+}
+
+int main(void)
+{
+	Suite *suite = suite_create("amd_viommu");
+	suite_add_tcase(suite, none());
+	suite_add_tcase(suite, posted());
+	return run_suite(suite);
+}
