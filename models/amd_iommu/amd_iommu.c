@@ -107,8 +107,10 @@ static void write_control(struct amd_iommu *amd, uint64_t value)
 	if (!(amd->efr & EFR_VIOMMU))
 		value &= ~(CONTROL_VCMD_EN | CONTROL_VIOMMU_EN | CONTROL_GST_BUFFER_TRP);
 	amd->control = value;
-	if (log_starts)
+	if (log_starts) {
 		amd->log.overflow = false;
+		amd->status &= ~STATUS_EVENT_OVERFLOW;
+	}
 	amd->log.enabled = value & CONTROL_EVENT_LOG_EN;
 	amd_ring_enable(&amd->ring, value & CONTROL_CMD_BUF_EN);
 	amd_ring_kick(&amd->ring, 0);
@@ -122,10 +124,7 @@ static void write_cmd_base(struct amd_iommu *amd, uint64_t value)
 	if (amd_ring_running(&amd->ring))
 		return;
 	amd->cmd_base = value;
-	amd->ring.base = value & RING_ADDR;
-	amd->ring.size = ring_bytes(value);
-	amd->ring.head = 0;
-	amd->ring.tail = 0;
+	amd_ring_move(&amd->ring, value & RING_ADDR, ring_bytes(value));
 }
 
 static void write_event_base(struct amd_iommu *amd, uint64_t value)
@@ -137,13 +136,6 @@ static void write_event_base(struct amd_iommu *amd, uint64_t value)
 	amd->log.size = ring_bytes(value);
 	amd->log.head = 0;
 	amd->log.tail = 0;
-}
-
-static void write_status(struct amd_iommu *amd, uint64_t value)
-{
-	amd->status &= ~(value & STATUS_W1C);
-	if (value & STATUS_EVENT_OVERFLOW)
-		amd->log.overflow = false;
 }
 
 static void write_register(struct amd_iommu *amd, uint32_t offset, uint64_t value)
@@ -187,7 +179,7 @@ static void write_register(struct amd_iommu *amd, uint32_t offset, uint64_t valu
 			amd->log.tail = pointer_in(value, amd->log.size);
 		break;
 	case AMD_STATUS:
-		write_status(amd, value);
+		amd->status &= ~(value & STATUS_W1C); /* the log starts with EventLogEn (13) */
 		break;
 	default:
 		break;
@@ -267,6 +259,7 @@ struct amd_iommu *amd_iommu_new(struct machine *machine, const struct amd_board 
 		   field_put(EFR_PASMAX, 15);
 	amd->efr2 = EFR2_GCR3_TRP;
 	LIST_INIT(&amd->endpoints);
+	LIST_INIT(&amd->timeouts);
 	LIST_INIT(&amd->guests);
 	amd_ring_init(&amd->ring, amd, NULL, CONTEXT_HOST_RING);
 	dte_cache_init(&amd->dtes, machine, (uint32_t)profile_get(profile, "dte.entries"));
@@ -292,8 +285,10 @@ static void hash_ring(const struct amd_ring *ring, struct hash *hash)
 	hash_u64(hash, (uint64_t)ring->line_at << 32 | ring->line_count);
 	for (uint32_t i = 0; i < ring->line_count * COMMAND_SIZE; i += 8)
 		hash_u64(hash, load_le64(ring->line + i));
+	hash_u64(hash, ring->line_pa.value);
 	hash_u64(hash, ring->fetch_pa.value);
 	hash_u64(hash, (uint64_t)ring->fetch_at << 32 | ring->fetch_count);
+	hash_u64(hash, ring->dropped << 1 | ring->waited);
 	hash_u64(hash, ring->taken.q[0]);
 	hash_u64(hash, ring->taken.q[1]);
 	hash_u64(hash, ring->iotlb_done_ps);
@@ -324,6 +319,12 @@ static void hash_guest(const struct amd_guest *guest, struct hash *hash)
 void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
 {
 	const struct amd_guest *guest;
+	const struct amd_timeout *timeout;
+	LIST_FOREACH (timeout, &amd->timeouts, link) {
+		hash_u64(hash, timeout->due_ps);
+		hash_u64(hash, timeout->record.q[0]);
+		hash_u64(hash, timeout->record.q[1]);
+	}
 	hash_u64(hash, amd->control);
 	hash_u64(hash, amd->dev_table);
 	hash_u64(hash, amd->cmd_base);

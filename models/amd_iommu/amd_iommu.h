@@ -80,6 +80,7 @@ struct amd_translation {
 	uint8_t order; /* log2 pages of the leaf */
 	bool readable;
 	bool writable;
+	bool invalid_entry;     /* V = 0: forwarded for that */
 	uint64_t cost_ps;       /* of table reads */
 	struct amd_event event; /* of a fault */
 };
@@ -128,13 +129,15 @@ struct amd_ring {
 	enum access_path fetch_path;
 	uint32_t fetch_at;
 	uint32_t fetch_count;
+	bool dropped; /* the ring was stopped meanwhile: what comes back is nobody's */
 	/* Fetched commands: [line_at, line_at + 16 * line_count). */
 	uint8_t line[LINE_COMMANDS * COMMAND_SIZE];
 	uint32_t line_at;
 	uint32_t line_count;
 	struct pa line_pa;
-	/* INVALIDATE_IOTLB_PAGES since the last COMPLETION_WAIT */
-	uint64_t iotlb_done_ps;
+	uint64_t iotlb_done_ps; /* INVALIDATE_IOTLB_PAGES since the last COMPLETION_WAIT */
+	bool waited;            /* for what was under way when this COMPLETION_WAIT was due */
+	struct pa bad_pa;       /* where the command at hand failed */
 	struct amd_command taken;
 	struct probe probe; /* of the command at hand */
 };
@@ -148,16 +151,24 @@ void amd_ring_kick(struct amd_ring *ring, uint64_t delay_ps);
 bool amd_ring_running(const struct amd_ring *ring);
 /* Runs it to its end, or to a stop, at this instant: for work in which time plays no part. */
 void amd_ring_run(struct amd_ring *ring);
-/* It stops at the command it has taken; HEAD_PAST: head stays behind it. */
-void amd_ring_halt(struct amd_ring *ring, bool head_past);
+/* A new base zeroes both pointers (2). */
+void amd_ring_move(struct amd_ring *ring, uint64_t base, uint32_t size);
+/* As it was made: nothing is under way. */
+void amd_ring_reset(struct amd_ring *ring);
 
 /* --- commands (commands.c) --- */
 
 /* Whether the ring takes the command (6.2; amd-viommu 10). */
 bool amd_command_legal(const struct amd_iommu *amd, const struct amd_ring *ring,
 		       const struct amd_command *command);
-/* Executes the taken command; false: the ring has halted, *ERROR is the event's code. */
-bool amd_execute(struct amd_ring *ring, unsigned *error);
+enum amd_result {
+	AMD_DONE,
+	AMD_FAILED,  /* COMMAND_HARDWARE_ERROR, at ring->bad_pa */
+	AMD_FAULTED, /* a guest's buffer is not mapped; it is logged */
+};
+
+/* Executes the taken command. */
+enum amd_result amd_execute(struct amd_ring *ring);
 
 /* --- events (event_log.c) --- */
 
@@ -220,6 +231,17 @@ struct amd_endpoint {
 
 LIST_HEAD(amd_endpoints, amd_endpoint);
 
+/* An invalidation that a device did not answer in time. Lies in the arena until it is logged. */
+struct amd_timeout {
+	LIST_ENTRY(amd_timeout) link;
+	struct amd_iommu *amd;
+	struct event event;
+	uint64_t due_ps;
+	struct amd_event record;
+};
+
+LIST_HEAD(amd_timeouts, amd_timeout);
+
 /* Where the hardware is, and how it is wired. */
 struct amd_board {
 	const char *name; /* literal; of the engine in reports and faults */
@@ -253,6 +275,7 @@ struct amd_iommu {
 	struct tlb buffers; /* leaves of guests' buffers, by trans_devid; amd.buffer_tag says if */
 	struct tlb pdes;    /* tables of level 1 */
 	struct amd_endpoints endpoints;
+	struct amd_timeouts timeouts;
 	struct amd_guests guests;             /* that something has touched */
 	struct amd_guest **guests_by_id[256]; /* high byte, low byte of the GuestID */
 };

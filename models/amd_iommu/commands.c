@@ -60,6 +60,30 @@ static void invalidate_pages(struct amd_ring *ring, uint16_t domain)
 		tlb_remove_range(&amd->pdes, domain, first, last);
 }
 
+static void log_timeout(struct event *event)
+{
+	struct amd_timeout *timeout = event->owner;
+	amd_log_event(timeout->amd, &timeout->record);
+	LIST_REMOVE(timeout, link);
+	arena_delete(timeout->amd->machine->arena, timeout);
+}
+
+/* When the invalidation is given up, and that logged. */
+static uint64_t give_up_after(struct amd_ring *ring, uint16_t device, uint64_t limit_ms)
+{
+	struct amd_iommu *amd = ring->amd;
+	struct amd_timeout *timeout = arena_new(amd->machine->arena, struct amd_timeout);
+	timeout->amd = amd;
+	timeout->event.fn = log_timeout;
+	timeout->event.owner = timeout;
+	timeout->due_ps = amd->machine->clock.now_ps + limit_ms * 1000000000ULL;
+	timeout->record = (struct amd_event){
+		{field_put(EVT_CODE, EVENT_IOTLB_INV_TIMEOUT) | device, ring->probe.pa.value}};
+	LIST_INSERT_HEAD(&amd->timeouts, timeout, link);
+	clock_post(&amd->machine->clock, &timeout->event, timeout->due_ps, EVENT_HARDWARE);
+	return timeout->due_ps;
+}
+
 /* The device answers after a round trip, or is given up after InvTimeOut (3, 8.5). */
 static void invalidate_iotlb(struct amd_ring *ring, uint16_t device)
 {
@@ -71,28 +95,24 @@ static void invalidate_iotlb(struct amd_ring *ring, uint16_t device)
 	bool answers = false;
 	LIST_FOREACH (endpoint, &amd->endpoints, link)
 		answers |= endpoint->device == device && !endpoint->silent;
-	if (!answers && limit_ms != 0) {
-		struct amd_event event = {{field_put(EVT_CODE, EVENT_IOTLB_INV_TIMEOUT) | device,
-					   ring->probe.pa.value}};
-		answer_ps = limit_ms * 1000000000ULL;
-		amd_log_event(amd, &event);
-	}
 	uint64_t done_ps = amd->machine->clock.now_ps + answer_ps;
+	if (!answers)
+		done_ps = limit_ms != 0 ? give_up_after(ring, device, limit_ms) : UINT64_MAX;
 	ring->iotlb_done_ps = done_ps > ring->iotlb_done_ps ? done_ps : ring->iotlb_done_ps;
 }
 
 /* Into the host's memory, or through the guest's translation (amd-viommu 10). */
-static bool store(struct amd_ring *ring, unsigned *error)
+static enum amd_result store(struct amd_ring *ring)
 {
 	struct amd_iommu *amd = ring->amd;
 	uint64_t address = ring->taken.q[0] & CMD_STORE_ADDR;
 	struct amd_translation translation = {.pa = pa_of(address), .path = PATH_PHYSICAL};
-	*error = EVENT_COMMAND_HARDWARE_ERROR;
 	if (ring->guest != NULL &&
 	    amd_guest_translate(ring->guest, address, true, &translation) != AMD_TRANSLATED) {
-		*error = EVENT_IO_PAGE_FAULT;
 		amd_log_buffer_fault(ring->guest, translation.event, EVT_VCMD);
-		return option_get(&amd->assumptions, AMD_FAULT_STOP) == AMD_FAULT_SKIPS;
+		return option_get(&amd->assumptions, AMD_FAULT_STOP) == AMD_FAULT_SKIPS
+			       ? AMD_DONE
+			       : AMD_FAULTED;
 	}
 	struct access access = {
 		.context = ring->context,
@@ -102,21 +122,27 @@ static bool store(struct amd_ring *ring, unsigned *error)
 		.pa = translation.pa,
 		.index = ring->probe.index,
 	};
-	return port_write_u64(&amd->port, &access, ring->taken.q[1]) == PORT_OK;
+	if (port_write_u64(&amd->port, &access, ring->taken.q[1]) == PORT_OK)
+		return AMD_DONE;
+	ring->bad_pa = translation.pa;
+	return AMD_FAILED;
 }
 
 /* Store before interrupt (8.3). */
-static bool completion_wait(struct amd_ring *ring, unsigned *error)
+static enum amd_result completion_wait(struct amd_ring *ring)
 {
 	struct amd_iommu *amd = ring->amd;
+	enum amd_result result = AMD_DONE;
 	ring->iotlb_done_ps = 0;
-	if ((ring->taken.q[0] & CMD_STORE) && !store(ring, error))
-		return false;
+	if (ring->taken.q[0] & CMD_STORE)
+		result = store(ring);
+	if (result != AMD_DONE)
+		return result;
 	if ((ring->taken.q[0] & CMD_INTERRUPT) && ring->guest == NULL)
 		amd_raise_status(amd, STATUS_COMWAIT_INT, amd->control & CONTROL_COMWAIT_INT_EN);
 	else if (ring->taken.q[0] & CMD_INTERRUPT)
 		ring->guest->status |= STATUS_COMWAIT_INT; /* its route is not known */
-	return true;
+	return AMD_DONE;
 }
 
 static void invalidate_all(struct amd_ring *ring)
@@ -136,39 +162,39 @@ static void reset_vmmio(struct amd_ring *ring)
 		amd_guest_reset(guest);
 }
 
-bool amd_execute(struct amd_ring *ring, unsigned *error)
+enum amd_result amd_execute(struct amd_ring *ring)
 {
 	uint16_t number;
-	*error = EVENT_COMMAND_HARDWARE_ERROR;
+	ring->bad_pa = ring->probe.pa;
 	switch (amd_command_opcode(&ring->taken)) {
 	case CMD_COMPLETION_WAIT:
-		return completion_wait(ring, error);
+		return completion_wait(ring);
 	case CMD_INVALIDATE_DEVTAB_ENTRY:
 		if (!own_device(ring, &number))
-			return false;
+			return AMD_FAILED;
 		dte_cache_drop(&ring->amd->dtes, number);
 		tlb_remove_domain(&ring->amd->buffers, number);
-		return true;
+		return AMD_DONE;
 	case CMD_INVALIDATE_IOMMU_PAGES:
 		if (!own_domain(ring, &number))
-			return false;
+			return AMD_FAILED;
 		invalidate_pages(ring, number);
-		return true;
+		return AMD_DONE;
 	case CMD_INVALIDATE_IOTLB_PAGES:
 		if (!own_device(ring, &number))
-			return false;
+			return AMD_FAILED;
 		invalidate_iotlb(ring, number);
-		return true;
+		return AMD_DONE;
 	case CMD_INVALIDATE_INTERRUPT_TABLE:
 	case CMD_COMPLETE_PPR_REQUEST:
-		return own_device(ring, &number);
+		return own_device(ring, &number) ? AMD_DONE : AMD_FAILED;
 	case CMD_INVALIDATE_IOMMU_ALL:
 		invalidate_all(ring);
-		return true;
+		return AMD_DONE;
 	case CMD_RESET_VMMIO:
 		reset_vmmio(ring);
-		return true;
+		return AMD_DONE;
 	default: /* PREFETCH_IOMMU_PAGES, a hint; INSERT_GUEST_EVENT, whose payload is not known */
-		return true;
+		return AMD_DONE;
 	}
 }

@@ -40,11 +40,8 @@ void amd_guest_reset(struct amd_guest *guest)
 {
 	bool stops = option_get(&guest->amd->assumptions, AMD_RESET_VMMIO) == AMD_RESET_STOPS;
 	if (stops) {
-		amd_ring_enable(&guest->ring, false);
+		amd_ring_reset(&guest->ring);
 		guest->command = 0;
-		guest->ring.head = 0;
-		guest->ring.tail = 0;
-		guest->ring.size = 0;
 	}
 	guest->misc = 0;
 	guest->event = 0;
@@ -78,7 +75,7 @@ enum amd_translate_result amd_guest_translate(struct amd_guest *guest, uint64_t 
 		memset(translation, 0, sizeof(*translation));
 	else
 		result = amd_translate(amd, device, address, write, buffer_cache(amd), translation);
-	if (result == AMD_TRANSLATED && translation->path == PATH_BYPASS &&
+	if (result == AMD_TRANSLATED && translation->invalid_entry &&
 	    option_get(&amd->assumptions, AMD_DTE_V0) == AMD_DTE_V0_FAULTS)
 		none = true;
 	if (!none)
@@ -174,35 +171,41 @@ static uint64_t vfcntl_register(const struct amd_guest *guest, uint32_t offset)
 	}
 }
 
+/* One register says where, how long and whether: a ring that runs keeps its base until it is stopped. */
 static void write_command(struct amd_guest *guest, uint64_t value)
 {
 	struct amd_ring *ring = &guest->ring;
-	bool moved = (value & (GUEST_BASE | GUEST_CMD_LENGTH)) !=
-		     (guest->command & (GUEST_BASE | GUEST_CMD_LENGTH));
+	uint64_t base = value & GUEST_BASE;
+	uint32_t size = ring_bytes(field_get(value, GUEST_CMD_LENGTH));
 	guest->command =
 		value & (GUEST_BASE | GUEST_CMD_LENGTH | GUEST_CMD_EN | GUEST_CMD_COMWAIT_EN);
-	if (moved && !amd_ring_running(ring)) {
-		ring->base = value & GUEST_BASE;
-		ring->size = ring_bytes(field_get(value, GUEST_CMD_LENGTH));
-		ring->head = 0;
-		ring->tail = 0;
-	}
-	amd_ring_enable(ring, value & GUEST_CMD_EN);
+	if (!(value & GUEST_CMD_EN))
+		amd_ring_enable(ring, false);
+	if (!amd_ring_running(ring) && (ring->base != base || ring->size != size))
+		amd_ring_move(ring, base, size);
+	if (value & GUEST_CMD_EN)
+		amd_ring_enable(ring, true);
 }
 
 static void write_event(struct amd_guest *guest, uint64_t value)
 {
 	struct amd_event_log *log = &guest->log;
-	bool moved = ((value ^ guest->event) & (GUEST_BASE | GUEST_EVENT_LENGTH)) != 0;
+	uint64_t base = value & GUEST_BASE;
+	uint32_t size = ring_bytes(field_get(value, GUEST_EVENT_LENGTH));
+	bool starts = (value & GUEST_EVENT_EN) && !log->enabled;
 	guest->event = value;
-	if (moved && !amd_event_log_running(guest->amd, log)) {
-		log->base = value & GUEST_BASE;
-		log->size = ring_bytes(field_get(value, GUEST_EVENT_LENGTH));
+	if (!(value & GUEST_EVENT_EN))
+		log->enabled = false;
+	if (!amd_event_log_running(guest->amd, log) && (log->base != base || log->size != size)) {
+		log->base = base;
+		log->size = size;
 		log->head = 0;
 		log->tail = 0;
 	}
-	if ((value & GUEST_EVENT_EN) && !log->enabled)
+	if (starts) {
 		log->overflow = false;
+		guest->status &= ~STATUS_EVENT_OVERFLOW;
+	}
 	log->enabled = value & GUEST_EVENT_EN;
 }
 
@@ -303,8 +306,6 @@ static void write_vf(struct amd_guest *guest, uint32_t offset, uint64_t value)
 		break;
 	case AMD_STATUS:
 		guest->status &= ~(value & STATUS_W1C);
-		if (value & STATUS_EVENT_OVERFLOW)
-			guest->log.overflow = false;
 		break;
 	default:
 		break;

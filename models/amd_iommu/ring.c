@@ -21,7 +21,9 @@ static bool ready(const struct amd_ring *ring)
 
 bool amd_ring_running(const struct amd_ring *ring)
 {
-	return ring->enabled && !ring->halted && (ring->amd->control & CONTROL_IOMMU_EN);
+	uint64_t needed =
+		CONTROL_IOMMU_EN | (ring->guest != NULL ? CONTROL_VCMD_EN | CONTROL_VIOMMU_EN : 0);
+	return ring->enabled && !ring->halted && (ring->amd->control & needed) == needed;
 }
 
 static bool runnable(const struct amd_ring *ring)
@@ -40,6 +42,15 @@ static void post_work(struct amd_ring *ring, uint64_t delay_ps)
 	struct clock *clock = &ring->amd->machine->clock;
 	ring->due_ps = clock->now_ps + delay_ps;
 	clock_post(clock, &ring->work, ring->due_ps, EVENT_HARDWARE);
+}
+
+/* It stops at the command behind which head is; POLICY: the assumption that says where head stands. */
+static void halt(struct amd_ring *ring, enum amd_assumption policy)
+{
+	if (option_get(&ring->amd->assumptions, policy) == AMD_HEAD_AT)
+		ring->head = wrap(ring, ring->head - COMMAND_SIZE);
+	ring->halted = true;
+	ring->line_count = 0;
 }
 
 /* --- fetch --- */
@@ -62,6 +73,7 @@ static bool begin_fetch(struct amd_ring *ring, uint64_t *cost_ps)
 	struct amd_translation translation = {.path = PATH_PHYSICAL};
 	ring->fetch_at = ring->head;
 	ring->fetch_count = fetch_count(ring);
+	ring->dropped = false;
 	if (ring->guest == NULL) {
 		translation.pa = pa_of(ring->base + ring->head);
 	} else if (amd_guest_translate(ring->guest, ring->base + ring->head, false, &translation) !=
@@ -71,9 +83,8 @@ static bool begin_fetch(struct amd_ring *ring, uint64_t *cost_ps)
 			ring->head = wrap(ring, ring->head + ring->fetch_count * COMMAND_SIZE);
 			return false;
 		}
-		if (option_get(&ring->amd->assumptions, AMD_FAULT_HEAD) == AMD_HEAD_PAST)
-			ring->head = wrap(ring, ring->head + COMMAND_SIZE);
-		amd_ring_halt(ring, true);
+		ring->head = wrap(ring, ring->head + COMMAND_SIZE);
+		halt(ring, AMD_FAULT_HEAD);
 		return false;
 	}
 	ring->fetch_pa = translation.pa;
@@ -101,30 +112,26 @@ static enum port_status fetch(struct amd_ring *ring)
 
 /* --- stops --- */
 
-void amd_ring_halt(struct amd_ring *ring, bool head_past)
+static void tell_stop(struct amd_ring *ring, unsigned code)
 {
-	if (!head_past)
-		ring->head = wrap(ring, ring->head - COMMAND_SIZE);
-	ring->halted = true;
-	ring->line_count = 0;
-}
-
-/* Logs why and halts; the event has the physical address of the command (6.1, 13). */
-static void stop_with(struct amd_ring *ring, unsigned code)
-{
-	struct amd_iommu *amd = ring->amd;
 	struct probe *probe = &ring->probe;
-	struct amd_event event = {{field_put(EVT_CODE, code), probe->pa.value}};
-	bool past = option_get(&amd->assumptions, AMD_HALT_HEAD) == AMD_HEAD_PAST;
 	probe->kind = PROBE_STOPPED;
 	probe->error = code;
 	probe->effect = EFFECT_NONE;
 	probe->removed = 0;
-	probe->time_ps = amd->machine->clock.now_ps;
-	machine_tell_probe(amd->machine, probe);
+	probe->time_ps = ring->amd->machine->clock.now_ps;
+	machine_tell_probe(ring->amd->machine, probe);
+}
+
+/* Logs why and halts; the event has a physical address: the command's, or where it failed (6.1, 13). */
+static void stop_with(struct amd_ring *ring, unsigned code, struct pa pa)
+{
+	struct amd_iommu *amd = ring->amd;
+	struct amd_event event = {{field_put(EVT_CODE, code), pa.value}};
+	tell_stop(ring, code);
 	if (code == EVENT_COMMAND_HARDWARE_ERROR)
 		event.q[0] |= field_put(EVT_TYPE, EVT_TYPE_DATA_ERROR);
-	amd_ring_halt(ring, past);
+	halt(ring, AMD_HALT_HEAD);
 	if (ring->guest == NULL ||
 	    option_get(&amd->assumptions, AMD_ILLEGAL_LOG) == AMD_ILLEGAL_TO_HOST) {
 		if (ring->guest != NULL)
@@ -133,7 +140,7 @@ static void stop_with(struct amd_ring *ring, unsigned code)
 		return;
 	}
 	/* The guest's log speaks of the guest's address. */
-	event.q[1] = ring->base + probe->index * COMMAND_SIZE;
+	event.q[1] = ring->base + ring->probe.index * COMMAND_SIZE;
 	amd_log_guest_event(ring->guest, &event);
 }
 
@@ -160,28 +167,34 @@ static bool take(struct amd_ring *ring)
 	probe->fetched[0] = probe->ran[0] = ring->taken.q[0];
 	probe->fetched[1] = probe->ran[1] = ring->taken.q[1];
 	ring->head = wrap(ring, ring->head + COMMAND_SIZE);
+	ring->waited = false;
 	if (amd_command_legal(ring->amd, ring, &ring->taken))
 		return true;
-	stop_with(ring, EVENT_ILLEGAL_COMMAND_ERROR);
+	stop_with(ring, EVENT_ILLEGAL_COMMAND_ERROR, probe->pa);
 	return false;
 }
 
 static bool execute(struct amd_ring *ring)
 {
 	struct probe *probe = &ring->probe;
-	unsigned error = 0;
 	probe->kind = PROBE_EXECUTED;
 	probe->error = 0;
 	probe->effect = EFFECT_NONE;
 	probe->target = 0;
 	probe->removed = 0;
 	probe->time_ps = ring->amd->machine->clock.now_ps;
-	if (!amd_execute(ring, &error)) {
-		stop_with(ring, error);
+	switch (amd_execute(ring)) {
+	case AMD_DONE:
+		machine_tell_probe(ring->amd->machine, probe);
+		return true;
+	case AMD_FAULTED:
+		tell_stop(ring, EVENT_IO_PAGE_FAULT);
+		halt(ring, AMD_FAULT_HEAD);
+		return false;
+	default:
+		stop_with(ring, EVENT_COMMAND_HARDWARE_ERROR, ring->bad_pa);
 		return false;
 	}
-	machine_tell_probe(ring->amd->machine, probe);
-	return true;
 }
 
 /*
@@ -193,7 +206,7 @@ static uint64_t in_flight_ps(struct amd_ring *ring)
 	struct amd_iommu *amd = ring->amd;
 	uint64_t until_ps = 0;
 	const struct amd_guest *guest;
-	if (ring->guest != NULL || amd_command_opcode(&ring->taken) != CMD_COMPLETION_WAIT)
+	if (ring->guest != NULL)
 		return 0;
 	LIST_FOREACH (guest, &amd->guests, link) {
 		if (guest->ring.state != RING_FETCHING)
@@ -233,15 +246,31 @@ static void go_on(struct amd_ring *ring)
 static void fetched(struct amd_ring *ring)
 {
 	bool good = fetch(ring) == PORT_OK;
-	bool wanted = amd_ring_running(ring) && ring->head == ring->fetch_at;
+	bool wanted = amd_ring_running(ring) && ring->head == ring->fetch_at && !ring->dropped;
 	if (!wanted) {
 		ring->line_count = 0;
 	} else if (!good) {
 		ring->probe.pa = ring->fetch_pa;
 		ring->probe.index = ring->head / COMMAND_SIZE;
 		ring->head = wrap(ring, ring->head + COMMAND_SIZE);
-		stop_with(ring, EVENT_COMMAND_HARDWARE_ERROR);
+		stop_with(ring, EVENT_COMMAND_HARDWARE_ERROR, ring->fetch_pa);
 	}
+}
+
+/* Whether the taken command is due; a COMPLETION_WAIT asks once what it has to wait for. */
+static bool is_due(struct amd_ring *ring)
+{
+	uint64_t now_ps = ring->amd->machine->clock.now_ps, until_ps;
+	if (amd_command_opcode(&ring->taken) != CMD_COMPLETION_WAIT)
+		return true;
+	if (ring->iotlb_done_ps == UINT64_MAX)
+		return false; /* a device that never answers, and no limit (3) */
+	until_ps = ring->waited ? 0 : in_flight_ps(ring);
+	ring->waited = true;
+	if (until_ps == 0 || until_ps < now_ps)
+		return true;
+	post_work(ring, until_ps - now_ps);
+	return false;
 }
 
 static void work(struct event *event)
@@ -250,11 +279,8 @@ static void work(struct event *event)
 	if (ring->state == RING_FETCHING) {
 		fetched(ring);
 	} else if (ring->state == RING_EXECUTING) {
-		uint64_t until_ps = in_flight_ps(ring);
-		if (until_ps >= ring->amd->machine->clock.now_ps && until_ps != 0) {
-			post_work(ring, until_ps - ring->amd->machine->clock.now_ps);
+		if (!is_due(ring))
 			return;
-		}
 		execute(ring);
 	}
 	go_on(ring);
@@ -296,7 +322,24 @@ void amd_ring_enable(struct amd_ring *ring, bool enabled)
 	ring->enabled = enabled;
 	ring->halted = false;
 	ring->line_count = 0;
+	ring->dropped = true;
 	amd_ring_kick(ring, 0);
+}
+
+void amd_ring_move(struct amd_ring *ring, uint64_t base, uint32_t size)
+{
+	ring->base = base;
+	ring->size = size;
+	ring->head = 0;
+	ring->tail = 0;
+	ring->line_count = 0;
+	ring->dropped = true;
+}
+
+void amd_ring_reset(struct amd_ring *ring)
+{
+	clock_cancel(&ring->amd->machine->clock, &ring->work);
+	amd_ring_init(ring, ring->amd, ring->guest, ring->context);
 }
 
 void amd_ring_kick(struct amd_ring *ring, uint64_t delay_ps)

@@ -61,7 +61,7 @@ static enum amd_translate_result fetch_dte(struct walk *walk, struct amd_dte *dt
 	uint64_t entries = (field_get(amd->dev_table, DEV_TABLE_SIZE) + 1) * PAGE_SIZE / DTE_SIZE;
 	uint8_t bytes[DTE_SIZE];
 	if (walk->device >= entries)
-		return fault(walk, EVENT_ILLEGAL_DEV_TABLE_ENTRY, 0, walk->address);
+		return fault(walk, EVENT_ILLEGAL_DEV_TABLE_ENTRY, 0, walk->address & ~3ULL);
 	struct access access = {
 		.context = CONTEXT_DEVICE(walk->device),
 		.purpose = ACCESS_CONFIG_FETCH,
@@ -245,7 +245,7 @@ static enum amd_translate_result translate_paged(struct walk *walk, enum amd_lea
 	struct tlb_entry leaf = {.tag = {.domain = tag}};
 	const struct tlb_entry *known = NULL;
 	if (mode > levels_supported(amd))
-		return fault(walk, EVENT_ILLEGAL_DEV_TABLE_ENTRY, 0, walk->address);
+		return fault(walk, EVENT_ILLEGAL_DEV_TABLE_ENTRY, 0, walk->address & ~3ULL);
 	if (mode < LEVELS_MAX && walk->address >> amd_level_shift(mode + 1) != 0)
 		return page_fault(walk, 0);
 	if (cache != AMD_LEAVES_NOWHERE)
@@ -284,10 +284,12 @@ enum amd_translate_result amd_translate(struct amd_iommu *amd, uint16_t device, 
 		return result;
 	const struct amd_dte *dte = walk.dte;
 	translation->domain = (uint16_t)field_get(dte->q[1], DTE_DOMAIN);
-	if (!(dte->q[0] & DTE_V))
+	if (!(dte->q[0] & DTE_V)) {
+		translation->invalid_entry = true;
 		return forward(&walk, true, true);
+	}
 	if ((dte->q[0] & DTE_Q0_RESERVED) || (dte->q[1] & DTE_Q1_RESERVED))
-		return fault(&walk, EVENT_ILLEGAL_DEV_TABLE_ENTRY, EVT_RZ, address);
+		return fault(&walk, EVENT_ILLEGAL_DEV_TABLE_ENTRY, EVT_RZ, address & ~3ULL);
 	if (!(dte->q[0] & DTE_TV))
 		return page_fault(&walk, 0);
 	if (field_get(dte->q[0], DTE_MODE) != 0)

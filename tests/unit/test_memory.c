@@ -638,6 +638,17 @@ START_TEST(changed_entry_of_a_filled_table_is_the_only_one)
 }
 END_TEST
 
+START_TEST(page_that_only_ends_as_it_begins_is_kept_whole)
+{
+	uint64_t pfn = take(1), entry = 7, other = 9, got;
+	for (uint64_t at = 0; at < PAGE_SIZE; at += 8)
+		memory_write(&memory, pa_of(pfn * PAGE_SIZE + at), at == 800 ? &other : &entry,
+			     sizeof(entry), OWNER);
+	memory_read(&memory, pa_of(pfn * PAGE_SIZE + 800), &got, sizeof(got));
+	ck_assert_uint_eq(got, other);
+}
+END_TEST
+
 /* The same bytes, folded or not, are the same state. */
 START_TEST(hash_is_of_bytes_not_of_their_keeping)
 {
@@ -809,6 +820,7 @@ static Suite *suite(void)
 	tcase_add_test(contents, hash_follows_chance);
 	tcase_add_test(contents, filled_table_takes_little_and_reads_as_it_was_written);
 	tcase_add_test(contents, changed_entry_of_a_filled_table_is_the_only_one);
+	tcase_add_test(contents, page_that_only_ends_as_it_begins_is_kept_whole);
 	tcase_add_test(contents, hash_is_of_bytes_not_of_their_keeping);
 	tcase_add_test(contents, page_has_bytes_once_it_was_written);
 	suite_add_tcase(s, contents);
