@@ -106,6 +106,11 @@ static void write_control(struct amd_iommu *amd, uint64_t value)
 	/* What has no feature bit does not stick where the feature is missing. */
 	if (!(amd->efr & EFR_VIOMMU))
 		value &= ~(CONTROL_VCMD_EN | CONTROL_VIOMMU_EN | CONTROL_GST_BUFFER_TRP);
+	if ((amd->control ^ value) & (CONTROL_IOMMU_EN | CONTROL_VCMD_EN | CONTROL_VIOMMU_EN)) {
+		amd_ring_forget(&amd->ring);
+		LIST_FOREACH (guest, &amd->guests, link)
+			amd_ring_forget(&guest->ring);
+	}
 	amd->control = value;
 	if (log_starts) {
 		amd->log.overflow = false;
@@ -288,7 +293,7 @@ static void hash_ring(const struct amd_ring *ring, struct hash *hash)
 	hash_u64(hash, ring->line_pa.value);
 	hash_u64(hash, ring->fetch_pa.value);
 	hash_u64(hash, (uint64_t)ring->fetch_at << 32 | ring->fetch_count);
-	hash_u64(hash, ring->dropped << 1 | ring->waited);
+	hash_u64(hash, ring->moved << 2 | ring->dropped << 1 | ring->waited);
 	hash_u64(hash, ring->taken.q[0]);
 	hash_u64(hash, ring->taken.q[1]);
 	hash_u64(hash, ring->iotlb_done_ps);

@@ -137,7 +137,9 @@ struct amd_ring {
 	struct pa line_pa;
 	uint64_t iotlb_done_ps; /* INVALIDATE_IOTLB_PAGES since the last COMPLETION_WAIT */
 	bool waited;            /* for what was under way when this COMPLETION_WAIT was due */
-	struct pa bad_pa;       /* where the command at hand failed */
+	bool moved;       /* since the command at hand was taken: it can't halt what is there now */
+	struct pa bad_pa; /* where the command at hand failed, */
+	uint64_t bad_input; /* in the guest's addresses */
 	struct amd_command taken;
 	struct probe probe; /* of the command at hand */
 };
@@ -151,6 +153,8 @@ void amd_ring_kick(struct amd_ring *ring, uint64_t delay_ps);
 bool amd_ring_running(const struct amd_ring *ring);
 /* Runs it to its end, or to a stop, at this instant: for work in which time plays no part. */
 void amd_ring_run(struct amd_ring *ring);
+/* What was fetched ahead is dropped: a part of what lets rings run was switched. */
+void amd_ring_forget(struct amd_ring *ring);
 /* A new base zeroes both pointers (2). */
 void amd_ring_move(struct amd_ring *ring, uint64_t base, uint32_t size);
 /* As it was made: nothing is under way. */

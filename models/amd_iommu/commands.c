@@ -125,6 +125,7 @@ static enum amd_result store(struct amd_ring *ring)
 	if (port_write_u64(&amd->port, &access, ring->taken.q[1]) == PORT_OK)
 		return AMD_DONE;
 	ring->bad_pa = translation.pa;
+	ring->bad_input = address;
 	return AMD_FAILED;
 }
 

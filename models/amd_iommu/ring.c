@@ -47,6 +47,8 @@ static void post_work(struct amd_ring *ring, uint64_t delay_ps)
 /* It stops at the command behind which head is; POLICY: the assumption that says where head stands. */
 static void halt(struct amd_ring *ring, enum amd_assumption policy)
 {
+	if (ring->moved)
+		return;
 	if (option_get(&ring->amd->assumptions, policy) == AMD_HEAD_AT)
 		ring->head = wrap(ring, ring->head - COMMAND_SIZE);
 	ring->halted = true;
@@ -74,6 +76,7 @@ static bool begin_fetch(struct amd_ring *ring, uint64_t *cost_ps)
 	ring->fetch_at = ring->head;
 	ring->fetch_count = fetch_count(ring);
 	ring->dropped = false;
+	ring->moved = false;
 	if (ring->guest == NULL) {
 		translation.pa = pa_of(ring->base + ring->head);
 	} else if (amd_guest_translate(ring->guest, ring->base + ring->head, false, &translation) !=
@@ -140,11 +143,18 @@ static void stop_with(struct amd_ring *ring, unsigned code, struct pa pa)
 		return;
 	}
 	/* The guest's log speaks of the guest's address. */
-	event.q[1] = ring->base + ring->probe.index * COMMAND_SIZE;
+	event.q[1] = ring->bad_input;
 	amd_log_guest_event(ring->guest, &event);
 }
 
 /* --- commands --- */
+
+/* A device that never answers, and no limit (3). */
+static bool waits_for_ever(const struct amd_ring *ring)
+{
+	return ring->iotlb_done_ps == UINT64_MAX &&
+	       amd_command_opcode(&ring->taken) == CMD_COMPLETION_WAIT;
+}
 
 static uint64_t service_ps(const struct amd_ring *ring)
 {
@@ -168,6 +178,8 @@ static bool take(struct amd_ring *ring)
 	probe->fetched[1] = probe->ran[1] = ring->taken.q[1];
 	ring->head = wrap(ring, ring->head + COMMAND_SIZE);
 	ring->waited = false;
+	ring->moved = false;
+	ring->bad_input = ring->base + probe->index * COMMAND_SIZE;
 	if (amd_command_legal(ring->amd, ring, &ring->taken))
 		return true;
 	stop_with(ring, EVENT_ILLEGAL_COMMAND_ERROR, probe->pa);
@@ -231,7 +243,8 @@ static void go_on(struct amd_ring *ring)
 			if (!take(ring))
 				return;
 			ring->state = RING_EXECUTING;
-			post_work(ring, service_ps(ring));
+			if (!waits_for_ever(ring))
+				post_work(ring, service_ps(ring));
 			return;
 		}
 		if (!begin_fetch(ring, &cost_ps))
@@ -252,6 +265,7 @@ static void fetched(struct amd_ring *ring)
 	} else if (!good) {
 		ring->probe.pa = ring->fetch_pa;
 		ring->probe.index = ring->head / COMMAND_SIZE;
+		ring->bad_input = ring->base + ring->fetch_at;
 		ring->head = wrap(ring, ring->head + COMMAND_SIZE);
 		stop_with(ring, EVENT_COMMAND_HARDWARE_ERROR, ring->fetch_pa);
 	}
@@ -263,8 +277,8 @@ static bool is_due(struct amd_ring *ring)
 	uint64_t now_ps = ring->amd->machine->clock.now_ps, until_ps;
 	if (amd_command_opcode(&ring->taken) != CMD_COMPLETION_WAIT)
 		return true;
-	if (ring->iotlb_done_ps == UINT64_MAX)
-		return false; /* a device that never answers, and no limit (3) */
+	if (waits_for_ever(ring))
+		return false;
 	until_ps = ring->waited ? 0 : in_flight_ps(ring);
 	ring->waited = true;
 	if (until_ps == 0 || until_ps < now_ps)
@@ -321,9 +335,14 @@ void amd_ring_enable(struct amd_ring *ring, bool enabled)
 		return;
 	ring->enabled = enabled;
 	ring->halted = false;
+	amd_ring_forget(ring);
+	amd_ring_kick(ring, 0);
+}
+
+void amd_ring_forget(struct amd_ring *ring)
+{
 	ring->line_count = 0;
 	ring->dropped = true;
-	amd_ring_kick(ring, 0);
 }
 
 void amd_ring_move(struct amd_ring *ring, uint64_t base, uint32_t size)
@@ -332,8 +351,8 @@ void amd_ring_move(struct amd_ring *ring, uint64_t base, uint32_t size)
 	ring->size = size;
 	ring->head = 0;
 	ring->tail = 0;
-	ring->line_count = 0;
-	ring->dropped = true;
+	ring->moved = true;
+	amd_ring_forget(ring);
 }
 
 void amd_ring_reset(struct amd_ring *ring)

@@ -189,6 +189,27 @@ START_TEST(an_overflown_log_restarts_as_linux_does_it)
 }
 END_TEST
 
+START_TEST(an_overflown_log_starts_with_eventlogen_and_not_with_its_bit)
+{
+	cause(KIT_ENTRIES, 0);
+	set(AMD_EVENT_HEAD, get(AMD_EVENT_TAIL));
+	set(AMD_STATUS, STATUS_EVENT_OVERFLOW);
+	ck_assert_uint_eq(status(), STATUS_EVENT_INT);
+	cause(1, 0);
+	ck_assert_uint_eq(amd_kit_events(kit), ROOM);
+	amd_kit_control(kit, CONTROL_EVENT_LOG_EN, 0);
+	amd_kit_control(kit, 0, CONTROL_EVENT_LOG_EN);
+	ck_assert_uint_eq(status(), STATUS_EVENT_INT | RUN);
+	cause(KIT_ENTRIES, 0x7000); /* from the last entry on */
+	check_caused(ROOM, 0x7000);
+	ck_assert_uint_eq(status(), STATUS_EVENT_INT | STATUS_EVENT_OVERFLOW);
+	amd_kit_control(kit, CONTROL_EVENT_LOG_EN, 0);
+	ck_assert_uint_eq(status(), STATUS_EVENT_INT | STATUS_EVENT_OVERFLOW);
+	amd_kit_control(kit, 0, CONTROL_EVENT_LOG_EN); /* clears the bit too */
+	ck_assert_uint_eq(status(), STATUS_EVENT_INT | RUN);
+}
+END_TEST
+
 START_TEST(a_log_that_is_off_loses_events)
 {
 	amd_kit_control(kit, CONTROL_EVENT_LOG_EN, 0);
@@ -321,6 +342,28 @@ START_TEST(a_guests_full_log_overflows_alone_and_restarts)
 }
 END_TEST
 
+START_TEST(a_guests_overflown_log_starts_with_eventlogen_and_not_with_its_bit)
+{
+	cause_in_guest(KIT_ENTRIES);
+	for (unsigned clears = 0; clears < 2; clears++) {
+		ck_assert_uint_eq(guest_status(), STATUS_EVENT_INT | STATUS_EVENT_OVERFLOW);
+		amd_kit_set_vf(&guest, AMD_EVENT_HEAD, amd_kit_vf(&guest, AMD_EVENT_TAIL));
+		amd_kit_set_vf(&guest, AMD_STATUS, clears ? STATUS_EVENT_OVERFLOW : 0);
+		uint64_t tail = guest_tail();
+		cause_in_guest(1);
+		ck_assert_uint_eq(guest_tail(), tail);
+		ck_assert(!(guest_status() & RUN));
+		ck_assert_int_eq((guest_status() & STATUS_EVENT_OVERFLOW) != 0, !clears);
+		amd_kit_set_vfcntl(&guest, VFCNTL_EVENT, GUEST_LOG_AT | GUEST_LENGTH);
+		amd_kit_set_vfcntl(&guest, VFCNTL_EVENT,
+				   GUEST_LOG_AT | GUEST_LENGTH | GUEST_EVENT_EN);
+		ck_assert_uint_eq(guest_status(), STATUS_EVENT_INT | RUN);
+		cause_in_guest(KIT_ENTRIES);
+		check_event(guest.log, (uint32_t)tail, 5ULL << 60, GUEST_RING_AT);
+	}
+}
+END_TEST
+
 START_TEST(a_guests_log_that_is_off_loses_events)
 {
 	amd_kit_set_vfcntl(&guest, VFCNTL_EVENT, GUEST_LOG_AT | GUEST_LENGTH);
@@ -347,6 +390,37 @@ START_TEST(base_and_tail_of_a_guests_log_move_only_while_it_stands)
 	amd_kit_set_vfcntl(&guest, VFCNTL_EVENT, GUEST_MEMORY_AT | GUEST_LENGTH);
 	ck_assert_uint_eq(guest_tail(), 0);
 	ck_assert_uint_eq(amd_kit_vf(&guest, AMD_EVENT_HEAD), 0);
+}
+END_TEST
+
+/* Another base, or another length; a log that runs stays, and one that is toggled keeps tail. */
+START_TEST(one_write_stops_a_guests_log_and_moves_it)
+{
+	static const uint64_t places[] = {GUEST_MEMORY_AT | GUEST_LENGTH,
+					  GUEST_MEMORY_AT | (GUEST_LENGTH + 1)};
+	cause_in_guest(1);
+	for (unsigned i = 0; i < 2; i++) {
+		amd_kit_set_word(kit, guest.memory, 0);
+		amd_kit_set_vf(&guest, AMD_EVENT_HEAD, 16);
+		amd_kit_set_vfcntl(&guest, VFCNTL_EVENT, places[i]);
+		ck_assert_uint_eq(guest_status() & RUN, 0);
+		ck_assert_uint_eq(guest_tail(), 0);
+		ck_assert_uint_eq(amd_kit_vf(&guest, AMD_EVENT_HEAD), 0);
+		amd_kit_set_vf(&guest, AMD_EVENT_TAIL, ~0ULL);
+		ck_assert_uint_eq(amd_kit_vf(&guest, AMD_EVENT_TAIL), (KIT_BYTES << i) - 16);
+		amd_kit_set_vf(&guest, AMD_EVENT_TAIL, 0);
+		amd_kit_set_vfcntl(&guest, VFCNTL_EVENT, places[i] | GUEST_EVENT_EN);
+		amd_kit_set_vfcntl(&guest, VFCNTL_EVENT,
+				   GUEST_LOG_AT | GUEST_LENGTH | GUEST_EVENT_EN);
+		cause_in_guest(1);
+		ck_assert_uint_eq(guest_tail(), 1);
+		ck_assert_uint_eq(last_access()->input, GUEST_MEMORY_AT);
+		amd_kit_set_vfcntl(&guest, VFCNTL_EVENT, places[i]);
+		ck_assert_uint_eq(guest_tail(), 1);
+		amd_kit_set_vfcntl(&guest, VFCNTL_EVENT, places[i] | GUEST_EVENT_EN);
+		ck_assert_uint_eq(guest_tail(), 1);
+		check_event(guest.memory, 0, 5ULL << 60, GUEST_RING_AT);
+	}
 }
 END_TEST
 
@@ -430,6 +504,7 @@ int main(void)
 	tcase_add_test(tests, a_log_that_is_read_wraps);
 	tcase_add_test(tests, a_full_log_drops_the_event_overflows_and_stops);
 	tcase_add_test(tests, an_overflown_log_restarts_as_linux_does_it);
+	tcase_add_test(tests, an_overflown_log_starts_with_eventlogen_and_not_with_its_bit);
 	tcase_add_test(tests, a_log_that_is_off_loses_events);
 	tcase_add_test(tests, a_log_runs_while_the_iommu_does);
 	tcase_add_test(tests, base_and_tail_move_only_while_the_log_stands);
@@ -438,8 +513,10 @@ int main(void)
 	tcase_add_test(tests, a_guests_event_is_not_the_hosts);
 	tcase_add_test(tests, a_guests_log_wraps);
 	tcase_add_test(tests, a_guests_full_log_overflows_alone_and_restarts);
+	tcase_add_test(tests, a_guests_overflown_log_starts_with_eventlogen_and_not_with_its_bit);
 	tcase_add_test(tests, a_guests_log_that_is_off_loses_events);
 	tcase_add_test(tests, base_and_tail_of_a_guests_log_move_only_while_it_stands);
+	tcase_add_test(tests, one_write_stops_a_guests_log_and_moves_it);
 	tcase_add_test(tests, a_guests_log_has_the_same_length_codes);
 	tcase_add_test(tests, a_guests_log_without_a_page_faults_and_stops);
 	tcase_add_test(tests, a_guests_log_mapped_again_needs_no_invalidation);

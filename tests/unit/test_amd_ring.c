@@ -16,6 +16,7 @@
 #define OTHER_TRANS 0x3f1U
 #define DOMAIN      0x31U /* of TRANS */
 #define NO_RAM      0x1000ULL
+#define OTHER_AT    0x10003000ULL
 #define US          1000000ULL
 #define MS          (1000 * US)
 
@@ -87,6 +88,17 @@ static void step_until_taken(const struct amd_kit_guest *of)
 		ck_assert(clock_step(&kit->machine->clock));
 }
 
+static struct amd_ring *ring_of(const struct amd_kit_guest *of)
+{
+	return of != NULL ? &amd_guest_find(kit->amd, of->id)->ring : &kit->amd->ring;
+}
+
+static void step_until_fetching(const struct amd_kit_guest *of)
+{
+	while (ring_of(of)->state != RING_FETCHING)
+		ck_assert(clock_step(&kit->machine->clock));
+}
+
 static bool runs(const struct amd_kit_guest *of)
 {
 	return (of != NULL ? amd_kit_vf(of, AMD_STATUS) : get(AMD_STATUS)) & STATUS_CMD_BUF_RUN;
@@ -133,6 +145,14 @@ static void rebase_guest(uint64_t base, uint64_t code)
 {
 	amd_kit_set_vfcntl(&guest, VFCNTL_COMMAND, 0);
 	amd_kit_set_vfcntl(&guest, VFCNTL_COMMAND, base | code | GUEST_CMD_EN);
+}
+
+/* Memory for another ring of the guest, at OTHER_AT, with one command. */
+static void other_ring(struct amd_command command)
+{
+	uint64_t other = amd_kit_frames(kit, 1);
+	amd_kit_guest_map(&guest, OTHER_AT, other, PTE_RW);
+	amd_kit_put(kit, other, 0, command);
 }
 
 /* The guest's ring no longer has a place, in tables that nothing is cached of. */
@@ -424,6 +444,61 @@ START_TEST(turning_a_ring_off_lets_the_taken_command_end_and_drops_the_fetched)
 }
 END_TEST
 
+START_TEST(a_fetch_under_way_is_dropped_when_the_ring_moves)
+{
+	uint64_t other = amd_kit_frames(kit, 1);
+	amd_kit_put(kit, kit->ring, 0, store(memory, 1));
+	amd_kit_put(kit, other, 0, store(memory + 8, 2));
+	set(AMD_CMD_TAIL, COMMAND_SIZE);
+	step_until_fetching(NULL);
+	rebase_host(other, 8);
+	amd_kit_control(kit, 0, CONTROL_CMD_BUF_EN);
+	set(AMD_CMD_TAIL, COMMAND_SIZE);
+	amd_kit_run(kit);
+	ck_assert_uint_eq(amd_kit_word(kit, memory), 0);
+	ck_assert_uint_eq(amd_kit_word(kit, memory + 8), 2);
+	ck_assert_uint_eq(head_of(NULL), 1);
+	ck_assert_uint_eq(kit->probe_count, 1);
+}
+END_TEST
+
+/* [6.1: IommuEn = 0 is off.] An entry that changed meanwhile is read anew. */
+START_TEST(what_was_fetched_ahead_goes_when_the_iommu_is_switched)
+{
+	amd_kit_put(kit, kit->ring, 0, store(memory, 1));
+	amd_kit_put(kit, kit->ring, 1, store(memory + 8, 2));
+	set(AMD_CMD_TAIL, 2 * COMMAND_SIZE);
+	while (kit->amd->ring.state != RING_EXECUTING)
+		ck_assert(clock_step(&kit->machine->clock));
+	amd_kit_control(kit, CONTROL_IOMMU_EN, 0);
+	amd_kit_run(kit);
+	amd_kit_put(kit, kit->ring, 1, store(memory + 8, 3));
+	amd_kit_control(kit, 0, CONTROL_IOMMU_EN);
+	amd_kit_run(kit);
+	ck_assert_uint_eq(amd_kit_word(kit, memory), 1);
+	ck_assert_uint_eq(amd_kit_word(kit, memory + 8), 3);
+}
+END_TEST
+
+/* The command of the old ring fails when the new one is there already. */
+START_TEST(a_command_that_fails_does_not_halt_the_ring_that_came_after)
+{
+	uint64_t other = amd_kit_frames(kit, 1);
+	amd_kit_put(kit, kit->ring, 0, store(NO_RAM, 1));
+	amd_kit_put(kit, other, 0, store(memory, 2));
+	set(AMD_CMD_TAIL, COMMAND_SIZE);
+	while (kit->amd->ring.state != RING_EXECUTING)
+		ck_assert(clock_step(&kit->machine->clock));
+	rebase_host(other, 8);
+	amd_kit_control(kit, 0, CONTROL_CMD_BUF_EN);
+	set(AMD_CMD_TAIL, COMMAND_SIZE);
+	amd_kit_run(kit);
+	ck_assert_uint_eq(amd_kit_word(kit, memory), 2);
+	ck_assert_uint_eq(head_of(NULL), 1);
+	ck_assert_uint_eq(amd_kit_events(kit), 1);
+}
+END_TEST
+
 START_TEST(base_and_head_move_only_while_the_ring_stands)
 {
 	uint64_t before = get(AMD_CMD_BASE);
@@ -555,11 +630,36 @@ END_TEST
 
 START_TEST(a_store_that_cannot_be_made_halts_the_ring)
 {
-	amd_kit_issue(kit, store(NO_RAM, 1));
+	amd_kit_issue(kit, store(NO_RAM + 8, 1));
 	ck_assert(!runs(NULL));
 	ck_assert_uint_eq(head_of(NULL), 0);
 	ck_assert_uint_eq(amd_kit_events(kit), 1);
-	ck_assert_uint_eq(amd_kit_event(kit, kit->log, 0).q[0], 6ULL << 60 | 3ULL << 57);
+	check_event(kit->log, 0, 6ULL << 60 | 3ULL << 57, NO_RAM + 8);
+}
+END_TEST
+
+/* Of commands at entry 1 or 2. */
+START_TEST(a_hardware_error_has_the_address_that_failed)
+{
+	amd_kit_assume(kit, AMD_ILLEGAL_LOG, AMD_ILLEGAL_TO_HOST);
+	amd_kit_issue(kit, raw(CMD_COMPLETION_WAIT, 0, 0));
+	amd_kit_issue(kit, store(NO_RAM + 0x18, 1));
+	check_event(kit->log, 0, 6ULL << 60 | 3ULL << 57, NO_RAM + 0x18);
+	rebase_host(NO_RAM, 8);
+	set(AMD_CMD_HEAD, 2 * COMMAND_SIZE);
+	set(AMD_CMD_TAIL, 3 * COMMAND_SIZE);
+	restart_host();
+	check_event(kit->log, 1, 6ULL << 60 | 3ULL << 57, NO_RAM + 0x20);
+	amd_kit_guest_map(&guest, GUEST_MEMORY_AT, NO_RAM, PTE_RW);
+	amd_kit_guest_issue(&guest, raw(CMD_COMPLETION_WAIT, 0, 0));
+	amd_kit_guest_issue(&guest, store(GUEST_MEMORY_AT + 0x18, 1));
+	check_event(kit->log, 2, 6ULL << 60 | 3ULL << 57 | EVT_VCMD, NO_RAM + 0x18);
+	amd_kit_guest_map(&guest, OTHER_AT, NO_RAM, PTE_RW);
+	rebase_guest(OTHER_AT, GUEST_LENGTH);
+	amd_kit_set_vf(&guest, AMD_CMD_TAIL, COMMAND_SIZE);
+	amd_kit_run(kit);
+	check_event(kit->log, 3, 6ULL << 60 | 3ULL << 57 | EVT_VCMD, NO_RAM);
+	ck_assert_uint_eq(amd_kit_events(kit), 4);
 }
 END_TEST
 
@@ -644,6 +744,38 @@ START_TEST(a_device_that_does_not_answer_times_out_and_halts_nothing)
 }
 END_TEST
 
+START_TEST(a_timeout_is_logged_when_the_limit_has_passed)
+{
+	amd_endpoint_new(kit->amd, 0x100)->silent = true;
+	amd_kit_control(kit, CONTROL_INV_TIMEOUT, field_put(CONTROL_INV_TIMEOUT, 2));
+	amd_kit_put(kit, kit->ring, 0, amd_command_invalidate_iotlb(0x100, 0x100, 32, 0, ~0ULL));
+	set(AMD_CMD_TAIL, COMMAND_SIZE); /* and no COMPLETION_WAIT behind it */
+	while (amd_kit_events(kit) == 0)
+		ck_assert(clock_step(&kit->machine->clock));
+	ck_assert_uint_eq(now_ps(), kit->probes[0].time_ps + 10 * MS);
+	check_event(kit->log, 0, 7ULL << 60 | 0x100, kit->ring);
+	amd_kit_run(kit);
+	ck_assert_uint_eq(amd_kit_events(kit), 1);
+	ck_assert(runs(NULL));
+}
+END_TEST
+
+START_TEST(without_a_limit_a_completion_waits_for_ever)
+{
+	amd_endpoint_new(kit->amd, 0x100)->silent = true;
+	amd_kit_control(kit, CONTROL_INV_TIMEOUT, 0);
+	completion_after_iotlb(0x100);
+	ck_assert_uint_lt(now_ps(), MS); /* nothing is due that late */
+	amd_kit_guest_issue(&guest, store(GUEST_MEMORY_AT, 2));
+	ck_assert_uint_eq(amd_kit_word(kit, guest.memory), 2);
+	amd_kit_issue(kit, store(memory + 8, 3)); /* a doorbell does not help */
+	ck_assert_uint_eq(amd_kit_word(kit, memory), 0);
+	ck_assert_uint_eq(amd_kit_word(kit, memory + 8), 0);
+	ck_assert_uint_eq(amd_kit_events(kit), 0);
+	ck_assert_uint_lt(now_ps(), MS);
+}
+END_TEST
+
 /* --- a guest's ring [V 10] --- */
 
 START_TEST(a_guests_ring_lies_at_a_guest_address)
@@ -694,6 +826,80 @@ START_TEST(a_guests_ring_is_turned_off_and_on)
 	amd_kit_set_vfcntl(&guest, VFCNTL_COMMAND, GUEST_RING_AT | GUEST_LENGTH | GUEST_CMD_EN);
 	ck_assert(runs(&guest));
 	amd_kit_run(kit);
+	ck_assert_uint_eq(amd_kit_word(kit, guest.memory), 3);
+}
+END_TEST
+
+START_TEST(a_guests_ring_runs_only_with_vcmden_and_viommuen)
+{
+	for (unsigned bit = 52; bit <= 53; bit++) {
+		amd_kit_control(kit, BITS(bit, bit), 0);
+		ck_assert(!runs(&guest));
+		ck_assert(runs(NULL));
+		amd_kit_guest_issue(&guest, store(GUEST_MEMORY_AT, bit));
+		ck_assert_uint_ne(amd_kit_word(kit, guest.memory), bit);
+		ck_assert_uint_eq(head_of(&guest), bit - 52);
+		amd_kit_control(kit, 0, BITS(bit, bit));
+		ck_assert(runs(&guest));
+		amd_kit_run(kit);
+		ck_assert_uint_eq(amd_kit_word(kit, guest.memory), bit);
+	}
+}
+END_TEST
+
+START_TEST(a_guests_fetch_under_way_is_dropped_when_its_ring_moves)
+{
+	other_ring(store(GUEST_MEMORY_AT + 8, 2));
+	amd_kit_guest_post(&guest, store(GUEST_MEMORY_AT, 1));
+	step_until_fetching(&guest);
+	rebase_guest(OTHER_AT, GUEST_LENGTH);
+	amd_kit_set_vf(&guest, AMD_CMD_TAIL, COMMAND_SIZE);
+	amd_kit_run(kit);
+	ck_assert_uint_eq(amd_kit_word(kit, guest.memory), 0);
+	ck_assert_uint_eq(amd_kit_word(kit, guest.memory + 8), 2);
+	ck_assert_uint_eq(head_of(&guest), 1);
+	ck_assert_uint_eq(kit->probe_count, 1);
+}
+END_TEST
+
+/* Another base, or another length [V 5]. */
+START_TEST(one_write_stops_a_guests_ring_and_moves_it)
+{
+	static const uint64_t places[] = {OTHER_AT | GUEST_LENGTH, OTHER_AT | (GUEST_LENGTH + 1)};
+	other_ring(store(GUEST_MEMORY_AT + 8, 2));
+	amd_kit_guest_issue(&guest, store(GUEST_MEMORY_AT, 1));
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_uint_eq(head_of(&guest), 1);
+		amd_kit_set_vfcntl(&guest, VFCNTL_COMMAND, places[i]);
+		ck_assert(!runs(&guest));
+		ck_assert_uint_eq(head_of(&guest), 0);
+		ck_assert_uint_eq(amd_kit_vf(&guest, AMD_CMD_TAIL), 0);
+		amd_kit_set_vf(&guest, AMD_CMD_TAIL, ~0ULL);
+		ck_assert_uint_eq(amd_kit_vf(&guest, AMD_CMD_TAIL), (KIT_BYTES << i) - 16);
+		amd_kit_set_vf(&guest, AMD_CMD_TAIL, COMMAND_SIZE);
+		amd_kit_clear(kit);
+		amd_kit_set_vfcntl(&guest, VFCNTL_COMMAND, places[i] | GUEST_CMD_EN);
+		amd_kit_run(kit);
+		ck_assert_uint_eq(head_of(&guest), 1);
+		ck_assert_uint_eq(access_of(ACCESS_COMMAND_FETCH, 0)->input, OTHER_AT);
+		ck_assert_uint_eq(amd_kit_word(kit, guest.memory + 8), 2);
+	}
+}
+END_TEST
+
+START_TEST(a_guests_running_ring_keeps_its_base_and_a_toggled_one_its_head)
+{
+	other_ring(illegal());
+	amd_kit_guest_issue(&guest, store(GUEST_MEMORY_AT, 1));
+	amd_kit_set_vfcntl(&guest, VFCNTL_COMMAND, OTHER_AT | GUEST_LENGTH | GUEST_CMD_EN);
+	ck_assert_uint_eq(head_of(&guest), 1);
+	amd_kit_guest_issue(&guest, store(GUEST_MEMORY_AT, 2));
+	ck_assert_uint_eq(amd_kit_word(kit, guest.memory), 2);
+	amd_kit_set_vfcntl(&guest, VFCNTL_COMMAND, GUEST_RING_AT | GUEST_LENGTH);
+	ck_assert_uint_eq(head_of(&guest), 2);
+	amd_kit_set_vfcntl(&guest, VFCNTL_COMMAND, GUEST_RING_AT | GUEST_LENGTH | GUEST_CMD_EN);
+	ck_assert_uint_eq(head_of(&guest), 2);
+	amd_kit_guest_issue(&guest, store(GUEST_MEMORY_AT, 3));
 	ck_assert_uint_eq(amd_kit_word(kit, guest.memory), 3);
 }
 END_TEST
@@ -899,6 +1105,38 @@ START_TEST(reset_vmmio_stops_its_guest_and_clears_its_registers)
 }
 END_TEST
 
+/* A taken command, or a fetch; the guest starts anew before either would have come to its end. */
+START_TEST(reset_vmmio_drops_what_its_guest_had_under_way)
+{
+	for (unsigned fetching = 0; fetching < 2; fetching++) {
+		again(AMD_RESET_VMMIO, AMD_RESET_STOPS);
+		*(fetching ? &kit->amd->timing.walk_read_ps : &kit->amd->timing.store_ps) = MS;
+		other_ring(store(GUEST_MEMORY_AT + 8, 2));
+		amd_kit_guest_post(&guest, store(GUEST_MEMORY_AT, 1));
+		if (fetching)
+			step_until_fetching(&guest);
+		else
+			step_until_taken(&guest);
+		uint64_t due_ps = now_ps() + MS;
+		amd_kit_put(kit, kit->ring, 0, amd_command_reset_vmmio(GUEST));
+		set(AMD_CMD_TAIL, COMMAND_SIZE);
+		while (kit->probe_count == 0)
+			ck_assert(clock_step(&kit->machine->clock));
+		ck_assert_uint_lt(now_ps(), due_ps);
+		ck_assert_uint_eq(kit->probes[0].context, CONTEXT_HOST_RING);
+		ck_assert_uint_eq(amd_kit_vf(&guest, AMD_CMD_HEAD), 0);
+		amd_kit_set_vfcntl(&guest, VFCNTL_MISC, field_put(MISC_TRANS_DEVICE, TRANS));
+		rebase_guest(OTHER_AT, GUEST_LENGTH);
+		amd_kit_set_vf(&guest, AMD_CMD_TAIL, COMMAND_SIZE);
+		amd_kit_run(kit);
+		ck_assert_uint_eq(amd_kit_word(kit, guest.memory), 0);
+		ck_assert_uint_eq(amd_kit_word(kit, guest.memory + 8), 2);
+		ck_assert_ptr_null(access_of(ACCESS_COMPLETION_WRITE, 1));
+		ck_assert_uint_eq(head_of(&guest), 1);
+	}
+}
+END_TEST
+
 START_TEST(reset_vmmio_may_let_a_running_ring_go_on)
 {
 	amd_kit_assume(kit, AMD_RESET_VMMIO, AMD_RESET_REGISTERS_ONLY);
@@ -956,6 +1194,7 @@ START_TEST(a_command_buffer_that_cannot_be_read_faults_with_permission)
 }
 END_TEST
 
+/* A fetch, or a store; once. */
 START_TEST(a_fault_goes_to_the_log_that_is_assumed)
 {
 	static const struct {
@@ -964,17 +1203,22 @@ START_TEST(a_fault_goes_to_the_log_that_is_assumed)
 		unsigned guest;
 	} rows[] = {
 		{AMD_FAULT_TO_HOST, 1, 0}, {AMD_FAULT_TO_GUEST, 0, 1}, {AMD_FAULT_TO_BOTH, 1, 1}};
-	for (unsigned i = 0; i < 3; i++) {
-		again(AMD_FAULT_LOG, rows[i].value);
-		unmap_ring();
+	for (unsigned i = 0; i < 6; i++) {
+		unsigned stores = i / 3, host = rows[i % 3].host, of_guest = rows[i % 3].guest;
+		uint64_t q0 = RING_FAULT | (stores ? EVT_RW : 0);
+		uint64_t at = stores ? GUEST_MEMORY_AT : GUEST_RING_AT;
+		again(AMD_FAULT_LOG, rows[i % 3].value);
+		amd_kit_guest_map(&guest, at, 0, 0);
 		amd_kit_guest_issue(&guest, store(GUEST_MEMORY_AT, 3));
 		ck_assert(!runs(&guest));
-		ck_assert_uint_eq(amd_kit_events(kit), rows[i].host);
-		ck_assert_uint_eq(guest_events(&guest), rows[i].guest);
-		if (rows[i].host)
-			check_event(kit->log, 0, RING_FAULT, GUEST_RING_AT);
-		if (rows[i].guest)
-			check_event(guest.log, 0, RING_FAULT, GUEST_RING_AT);
+		ck_assert_uint_eq(amd_kit_events(kit), host);
+		ck_assert_uint_eq(guest_events(&guest), of_guest);
+		ck_assert_ptr_null(access_of(ACCESS_EVENT_WRITE, host + of_guest));
+		ck_assert_ptr_null(access_of(ACCESS_COMPLETION_WRITE, 0));
+		if (host)
+			check_event(kit->log, 0, q0, at);
+		if (of_guest)
+			check_event(guest.log, 0, q0, at);
 	}
 }
 END_TEST
@@ -992,6 +1236,23 @@ START_TEST(a_fault_may_leave_head_past_the_command)
 		amd_kit_guest_restart(&guest);
 		ck_assert_uint_eq(amd_kit_word(kit, guest.memory), past ? 0 : 3);
 		ck_assert_uint_eq(amd_kit_word(kit, guest.memory + 8), 4);
+	}
+}
+END_TEST
+
+START_TEST(a_faulting_store_leaves_head_where_a_fault_does_and_not_a_halt)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned past = i & 1;
+		again(AMD_FAULT_HEAD, past ? AMD_HEAD_PAST : AMD_HEAD_AT);
+		amd_kit_assume(kit, AMD_HALT_HEAD, i & 2 ? AMD_HEAD_PAST : AMD_HEAD_AT);
+		amd_kit_guest_map(&guest, GUEST_MEMORY_AT, 0, 0);
+		amd_kit_guest_issue(&guest, store(GUEST_MEMORY_AT, 3));
+		ck_assert(!runs(&guest));
+		ck_assert_uint_eq(head_of(&guest), past);
+		amd_kit_guest_map(&guest, GUEST_MEMORY_AT, guest.memory, PTE_RW);
+		amd_kit_guest_restart(&guest);
+		ck_assert_uint_eq(amd_kit_word(kit, guest.memory), past ? 0 : 3);
 	}
 }
 END_TEST
@@ -1155,6 +1416,27 @@ START_TEST(a_completion_waits_for_accesses_to_guests_buffers_or_does_not)
 }
 END_TEST
 
+START_TEST(a_completion_does_not_wait_for_fetches_that_begin_later)
+{
+	struct amd_kit_guest busy[6];
+	amd_kit_assume(kit, AMD_PREFETCH, AMD_PREFETCH_SINGLE);
+	for (uint16_t i = 0; i < 6; i++) {
+		busy[i] = amd_kit_guest(kit, GUEST + 1 + i, OTHER_TRANS + i, DOMAIN + 1 + i);
+		for (unsigned j = 0; j < KIT_ENTRIES - 1; j++)
+			amd_kit_guest_post(&busy[i], raw(CMD_COMPLETION_WAIT, 0, 0));
+		step_until_taken(&busy[i]); /* they are out of step */
+	}
+	uint64_t from_ps = now_ps();
+	amd_kit_put(kit, kit->ring, 0, store(memory, 1));
+	set(AMD_CMD_TAIL, COMMAND_SIZE);
+	while (amd_kit_word(kit, memory) == 0)
+		ck_assert(clock_step(&kit->machine->clock));
+	ck_assert_uint_lt(now_ps() - from_ps, 3 * US);
+	for (unsigned i = 0; i < 6; i++)
+		ck_assert_uint_lt(head_of(&busy[i]), KIT_ENTRIES - 1);
+}
+END_TEST
+
 /* --- whose translation it is [V 12.3, 20.3] --- */
 
 /* A ring at a physical address, for what is not translated. */
@@ -1197,6 +1479,18 @@ START_TEST(an_invalid_entry_of_trans_devid_forwards_or_faults)
 		else
 			ck_assert_int_eq(access_of(ACCESS_COMMAND_FETCH, 0)->path, PATH_BYPASS);
 	}
+}
+END_TEST
+
+START_TEST(a_valid_entry_of_mode_0_forwards_even_where_an_invalid_one_faults)
+{
+	amd_kit_assume(kit, AMD_DTE_V0, AMD_DTE_V0_FAULTS);
+	amd_kit_set_dte(kit, TRANS, amd_kit_dte(0, 0, DOMAIN));
+	move_to_physical();
+	ck_assert(runs(&guest));
+	ck_assert_uint_eq(head_of(&guest), 1);
+	ck_assert_uint_eq(amd_kit_events(kit), 0);
+	ck_assert_int_eq(access_of(ACCESS_COMMAND_FETCH, 0)->path, PATH_BYPASS);
 }
 END_TEST
 
@@ -1263,21 +1557,31 @@ int main(void)
 	tcase_add_test(tests, a_ring_that_is_off_keeps_its_place);
 	tcase_add_test(tests, an_armed_ring_starts_when_the_iommu_does);
 	tcase_add_test(tests, turning_a_ring_off_lets_the_taken_command_end_and_drops_the_fetched);
+	tcase_add_test(tests, a_fetch_under_way_is_dropped_when_the_ring_moves);
+	tcase_add_test(tests, what_was_fetched_ahead_goes_when_the_iommu_is_switched);
+	tcase_add_test(tests, a_command_that_fails_does_not_halt_the_ring_that_came_after);
 	tcase_add_test(tests, base_and_head_move_only_while_the_ring_stands);
 	tcase_add_test(tests, opcodes_features_and_reserved_bits_decide_what_is_legal);
 	tcase_add_test(tests, an_illegal_command_halts_the_hosts_ring_at_it);
 	tcase_add_test(tests, a_halted_ring_may_leave_head_past_the_command);
 	tcase_add_test(tests, a_command_that_cannot_be_read_is_a_hardware_error);
 	tcase_add_test(tests, a_store_that_cannot_be_made_halts_the_ring);
+	tcase_add_test(tests, a_hardware_error_has_the_address_that_failed);
 	tcase_add_test(tests, a_store_is_eight_bytes_at_its_address);
 	tcase_add_test(tests, without_s_nothing_is_stored);
 	tcase_add_test(tests, a_completion_interrupts_if_enabled_and_on_an_edge);
 	tcase_add_test(tests, a_completion_waits_for_devices_to_answer);
 	tcase_add_test(tests, a_device_that_does_not_answer_times_out_and_halts_nothing);
+	tcase_add_test(tests, a_timeout_is_logged_when_the_limit_has_passed);
+	tcase_add_test(tests, without_a_limit_a_completion_waits_for_ever);
 	tcase_add_test(tests, a_guests_ring_lies_at_a_guest_address);
 	tcase_add_test(tests, a_guests_head_moves_when_a_command_is_taken);
 	tcase_add_test(tests, a_guests_ring_wraps_in_order);
 	tcase_add_test(tests, a_guests_ring_is_turned_off_and_on);
+	tcase_add_test(tests, a_guests_ring_runs_only_with_vcmden_and_viommuen);
+	tcase_add_test(tests, a_guests_fetch_under_way_is_dropped_when_its_ring_moves);
+	tcase_add_test(tests, one_write_stops_a_guests_ring_and_moves_it);
+	tcase_add_test(tests, a_guests_running_ring_keeps_its_base_and_a_toggled_one_its_head);
 	tcase_add_test(tests, a_guest_moves_head_only_while_its_ring_stands);
 	tcase_add_test(tests, a_guest_completion_sets_its_own_status);
 	tcase_add_test(tests, a_guests_store_needs_write_permission);
@@ -1289,12 +1593,14 @@ int main(void)
 	tcase_add_test(tests, map_entries_lie_at_private_addresses);
 	tcase_add_test(tests, an_id_without_a_valid_entry_never_gets_through);
 	tcase_add_test(tests, reset_vmmio_stops_its_guest_and_clears_its_registers);
+	tcase_add_test(tests, reset_vmmio_drops_what_its_guest_had_under_way);
 	tcase_add_test(tests, reset_vmmio_may_let_a_running_ring_go_on);
 	tcase_add_test(tests, an_unmapped_command_buffer_halts_the_guest);
 	tcase_add_test(tests, a_buffer_mapped_again_needs_a_restart_and_no_invalidation);
 	tcase_add_test(tests, a_command_buffer_that_cannot_be_read_faults_with_permission);
 	tcase_add_test(tests, a_fault_goes_to_the_log_that_is_assumed);
 	tcase_add_test(tests, a_fault_may_leave_head_past_the_command);
+	tcase_add_test(tests, a_faulting_store_leaves_head_where_a_fault_does_and_not_a_halt);
 	tcase_add_test(tests, a_fault_may_skip_the_line);
 	tcase_add_test(tests, a_fault_may_skip_the_store);
 	tcase_add_test(tests, a_cached_buffer_is_used_until_it_is_invalidated);
@@ -1304,8 +1610,10 @@ int main(void)
 	tcase_add_test(tests, a_fetch_takes_the_rest_of_a_line_or_one_command);
 	tcase_add_test(tests, a_fetch_ends_at_tail_and_at_the_line);
 	tcase_add_test(tests, a_completion_waits_for_accesses_to_guests_buffers_or_does_not);
+	tcase_add_test(tests, a_completion_does_not_wait_for_fetches_that_begin_later);
 	tcase_add_test(tests, trans_devid_0_is_device_0_or_nobody);
 	tcase_add_test(tests, an_invalid_entry_of_trans_devid_forwards_or_faults);
+	tcase_add_test(tests, a_valid_entry_of_mode_0_forwards_even_where_an_invalid_one_faults);
 	tcase_add_test(tests, trans_devids_entry_is_used_until_it_is_invalidated);
 	tcase_add_test(tests, the_hash_sees_what_a_later_step_depends_on);
 	suite_add_tcase(suite, tests);

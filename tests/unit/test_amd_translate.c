@@ -180,6 +180,27 @@ START_TEST(a_device_beyond_the_table_is_illegal)
 }
 END_TEST
 
+START_TEST(an_illegal_entrys_event_has_an_address_of_four_bytes)
+{
+	static const struct {
+		uint64_t q0;
+		uint64_t q1;
+	} rows[] = {
+		{V_TV | DTE_RW | MODE(7), 0},
+		{V_TV | DTE_RW | BITS(2, 2), 0},
+		{V_TV | DTE_RW, BITS(42, 42)},
+	};
+	ck_assert(!works_for(KIT_DEVICES, AT + 7, false));
+	ck_assert_uint_eq(got.event.q[1], AT + 4);
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		set_dte(rows[i].q0, rows[i].q1);
+		ck_assert(!works(AT + 7, true));
+		ck_assert_uint_eq(field_get(got.event.q[0], EVT_CODE), 1);
+		ck_assert_uint_eq(got.event.q[1], AT + 4);
+	}
+}
+END_TEST
+
 START_TEST(an_entry_that_cannot_be_read_is_a_hardware_error)
 {
 	amd_kit_control(kit, CONTROL_IOMMU_EN, 0);
@@ -799,6 +820,7 @@ int main(void)
 	tcase_add_test(tests, modes_beyond_what_the_iommu_has_are_illegal);
 	tcase_add_test(tests, reserved_bits_of_an_entry_are_illegal);
 	tcase_add_test(tests, a_device_beyond_the_table_is_illegal);
+	tcase_add_test(tests, an_illegal_entrys_event_has_an_address_of_four_bytes);
 	tcase_add_test(tests, an_entry_that_cannot_be_read_is_a_hardware_error);
 	tcase_add_test(tests, nothing_is_translated_while_the_iommu_is_off);
 	tcase_add_test(tests, a_walk_reads_an_entry_a_level);
