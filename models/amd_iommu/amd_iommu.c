@@ -291,6 +291,7 @@ static void hash_ring(const struct amd_ring *ring, struct hash *hash)
 	for (uint32_t i = 0; i < ring->line_count * COMMAND_SIZE; i += 8)
 		hash_u64(hash, load_le64(ring->line + i));
 	hash_u64(hash, ring->line_pa.value);
+	hash_u64(hash, ring->fetch_input);
 	hash_u64(hash, ring->fetch_pa.value);
 	hash_u64(hash, (uint64_t)ring->fetch_at << 32 | ring->fetch_count);
 	hash_u64(hash, ring->moved << 2 | ring->dropped << 1 | ring->waited);
@@ -325,6 +326,9 @@ void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
 {
 	const struct amd_guest *guest;
 	const struct amd_timeout *timeout;
+	const struct amd_endpoint *endpoint;
+	LIST_FOREACH (endpoint, &amd->endpoints, link)
+		hash_u64(hash, (uint64_t)endpoint->device << 1 | endpoint->silent);
 	LIST_FOREACH (timeout, &amd->timeouts, link) {
 		hash_u64(hash, timeout->due_ps);
 		hash_u64(hash, timeout->record.q[0]);

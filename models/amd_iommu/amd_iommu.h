@@ -125,6 +125,7 @@ struct amd_ring {
 	struct event work;
 	uint64_t due_ps; /* of the event */
 	/* The fetch under way. */
+	uint64_t fetch_input; /* its address, before translation */
 	struct pa fetch_pa;
 	enum access_path fetch_path;
 	uint32_t fetch_at;

@@ -74,6 +74,7 @@ static bool begin_fetch(struct amd_ring *ring, uint64_t *cost_ps)
 {
 	struct amd_translation translation = {.path = PATH_PHYSICAL};
 	ring->fetch_at = ring->head;
+	ring->fetch_input = ring->base + ring->head;
 	ring->fetch_count = fetch_count(ring);
 	ring->dropped = false;
 	ring->moved = false;
@@ -102,7 +103,7 @@ static enum port_status fetch(struct amd_ring *ring)
 		.context = ring->context,
 		.purpose = ACCESS_COMMAND_FETCH,
 		.path = ring->fetch_path,
-		.input = ring->base + ring->fetch_at,
+		.input = ring->fetch_input,
 		.pa = ring->fetch_pa,
 		.size = ring->fetch_count * COMMAND_SIZE,
 		.index = ring->fetch_at / COMMAND_SIZE,
@@ -265,7 +266,7 @@ static void fetched(struct amd_ring *ring)
 	} else if (!good) {
 		ring->probe.pa = ring->fetch_pa;
 		ring->probe.index = ring->head / COMMAND_SIZE;
-		ring->bad_input = ring->base + ring->fetch_at;
+		ring->bad_input = ring->fetch_input;
 		ring->head = wrap(ring, ring->head + COMMAND_SIZE);
 		stop_with(ring, EVENT_COMMAND_HARDWARE_ERROR, ring->fetch_pa);
 	}

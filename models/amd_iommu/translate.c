@@ -180,7 +180,7 @@ static bool skips_address(uint64_t address, unsigned level, unsigned next)
 	return next + 1 < level && ((address & ((1ULL << high) - 1)) >> low) != 0;
 }
 
-/* Fills ENTRY, a leaf; its rights are those of all levels. */
+/* Fills LEAF; its rights are those of all levels. */
 static enum amd_translate_result walk_tables(struct walk *walk, struct tlb_entry *leaf)
 {
 	struct position at = start_of(walk);

@@ -10,7 +10,7 @@
 #ifndef HWQ_TESTS_KIT_AMD_WORLD_H
 #define HWQ_TESTS_KIT_AMD_WORLD_H
 
-#include "kernel_shim/drivers/amd_iommu/viommu.h"
+#include "kernel_shim/drivers/amd_iommu/amd.h"
 #include "models/amd_iommu/amd_iommu.h"
 #include "tests/kit/world.h"
 

@@ -207,7 +207,7 @@ END_TEST
 static struct amd_domain *new_domain(void)
 {
 	struct iommu_domain *domain;
-	ck_assert_int_eq(amd_domain_alloc(amd->driver, false, &domain), 0);
+	ck_assert_int_eq(amd_domain_alloc(amd->driver, &domain), 0);
 	return to_amd_domain(domain);
 }
 
@@ -319,8 +319,12 @@ START_TEST(a_device_with_ats_may_ask_for_translations)
 {
 	uint32_t id, hwpt = hwpt_like_the_captures();
 	int fd = amd_world_add(amd, amd->driver, "/dev/vfio/devices/vfio1", ATS_DEVICE, true, &id);
+	amd_world_look(amd);
 	ck_assert_int_eq(amd_world_attach(amd, fd, hwpt), 0);
 	ck_assert_uint_eq(amd_world_dte(amd, ATS_DEVICE).q[1], 0x10000000c);
+	/* Its own cache is emptied with the entry. */
+	ck_assert(AMD_SENT(amd, {{0x2000000000000200, 0}}, wait, {{0x2000000000000200, 0}},
+			   {{0x4000020020000200, 0x7ffffffffffff001}}, wait));
 }
 END_TEST
 
@@ -626,8 +630,8 @@ START_TEST(a_higher_address_gives_all_devices_a_new_root)
 		amd_world_look(amd);
 		amd_world_map(amd, rows[i].iova, 1);
 		ck_assert_uint_eq(amd->log[0].command.q[0] >> 60, CMD_INVALIDATE_DEVTAB_ENTRY);
-		ck_assert(AMD_SENT_FIRST(amd, second, wait, second, wait, devtab, wait, devtab,
-					 wait, whole_domain, wait));
+		ck_assert(AMD_SENT(amd, second, wait, second, wait, devtab, wait, devtab, wait,
+				   whole_domain, wait, second, devtab, wait));
 		ck_assert_uint_eq(amd->log[4].dte.q[0] & ~DTE_ROOT, rows[i].entry);
 		ck_assert_uint_eq(amd->log[4].dte.q[1], DOMAIN);
 		ck_assert_uint_eq(amd_world_dte(amd, 0xfa).q[0], amd->log[4].dte.q[0]);

@@ -166,6 +166,9 @@ START_TEST(in_7_3_4_a_viommu_of_any_type_is_made_and_has_no_queue)
 		destroy(viommu);
 	}
 	ck_assert_uint_eq(amd->count + amd->device_map.writes + amd->domain_map.writes, 0);
+	ck_assert_uint_eq(amd->driver->control &
+				  (CONTROL_VCMD_EN | CONTROL_VIOMMU_EN | CONTROL_GST_BUFFER_TRP),
+			  0);
 }
 END_TEST
 

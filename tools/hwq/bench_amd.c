@@ -160,30 +160,36 @@ static void bench_translation(struct bench_run *run, struct amd_iommu *amd)
 	bench_figure(run, "amd_flush_and_walk", best_walk / PAGES * 1e9, "ns");
 }
 
+static int bench_machine_with_vm(struct bench_run *run, const struct script *script,
+				 struct machine **machine)
+{
+	struct experiment_point *point = bench_creation(run, script, machine);
+	bool as_expected = point != NULL && bench_from_saved(run, point);
+	experiment_point_free(point);
+	point = as_expected ? experiment_set_up(script, machine) : NULL;
+	struct amd_iommu *amd = point != NULL ? amd_of(*machine) : NULL;
+	experiment_point_free(point);
+	if (amd == NULL || amd_guest_find(amd, 1) == NULL) {
+		fprintf(stderr, "hwq bench: the experiment is not as expected\n");
+		return HWQ_INTERNAL_ERROR;
+	}
+	bench_commands(run, amd, "amd_command_functional", false);
+	bench_commands(run, amd, "amd_command_timed", true);
+	bench_translation(run, amd);
+	return HWQ_AS_EXPECTED;
+}
+
 int bench_amd(struct bench_run *run)
 {
 	struct machine_config config = machine_config_default();
 	GString *text = experiment_text();
-	int status = HWQ_INTERNAL_ERROR;
+	int status;
 	struct script *script = bench_script(run, text->str, &status);
 	g_string_free(text, TRUE);
 	if (script == NULL)
 		return status;
 	struct machine *machine = bench_machine(&config);
-	struct experiment_point *point = bench_creation(run, script, &machine);
-	if (point == NULL || amd_of(machine) == NULL || amd_guest_find(amd_of(machine), 1) == NULL)
-		fprintf(stderr, "hwq bench: no VM with an AMD vIOMMU could be made\n");
-	else if (!bench_from_saved(run, point))
-		fprintf(stderr, "hwq bench: the experiment is not as expected\n");
-	else
-		status = HWQ_AS_EXPECTED;
-	experiment_point_free(point);
-	if (status == HWQ_AS_EXPECTED) {
-		experiment_point_free(experiment_set_up(script, &machine));
-		bench_commands(run, amd_of(machine), "amd_command_functional", false);
-		bench_commands(run, amd_of(machine), "amd_command_timed", true);
-		bench_translation(run, amd_of(machine));
-	}
+	status = bench_machine_with_vm(run, script, &machine);
 	machine_free(machine);
 	script_free(script);
 	return status;

@@ -84,7 +84,7 @@ struct script *bench_script(const struct bench_run *run, const char *text, int *
 	close(fd);
 	if (g_file_set_contents(path, text, -1, NULL)) {
 		script = script_parse(path, &options, &diag);
-		*status = HWQ_BAD_INPUT;
+		*status = script != NULL ? HWQ_AS_EXPECTED : HWQ_BAD_INPUT;
 	}
 	if (script == NULL)
 		fprintf(stderr, "%s\n", trace_diag_text(&diag));

@@ -696,7 +696,6 @@ static void add_queue(struct experiment *experiment, const struct script_step *a
 	if (!value_of(experiment, at, at->queue.page, &queue->page) ||
 	    !value_of(experiment, at, at->queue.gpa, &queue->gpa))
 		return;
-	queue->known = true;
 	queue_register(experiment, at->queue.queue, 0, &pa);
 }
 

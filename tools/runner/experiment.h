@@ -107,7 +107,7 @@ struct outcome {
 	char *kernel;                 /* options that are not 7.3.4's, with their tags; "7.3.4" */
 	char *hardware;               /* assumptions that are not the defaults; "" */
 	/* The row of the table. */
-	char *unmapped; /* what the first unmap of the first queue's memory returned */
+	char *unmapped; /* what the first unmap of the guest's memory returned */
 	char *did;      /* what the hardware did after the revocation */
 	char *guest;    /* what the guest can see */
 	char *verdict;

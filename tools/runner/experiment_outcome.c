@@ -289,7 +289,6 @@ static const struct violation *first_violation(const struct experiment *experime
 	return experiment->checker->count > 0 ? &experiment->checker->violations[0] : NULL;
 }
 
-/* The first unmap that covers the first queue's memory. */
 static bool of_the_guest(const struct experiment *experiment, uint64_t gpa, uint64_t length)
 {
 	for (guint i = 0; i < experiment->ram->len; i++) {

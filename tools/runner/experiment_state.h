@@ -19,7 +19,6 @@ struct guest_ram {
 };
 
 struct guest_queue {
-	bool known; /* its line was reached */
 	uint64_t page;
 	uint64_t gpa;
 	uint64_t tail; /* commands that the guest has put there */

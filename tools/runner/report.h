@@ -10,9 +10,9 @@
 
 /* The story, each violation in full, then what was not as expected. */
 void report_print(const struct outcome *outcome, FILE *out);
-/* One row for each of OUTCOMES (struct outcome), under headings. */
 /* One scenario on several profiles: a column each. */
 void report_side_by_side(struct outcome *const *outcomes, guint count, FILE *out);
+/* One row for each of OUTCOMES (struct outcome), under headings. */
 void report_table(const GPtrArray *outcomes, FILE *out);
 /* One object, as a value where BUILDER stands. */
 void report_json(const struct outcome *outcome, JsonBuilder *json);

@@ -227,7 +227,6 @@ static int set_memory(struct script_line *line)
 	return 0;
 }
 
-/* device NAME sid=N [ats=on]: a PCI function that VFIO gives out as /dev/vfio/devices/NAME. */
 /* Names stand before a '.', behind a '=' and in a path. */
 static int check_name(struct script_line *line, const char *name)
 {
@@ -237,6 +236,7 @@ static int check_name(struct script_line *line, const char *name)
 			    "a word without '.', '/', '=' and '$'");
 }
 
+/* device NAME sid=N [ats=on]: a PCI function that VFIO gives out as /dev/vfio/devices/NAME. */
 static int add_device(struct script_line *line)
 {
 	struct script *script = line->script;
@@ -614,7 +614,6 @@ static void try_register(void *context, const char *name)
 	nearest_try(&search->nearest, g_string_chunk_insert_const(search->texts, name));
 }
 
-/* mmio write REGISTER VALUE  |  mmio read REGISTER = VALUE */
 static int check_width(struct script_line *line, const char *word, const struct script_value *value,
 		       unsigned width)
 {
@@ -623,6 +622,7 @@ static int check_width(struct script_line *line, const char *word, const struct 
 	return line_refused(line, "bad value", word, "the register is narrower", "one of 32 bits");
 }
 
+/* mmio write REGISTER VALUE  |  mmio read REGISTER = VALUE */
 static int mmio_line(struct script_line *line)
 {
 	struct pa pa;

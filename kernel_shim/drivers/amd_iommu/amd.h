@@ -35,7 +35,8 @@ struct iommu_viommu_amd {
 	uint64_t out_vfmmio_mmap_offset;
 };
 
-#define AMD_DEVICES 65536U
+#define AMD_DEVICES         65536U
+#define AMD_ATS_QUEUE_DEPTH 32U /* invalidations in flight: PCIe's 0 (8.5) */
 
 /* What firmware tells the driver of an instance. */
 struct amd_resources {
@@ -82,6 +83,7 @@ struct amd {
 	bool need_sync;         /* something was queued behind it */
 	uint64_t domains[1024]; /* bit map; 0 is reserved */
 	/* the posted vIOMMU */
+	bool vimu; /* it is turned on */
 	struct amd_tables private_tables;
 	uint16_t private_domain;
 	uint64_t guests[1024];       /* GuestIDs */
@@ -101,11 +103,23 @@ struct amd_domain {
 	struct iommu_domain domain;
 	struct amd *amd;
 	uint16_t id;
-	bool nest_parent;
 	struct amd_tables tables;
 	uint32_t attached; /* devices: what iommu_array counts */
 	struct amd_devices devices;
 	struct amd_viommus viommus;
+};
+
+/* A guest: its GuestID, and what its ring and logs are translated by (amd-viommu 6, 8). */
+struct amd_viommu {
+	LIST_ENTRY(amd_viommu) link; /* of the parent domain */
+	struct amd *amd;
+	struct amd_domain *parent;
+	uint16_t guest;       /* GuestID */
+	uint16_t trans_devid; /* the DeviceID whose table entry translates its buffers */
+	uint32_t ledger_guest;
+	uint64_t device_map_pfn;
+	uint64_t domain_map_pfn;
+	uint64_t mmap_offset;
 };
 
 extern const struct iommu_ops amd_ops;
@@ -141,6 +155,8 @@ void amd_dte_read(struct amd *amd, uint16_t device, struct amd_dte *dte);
 void amd_dte_update(struct amd *amd, uint16_t device, const struct amd_dte *dte);
 /* One 64-bit store. */
 void amd_dte_write_word(struct amd *amd, uint16_t device, unsigned word, uint64_t value);
+/* V = 1 and nothing else (9, Detach). */
+struct amd_dte amd_dte_blocked(void);
 struct amd_dte amd_dte_for(const struct amd_tables *tables, uint16_t domain);
 
 /* tables.c */
@@ -154,12 +170,13 @@ void amd_tables_unmap(struct amd_tables *tables, uint64_t iova, uint64_t length)
 bool amd_tables_find(struct amd_tables *tables, uint64_t iova, uint64_t *pa);
 
 /* domain.c */
-int amd_domain_alloc(struct amd *amd, bool nest_parent, struct iommu_domain **out);
+int amd_domain_alloc(struct amd *amd, struct iommu_domain **out);
 struct amd_domain *to_amd_domain(struct iommu_domain *domain);
 int amd_attach(struct iommu_domain *domain, struct device *device);
 void amd_block(struct device *device);
 
 /* viommu.c: posted (amd-viommu 13). */
+/* At boot, if the kernel has it; else for the first vIOMMU. */
 void amd_viommu_probe(struct amd *amd);
 bool amd_viommu_supported(struct device *device, uint32_t type);
 int amd_viommu_init(struct iommufd_viommu *viommu, struct iommu_domain *parent,

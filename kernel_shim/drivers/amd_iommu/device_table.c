@@ -56,9 +56,17 @@ void amd_dte_update(struct amd *amd, uint16_t device, const struct amd_dte *dte)
 	write_half(amd, device, dte, 1 - first);
 	amd_queue(amd, amd_command_invalidate_devtab(device));
 	amd_completion_wait(amd);
-	/* In addition, as the driver's common path has it. */
+	/* Once more, as the driver's common path has it; with ATS all of the device's own cache. */
 	amd_queue(amd, amd_command_invalidate_devtab(device));
+	if (dte->q[1] & DTE_I)
+		amd_queue(amd, amd_command_invalidate_iotlb(device, device, AMD_ATS_QUEUE_DEPTH, 0,
+							    UINT64_MAX));
 	amd_completion_wait(amd);
+}
+
+struct amd_dte amd_dte_blocked(void)
+{
+	return (struct amd_dte){{DTE_V, 0, DTE_IV, 0}};
 }
 
 struct amd_dte amd_dte_for(const struct amd_tables *tables, uint16_t domain)

@@ -4,7 +4,6 @@
  * waits before it returns (9).
  */
 #include "kernel_shim/drivers/amd_iommu/amd.h"
-#include "kernel_shim/drivers/amd_iommu/viommu.h"
 
 #define V1_PGSIZES (~(PAGE_SIZE - 1) & ((1ULL << 39) - 1))
 
@@ -33,8 +32,9 @@ static void queue_iotlb(struct amd_domain *domain, uint64_t first, uint64_t last
 	const struct amd_device *device;
 	LIST_FOREACH (device, &domain->devices, link)
 		if (device->ats)
-			amd_queue(domain->amd, amd_command_invalidate_iotlb(device->id, device->id,
-									    32, first, last));
+			amd_queue(domain->amd,
+				  amd_command_invalidate_iotlb(device->id, device->id,
+							       AMD_ATS_QUEUE_DEPTH, first, last));
 }
 
 static void flush(struct amd_domain *domain, uint64_t first, uint64_t last, bool pde)
@@ -45,7 +45,6 @@ static void flush(struct amd_domain *domain, uint64_t first, uint64_t last, bool
 		return;
 	if (knows_iommu(domain))
 		amd_queue(amd, amd_command_invalidate_pages(domain->id, first, last, pde));
-	amd_viommus_queue_flush(domain, first, last, pde);
 	queue_iotlb(domain, first, last);
 	if (!knows_iommu(domain))
 		return; /* no COMPLETION_WAIT either: its loop is over the same list */
@@ -74,8 +73,12 @@ static void change_root(struct amd_domain *domain)
 		amd_dte_update(domain->amd, device->id, &dte);
 		dte.q[1] &= ~DTE_I;
 	}
-	if (domain->attached > 0)
-		flush_all(domain);
+	if (domain->attached == 0)
+		return;
+	flush_all(domain);
+	LIST_FOREACH (device, &domain->devices, link)
+		amd_queue(domain->amd, amd_command_invalidate_devtab(device->id));
+	amd_completion_wait(domain->amd);
 }
 
 static int map(struct iommu_domain *iommu_domain, struct iova iova, struct pa pa, uint64_t length,
@@ -120,7 +123,7 @@ static void bind_device(struct amd_device *device, uint32_t holder)
 void amd_block(struct device *iommu_device)
 {
 	struct amd_device *device = (struct amd_device *)iommu_device;
-	const struct amd_dte dte = {{DTE_V, 0, DTE_IV, 0}};
+	const struct amd_dte dte = amd_dte_blocked();
 	struct amd_domain *domain = device->domain;
 	bind_device(device, LEDGER_IN_TRANSITION);
 	amd_dte_update(device->amd, device->id, &dte);
@@ -171,14 +174,13 @@ const struct iommu_domain_ops amd_domain_ops = {
 	.free = free_domain,
 };
 
-int amd_domain_alloc(struct amd *amd, bool nest_parent, struct iommu_domain **out)
+int amd_domain_alloc(struct amd *amd, struct iommu_domain **out)
 {
 	struct machine *machine = amd->machine;
 	struct amd_domain *domain = arena_new(machine->arena, struct amd_domain);
 	LIST_INIT(&domain->devices);
 	LIST_INIT(&domain->viommus);
 	domain->amd = amd;
-	domain->nest_parent = nest_parent;
 	bool tables = amd_tables_init(&domain->tables, machine);
 	domain->id = tables ? amd_take_number(amd->domains) : 0;
 	if (domain->id == 0) {

@@ -136,8 +136,9 @@ struct amd *amd_probe(struct machine *machine, const struct amd_resources *resou
 	amd_completion_wait(amd);
 	irq_request(machine, resources->irq, handle_irq, amd);
 	set_up_event_log(amd);
-	if ((amd->efr & EFR_VIOMMU) && resources->vf.value != 0)
-		amd_viommu_probe(amd);
+	amd_queue(amd, amd_command_invalidate_all());
+	amd_completion_wait(amd);
+	amd_viommu_probe(amd);
 	return amd;
 }
 
@@ -193,7 +194,7 @@ static int domain_alloc_paging(struct device *device, uint32_t flags, const stru
 	if (data != NULL || (flags & ~IOMMU_HWPT_ALLOC_NEST_PARENT))
 		return refuse(device->machine, EOPNOTSUPP, "iommufd app. D paging alloc",
 			      "user data, or flags that are not modelled");
-	return amd_domain_alloc(device->iommu, flags & IOMMU_HWPT_ALLOC_NEST_PARENT, domain);
+	return amd_domain_alloc(device->iommu, domain);
 }
 
 static void block_pasid(struct device *device, uint32_t pasid)

@@ -3,7 +3,7 @@
  * The vIOMMU as posted for Linux (AE-d): GuestID, trans_devid, maps of ids, queues by guest address
  * (amd-viommu 7, 8, 12.3, 13, 14). In 7.3.4 there is none of it.
  */
-#include "kernel_shim/drivers/amd_iommu/viommu.h"
+#include "kernel_shim/drivers/amd_iommu/amd.h"
 
 #include <assert.h>
 
@@ -51,11 +51,13 @@ static void unmap_private(struct amd *amd, uint64_t ipa, uint64_t length)
 }
 
 /* Private memory, the IOMMU's own table entry, then the features (13). */
-void amd_viommu_probe(struct amd *amd)
+static bool turn_on(struct amd *amd)
 {
+	if (!(amd->efr & EFR_VIOMMU) || amd->vf.value == 0)
+		return false;
 	amd_control(amd, CONTROL_GST_BUFFER_TRP, true);
 	if (!(amd_read(amd, AMD_CONTROL, 8) & CONTROL_GST_BUFFER_TRP))
-		return; /* it does not stick: no vIOMMU (amd-viommu 2) */
+		return false; /* it does not stick (amd-viommu 2) */
 	bool made = amd_tables_init(&amd->private_tables, amd->machine);
 	assert(made);
 	(void)made;
@@ -66,6 +68,8 @@ void amd_viommu_probe(struct amd *amd)
 	amd_dte_update(amd, amd->own_device, &dte);
 	amd_control(amd, CONTROL_VCMD_EN, true);
 	amd_control(amd, CONTROL_VIOMMU_EN, true);
+	amd->vimu = true;
+	return true;
 }
 
 /* --- maps of ids --- */
@@ -128,12 +132,6 @@ static void free_maps(struct amd_viommu *viommu)
 	unmap_private(amd, domain_map_ipa(viommu), DOMAIN_MAP_SIZE);
 	memory_put(&amd->machine->memory, viommu->device_map_pfn, DEVICE_MAP_SIZE / PAGE_SIZE);
 	memory_put(&amd->machine->memory, viommu->domain_map_pfn, DOMAIN_MAP_SIZE / PAGE_SIZE);
-}
-
-/* Guests have no domains of their own yet, as there is no nested attach: nothing to add. */
-void amd_viommus_queue_flush(struct amd_domain *domain, uint64_t first, uint64_t last, bool pde)
-{
-	(void)domain, (void)first, (void)last, (void)pde;
 }
 
 /* --- queues (14) --- */
@@ -227,7 +225,7 @@ static void viommu_destroy(struct iommufd_viommu *object)
 {
 	struct amd_viommu *viommu = object->driver_data;
 	struct amd *amd = viommu->amd;
-	const struct amd_dte cleared = {{DTE_V, 0, DTE_IV, 0}};
+	const struct amd_dte cleared = amd_dte_blocked();
 	LIST_REMOVE(viommu, link);
 	iommufd_viommu_destroy_mmap(object, viommu->mmap_offset);
 	if (kernel_option(amd->machine, KERNEL_AMD_DESTROY) == AMD_DESTROY_POSTED)
@@ -255,6 +253,13 @@ static const struct iommufd_viommu_ops empty_ops = {.destroy = NULL};
 static bool posted(struct machine *machine)
 {
 	return kernel_option(machine, KERNEL_AMD_VIOMMU) == AMD_VIOMMU_POSTED;
+}
+
+/* A scenario says later that the kernel is the posted one: then it is made up for. */
+void amd_viommu_probe(struct amd *amd)
+{
+	if (posted(amd->machine))
+		turn_on(amd);
 }
 
 bool amd_viommu_supported(struct device *device, uint32_t type)
@@ -323,6 +328,10 @@ int amd_viommu_init(struct iommufd_viommu *object, struct iommu_domain *iommu_do
 	viommu->parent = parent;
 	viommu->guest = guest;
 	int error = answer(object, viommu, data);
+	if (error == 0 && !amd->vimu && !turn_on(amd)) {
+		iommufd_viommu_destroy_mmap(object, viommu->mmap_offset);
+		error = refuse(machine, EOPNOTSUPP, "amd-viommu 2", "the hardware has no vIOMMU");
+	}
 	if (error != 0) {
 		amd_give_number(amd->guests, guest);
 		arena_delete(machine->arena, viommu);
