@@ -25,9 +25,11 @@
 #endif
 
 #define GRAIN         16UL
-#define SMALL_MAX     1024UL /* up to here: classes GRAIN apart; above: powers of two */
+#define SMALL_MAX     1024UL /* up to here: classes GRAIN apart; above: four a power of two */
+#define SMALL_BITS    10U
+#define LARGE_BITS    38U /* no block is larger than 2^38 bytes */
 #define SMALL_CLASSES (SMALL_MAX / GRAIN)
-#define CLASSES       (SMALL_CLASSES + 40)
+#define CLASSES       (SMALL_CLASSES + 4 * (LARGE_BITS - SMALL_BITS))
 #define STACKS_SIZE   (ARENA_STACK_SIZE * ARENA_STACKS)
 
 struct free_block {
@@ -82,10 +84,21 @@ static unsigned class_of(size_t size, size_t *rounded)
 		*rounded = (class + 1) * GRAIN;
 		return class;
 	}
-	unsigned bits = 64 - (unsigned)__builtin_clzl(size - 1);
-	*rounded = 1UL << bits;
-	return (unsigned)SMALL_CLASSES + bits - 11;
+	unsigned bits = 63 - (unsigned)__builtin_clzl(size - 1);
+	unsigned quarter = (unsigned)((size - 1) >> (bits - 2) & 3);
+	assert(bits < LARGE_BITS);
+	*rounded = (size_t)(5 + quarter) << (bits - 2);
+	return (unsigned)SMALL_CLASSES + 4 * (bits - SMALL_BITS) + quarter;
 }
+
+#ifdef ARENA_ASAN
+static size_t size_of(unsigned class)
+{
+	unsigned above = class - (unsigned)SMALL_CLASSES;
+	return class < SMALL_CLASSES ? (class + 1) * GRAIN
+				     : (size_t)(5 + above % 4) << (above / 4 + SMALL_BITS - 2);
+}
+#endif
 
 struct arena *arena_create(size_t limit, arena_exhausted_fn *exhausted, void *context)
 {
@@ -282,8 +295,7 @@ static void repair_shadow(struct arena *arena)
 	poison((unsigned char *)arena + arena->brk, brk_reached(arena) - arena->brk);
 	unpoison(arena, arena->brk);
 	for (unsigned class = 0; class < CLASSES; class ++) {
-		size_t size = class < SMALL_CLASSES ? (class + 1) * GRAIN
-						    : 1UL << (class - SMALL_CLASSES + 11);
+		size_t size = size_of(class);
 		struct free_block *block = arena->free[class];
 		while (block != NULL) {
 			struct free_block *next = block->next;

@@ -54,10 +54,11 @@ enum note_kind {
 	NOTE_REVOKING,       /* frames: a promise to holder WHO is being taken back */
 	NOTE_TABLES_CLEARED, /* the translation tables no longer have them */
 	NOTE_REVOKED,        /* frames: the promise is taken back */
-	NOTE_FAULT,          /* an engine recorded a fault of device WHO at address FIRST */
-	NOTE_INTERRUPT,      /* line WHO was raised */
-	NOTE_DOORBELL_LOST,  /* an experiment lost a write to the register at FIRST */
-	NOTE_DOORBELL_LATE,  /* or held it up */
+	NOTE_FAULT,     /* an engine recorded a fault of device WHO at address FIRST; COUNT: 1 if
+				a guest's queue met it, else 0 */
+	NOTE_INTERRUPT, /* line WHO was raised */
+	NOTE_DOORBELL_LOST, /* an experiment lost a write to the register at FIRST */
+	NOTE_DOORBELL_LATE, /* or held it up */
 };
 
 struct note {

@@ -238,7 +238,30 @@ void task_abandon(struct scheduler *scheduler)
 
 void wait_queue_init(struct wait_queue *queue)
 {
-	TAILQ_INIT(&queue->tasks);
+	queue->last = NULL;
+}
+
+static struct task *first_of(const struct wait_queue *queue)
+{
+	return queue->last != NULL ? queue->last->behind : NULL;
+}
+
+static void insert_last(struct wait_queue *queue, struct task *task)
+{
+	task->behind = queue->last != NULL ? first_of(queue) : task;
+	if (queue->last != NULL)
+		queue->last->behind = task;
+	queue->last = task;
+}
+
+static void take_out(struct wait_queue *queue, struct task *task)
+{
+	struct task *before = queue->last;
+	while (before->behind != task)
+		before = before->behind;
+	before->behind = task->behind;
+	if (queue->last == task)
+		queue->last = before != task ? before : NULL;
 }
 
 void wait_queue_sleep(struct scheduler *scheduler, struct wait_queue *queue, const char *where)
@@ -247,7 +270,7 @@ void wait_queue_sleep(struct scheduler *scheduler, struct wait_queue *queue, con
 	assert(task != NULL);
 	task->where = where;
 	task->waiting = true;
-	TAILQ_INSERT_TAIL(&queue->tasks, task, wait);
+	insert_last(queue, task);
 	switch_back(task);
 }
 
@@ -259,17 +282,17 @@ bool wait_queue_sleep_until(struct scheduler *scheduler, struct wait_queue *queu
 	wait_queue_sleep(scheduler, queue, where);
 	if (!task->waiting)
 		return true;
-	TAILQ_REMOVE(&queue->tasks, task, wait);
+	take_out(queue, task);
 	task->waiting = false;
 	return false;
 }
 
 void wait_queue_wake_one(struct scheduler *scheduler, struct wait_queue *queue)
 {
-	struct task *task = TAILQ_FIRST(&queue->tasks);
+	struct task *task = first_of(queue);
 	if (task == NULL)
 		return;
-	TAILQ_REMOVE(&queue->tasks, task, wait);
+	take_out(queue, task);
 	task->waiting = false;
 	clock_cancel(scheduler->clock, &task->resume);
 	clock_post(scheduler->clock, &task->resume, scheduler->clock->now_ps, EVENT_SOFTWARE);
@@ -277,35 +300,42 @@ void wait_queue_wake_one(struct scheduler *scheduler, struct wait_queue *queue)
 
 void wait_queue_wake_all(struct scheduler *scheduler, struct wait_queue *queue)
 {
-	while (!TAILQ_EMPTY(&queue->tasks))
+	while (first_of(queue) != NULL)
 		wait_queue_wake_one(scheduler, queue);
+}
+
+/* --- mutex --- */
+
+/* Who holds a lock that is taken outside of tasks. */
+#define NO_TASK ((struct task *)1)
+
+static struct task *current_or_none(const struct scheduler *scheduler)
+{
+	return scheduler->current != NULL ? scheduler->current : NO_TASK;
 }
 
 void mutex_init(struct mutex *mutex)
 {
 	mutex->holder = NULL;
-	mutex->held = false;
 	wait_queue_init(&mutex->waiters);
 }
 
 void mutex_lock(struct scheduler *scheduler, struct mutex *mutex, const char *name)
 {
 	task_preempt(scheduler, 0, name);
-	if (mutex->held) {
+	if (mutex_held(mutex)) {
 		wait_queue_sleep(scheduler, &mutex->waiters, name);
-		assert(mutex->held && mutex->holder == scheduler->current);
+		assert(mutex->holder == scheduler->current);
 		return;
 	}
-	mutex->held = true;
-	mutex->holder = scheduler->current;
+	mutex->holder = current_or_none(scheduler);
 }
 
 void mutex_unlock(struct scheduler *scheduler, struct mutex *mutex)
 {
-	assert(mutex->held && mutex->holder == scheduler->current);
+	assert(mutex->holder == current_or_none(scheduler));
 	/* Handed over, so that who comes between the wake-up and its task can't pass it. */
-	mutex->holder = TAILQ_FIRST(&mutex->waiters.tasks);
-	mutex->held = mutex->holder != NULL;
+	mutex->holder = first_of(&mutex->waiters);
 	wait_queue_wake_one(scheduler, &mutex->waiters);
 }
 

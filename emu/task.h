@@ -36,14 +36,13 @@ struct task {
 	void *arg;
 	const char *where; /* the point it stopped at */
 	bool done;
-	TAILQ_ENTRY(task) wait; /* in a wait queue */
+	struct task *behind; /* in a wait queue: the next; of the last, the first */
 	bool waiting;
 };
 
-TAILQ_HEAD(task_list, task);
-
+/* One word, as every page array has one: a ring, known by its last task. */
 struct wait_queue {
-	struct task_list tasks;
+	struct task *last;
 };
 
 struct scheduler {
@@ -85,12 +84,15 @@ void wait_queue_wake_all(struct scheduler *scheduler, struct wait_queue *queue);
 void wait_queue_wake_one(struct scheduler *scheduler, struct wait_queue *queue);
 
 struct mutex {
-	struct task *holder;
-	bool held;
+	struct task *holder; /* NULL: free */
 	struct wait_queue waiters;
 };
 
 void mutex_init(struct mutex *mutex);
+static inline bool mutex_held(const struct mutex *mutex)
+{
+	return mutex->holder != NULL;
+}
 void mutex_lock(struct scheduler *scheduler, struct mutex *mutex, const char *name);
 void mutex_unlock(struct scheduler *scheduler, struct mutex *mutex);
 

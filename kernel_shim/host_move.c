@@ -96,7 +96,7 @@ static int map_area(struct iopt_area *area)
 static int change_frame(struct mapped_page *page, struct mm *mm, struct va va, enum host_move move)
 {
 	struct iopt_pages *pages = page->area->pages;
-	struct memory *memory = &pages->machine->memory;
+	struct memory *memory = &pages_machine(pages)->memory;
 	uint64_t fresh = IOPT_PAGE_ABSENT | page->index, count = 1;
 	memory_unpin(memory, page->pfn, 1);
 	int error = move == HOST_MIGRATE ? mm_migrate(mm, va) : mm_reclaim(mm, va);

@@ -237,9 +237,10 @@ static int insert_area(struct io_pagetable *iopt, const struct pages_piece *piec
 	area->first_index = piece->start_byte / PAGE_SIZE;
 	area->page_offset = (uint32_t)page_offset(piece->start_byte);
 	area->prot = prot;
-	if (piece->pages->source == IOPT_PAGES_DMABUF)
+	bool dmabuf = piece->pages->source == IOPT_PAGES_DMABUF;
+	if (dmabuf)
 		area->prot |= IOMMU_MMIO;
-	area->revoked = piece->pages->revoked;
+	area->revoked = dmabuf && piece->pages->backing->revoked;
 	RB_INSERT(area_tree, &iopt->areas, area);
 	iopt->area_count++;
 	*out = area;
@@ -315,8 +316,6 @@ int iopt_map_pages(struct io_pagetable *iopt, struct map_list *list, uint64_t *i
 			}
 			areas[i]->busy = false;
 			iopt_pages_get(areas[i]->pages);
-			if (areas[i]->pages->source == IOPT_PAGES_DMABUF)
-				LIST_INSERT_HEAD(&areas[i]->pages->areas, areas[i], pages_link);
 		}
 		up_write(sched, &iopt->iova_rwsem);
 		up_read(sched, &iopt->domains_rwsem);
@@ -329,7 +328,7 @@ static uint64_t address_of(const struct iopt_pages *pages, uint64_t start_byte)
 {
 	if (pages->source == IOPT_PAGES_USER)
 		return pages->user_va + start_byte;
-	return pages->file_index * PAGE_SIZE + start_byte;
+	return pages->backing->index * PAGE_SIZE + start_byte;
 }
 
 int iopt_get_pages(struct io_pagetable *iopt, uint64_t iova, uint64_t length, struct map_list *list)
@@ -383,10 +382,8 @@ static void tear_down_area(struct io_pagetable *iopt, struct iopt_area *area,
 	area->revoked = true; /* a revocation meanwhile finds nothing to do */
 	iopt_area_unpin(area);
 	down_write(sched, &iopt->iova_rwsem, "iova_rwsem");
-	if (pages->source == IOPT_PAGES_DMABUF)
-		LIST_REMOVE(area, pages_link);
 	delete_area(iopt, area);
-	if (pages->file != NULL)
+	if (pages->source != IOPT_PAGES_USER)
 		map_list_add(iopt->machine, files, pages, 0, 0);
 	else
 		iopt_pages_put(pages);

@@ -38,33 +38,43 @@ struct iopt_pages_access {
 };
 
 RB_HEAD(pages_access_tree, iopt_pages_access);
-LIST_HEAD(area_list, iopt_area);
 
+/* Where pages come from that are not a process's memory. */
+struct iopt_backing {
+	struct iopt_pages *pages;
+	struct file *file; /* held open */
+	uint64_t index;    /* page index of the start */
+	struct dmabuf *dmabuf;
+	bool revoked; /* DMABUF: for good, and for copies too */
+	LIST_ENTRY(iopt_backing) link;
+};
+
+/* One for each area that was mapped, millions of them: members are in order of size. */
 struct iopt_pages {
-	struct machine *machine;
 	uint32_t references; /* areas */
-	enum iopt_pages_source source;
+	uint8_t source;      /* enum iopt_pages_source */
+	uint8_t account_mode;
+	bool writable;
+	bool charging; /* CHANGE_PROCESS has charged the new owner */
 	struct mutex mutex;
 	uint64_t npages;
 	uint64_t npinned;
 	uint64_t charged; /* npinned as last accounted */
-	bool writable;
-	uint8_t account_mode;
-	bool charging;           /* CHANGE_PROCESS has charged the new owner */
-	struct mm *mm;           /* the mapper's; whose counters are charged */
-	struct process *process; /* whose RLIMIT_MEMLOCK counts; processes are never freed */
-	struct user *user;
-	uint64_t user_va;    /* USER: page-aligned start */
-	struct file *file;   /* FILE, DMABUF: held open */
-	uint64_t file_index; /* FILE, DMABUF: page index of the start */
-	uint64_t file_end;   /* FILE: bytes; pins must lie inside the file's size */
-	struct dmabuf *dmabuf;
-	bool revoked;        /* DMABUF: for good, and for copies too */
+	struct mm *mm;    /* the mapper's; whose counters are charged */
+	struct process
+		*process; /* whose RLIMIT_MEMLOCK and user count; processes are never freed */
+	union {
+		uint64_t user_va;             /* USER: page-aligned start */
+		struct iopt_backing *backing; /* FILE, DMABUF */
+	};
 	struct spans pinned; /* index -> pfn; tag: cover */
 	struct pages_access_tree accesses;
-	LIST_ENTRY(iopt_pages) dmabuf_link;
-	struct area_list areas; /* only of DMABUF pages, for revocation */
 };
+
+static inline struct machine *pages_machine(const struct iopt_pages *pages)
+{
+	return pages->process->machine;
+}
 
 /* In place of a frame: the host has taken it (host_move.c); the index in the other bits. */
 #define IOPT_PAGE_ABSENT (1ULL << 63)
@@ -75,16 +85,15 @@ struct iopt_area {
 	uint64_t iova;
 	uint64_t last;
 	struct iopt_pages *pages;
-	bool busy;            /* in construction or teardown: counts as missing */
 	uint64_t first_index; /* in pages, of the first byte */
 	uint32_t page_offset; /* of the first byte */
 	uint32_t prot;
 	uint32_t num_accesses;
 	uint32_t num_locks;
+	bool busy; /* in construction or teardown: counts as missing */
 	bool prevent_access;
 	bool filled;  /* in the domains, and in the cover */
 	bool revoked; /* dma-buf */
-	LIST_ENTRY(iopt_area) pages_link;
 };
 
 RB_HEAD(area_tree, iopt_area);
@@ -238,14 +247,14 @@ int iopt_pages_rw(struct iopt_pages *pages, struct thread *thread, uint64_t star
 		  uint64_t length, uint32_t flags, bool *stated);
 
 /* --- dma-buf exporter of the test interface --- */
-LIST_HEAD(pages_list, iopt_pages);
+LIST_HEAD(backing_list, iopt_backing);
 
 struct dmabuf {
 	struct machine *machine;
 	uint64_t length;
 	uint64_t pfn;
 	bool revoked;
-	struct pages_list importers;
+	struct backing_list importers;
 };
 
 extern const struct file_ops dmabuf_file_ops;

@@ -31,7 +31,6 @@ static struct iopt_pages *pages_new(struct iommufd_ctx *ictx, struct thread *thr
 		return NULL;
 	}
 	struct iopt_pages *pages = arena_new(machine->arena, struct iopt_pages);
-	pages->machine = machine;
 	pages->references = 1;
 	pages->npages = (start_byte + length - 1) / PAGE_SIZE + 1;
 	pages->writable = writable;
@@ -40,14 +39,21 @@ static struct iopt_pages *pages_new(struct iommufd_ctx *ictx, struct thread *thr
 	else
 		pages->account_mode = ictx->account_mm ? ACCOUNT_MM : ACCOUNT_USER;
 	pages->process = process;
-	pages->user = process->credentials.user;
 	pages->mm = process->mm;
 	mm_get(pages->mm);
 	mutex_init(&pages->mutex);
 	spans_init(&pages->pinned, machine->arena, true);
 	RB_INIT(&pages->accesses);
-	LIST_INIT(&pages->areas);
 	return pages;
+}
+
+static void set_backing(struct iopt_pages *pages, struct file *file, uint64_t index)
+{
+	pages->backing = arena_new(pages_machine(pages)->arena, struct iopt_backing);
+	pages->backing->pages = pages;
+	pages->backing->file = file;
+	pages->backing->index = index;
+	file_get(file);
 }
 
 struct iopt_pages *iopt_alloc_user_pages(struct iommufd_ctx *ictx, struct thread *thread,
@@ -71,9 +77,7 @@ struct iopt_pages *iopt_alloc_file_pages(struct iommufd_ctx *ictx, struct thread
 	if (pages == NULL)
 		return NULL;
 	pages->source = IOPT_PAGES_FILE;
-	pages->file = file;
-	pages->file_index = start / PAGE_SIZE;
-	file_get(file);
+	set_backing(pages, file, start / PAGE_SIZE);
 	return pages;
 }
 
@@ -93,17 +97,26 @@ struct iopt_pages *iopt_alloc_dmabuf_pages(struct iommufd_ctx *ictx, struct thre
 		return NULL;
 	pages->source = IOPT_PAGES_DMABUF;
 	pages->account_mode = ACCOUNT_NONE;
-	pages->file_index = start / PAGE_SIZE;
 	if (dmabuf->revoked) {
 		*error = refuse(ictx->machine, ENODEV, "iommufd 2.6 7", "the dma-buf is revoked");
 		iopt_pages_put(pages);
 		return NULL;
 	}
-	pages->dmabuf = dmabuf;
-	pages->file = file;
-	file_get(file);
-	LIST_INSERT_HEAD(&dmabuf->importers, pages, dmabuf_link);
+	set_backing(pages, file, start / PAGE_SIZE);
+	pages->backing->dmabuf = dmabuf;
+	LIST_INSERT_HEAD(&dmabuf->importers, pages->backing, link);
 	return pages;
+}
+
+static void free_backing(struct iopt_pages *pages)
+{
+	struct iopt_backing *backing = pages->backing;
+	if (backing == NULL)
+		return; /* it was refused before it had one */
+	if (backing->dmabuf != NULL)
+		LIST_REMOVE(backing, link);
+	file_put(backing->file);
+	arena_delete(pages_machine(pages)->arena, backing);
 }
 
 void iopt_pages_get(struct iopt_pages *pages)
@@ -117,19 +130,17 @@ void iopt_pages_put(struct iopt_pages *pages)
 	if (--pages->references > 0)
 		return;
 	assert(RB_EMPTY(&pages->pinned.tree) && RB_EMPTY(&pages->accesses) && pages->npinned == 0);
-	if (pages->dmabuf != NULL)
-		LIST_REMOVE(pages, dmabuf_link);
-	if (pages->file != NULL)
-		file_put(pages->file);
+	if (pages->source != IOPT_PAGES_USER)
+		free_backing(pages);
 	mm_put(pages->mm);
-	arena_delete(pages->machine->arena, pages);
+	arena_delete(pages_machine(pages)->arena, pages);
 }
 
 /* --- pinning (3.1, 3.2) --- */
 
 static int pin_failed(struct iopt_pages *pages, int error)
 {
-	return refuse(pages->machine, error, "iommufd 3.2",
+	return refuse(pages_machine(pages), error, "iommufd 3.2",
 		      error == ENOMEM
 			      ? "no memory for the page, or too many pins on it"
 			      : "a page can't be pinned: not mapped, or not with the right");
@@ -138,16 +149,16 @@ static int pin_failed(struct iopt_pages *pages, int error)
 static int find_file_frames(struct iopt_pages *pages, uint64_t index, uint64_t count, uint64_t *pfn,
 			    uint64_t *run)
 {
-	struct object *object = pages->file->object;
+	struct object *object = pages->backing->file->object;
 	uint64_t end;
 	if (object == NULL || (object->kind != OBJECT_SHMEM && object->kind != OBJECT_HUGETLB))
-		return refuse(pages->machine, EINVAL, "iommufd 2.6",
+		return refuse(pages_machine(pages), EINVAL, "iommufd 2.6",
 			      "only a memfd-like file can be pinned");
-	if (__builtin_mul_overflow(pages->file_index + index + count, PAGE_SIZE, &end) ||
+	if (__builtin_mul_overflow(pages->backing->index + index + count, PAGE_SIZE, &end) ||
 	    end > object->size)
-		return refuse(pages->machine, EINVAL, "iommufd 2.6",
+		return refuse(pages_machine(pages), EINVAL, "iommufd 2.6",
 			      "the range is not inside the file");
-	if (object_frames(object, pages->file_index + index, count, pfn, run) != 0)
+	if (object_frames(object, pages->backing->index + index, count, pfn, run) != 0)
 		return pin_failed(pages, ENOMEM);
 	return 0;
 }
@@ -157,7 +168,7 @@ static int pin_from_source(struct iopt_pages *pages, uint64_t index, uint64_t co
 			   uint64_t *run)
 {
 	int error;
-	if (fails_here(pages->machine, "pin pages"))
+	if (fails_here(pages_machine(pages), "pin pages"))
 		return pin_failed(pages, EFAULT);
 	if (pages->source == IOPT_PAGES_FILE) {
 		error = find_file_frames(pages, index, count, pfn, run);
@@ -172,7 +183,8 @@ static int pin_from_source(struct iopt_pages *pages, uint64_t index, uint64_t co
 		if (error != 0)
 			return pin_failed(pages, -error);
 	}
-	return memory_pin(&pages->machine->memory, *pfn, *run) ? 0 : pin_failed(pages, ENOMEM);
+	return memory_pin(&pages_machine(pages)->memory, *pfn, *run) ? 0
+								     : pin_failed(pages, ENOMEM);
 }
 
 void iopt_pages_uncover(struct iopt_pages *pages, uint64_t first, uint64_t last)
@@ -186,7 +198,7 @@ void iopt_pages_uncover(struct iopt_pages *pages, uint64_t first, uint64_t last)
 		uint64_t next = span->last + 1, count = next - span->first;
 		if (--span->tag == 0) {
 			if (span->base < IOPT_PAGE_ABSENT)
-				memory_unpin(&pages->machine->memory, span->base, count);
+				memory_unpin(&pages_machine(pages)->memory, span->base, count);
 			pages->npinned -= count;
 			spans_clear(pinned, span->first, span->last);
 		}
@@ -216,7 +228,7 @@ int iopt_pages_cover(struct iopt_pages *pages, uint64_t first, uint64_t last)
 		}
 		uint64_t end = span != NULL && span->first <= last ? span->first - 1 : last;
 		uint64_t pfn, run;
-		task_preempt(sched_of(pages->machine), 0, "pin pages");
+		task_preempt(sched_of(pages_machine(pages)), 0, "pin pages");
 		int error = pin_from_source(pages, at, end - at + 1, &pfn, &run);
 		if (error != 0) {
 			if (at > first)
@@ -251,9 +263,9 @@ static int charge(struct iopt_pages *pages, struct process *process, struct user
 	uint64_t *counter = charged_counter(pages, user, mm);
 	if (counter == NULL)
 		return 0;
-	if (fails_here(pages->machine, "charge pinned pages") ||
+	if (fails_here(pages_machine(pages), "charge pinned pages") ||
 	    *counter + count > process->credentials.rlimit_memlock / PAGE_SIZE)
-		return refuse(pages->machine, ENOMEM, "iommufd 2.11",
+		return refuse(pages_machine(pages), ENOMEM, "iommufd 2.11",
 			      "RLIMIT_MEMLOCK of the owner is exceeded");
 	*counter += count;
 	return 0;
@@ -261,7 +273,7 @@ static int charge(struct iopt_pages *pages, struct process *process, struct user
 
 int iopt_pages_account(struct iopt_pages *pages)
 {
-	uint64_t *counter = charged_counter(pages, pages->user, pages->mm);
+	uint64_t *counter = charged_counter(pages, pages->process->credentials.user, pages->mm);
 	assert(pages->mm != NULL);
 	if (pages->npinned < pages->charged) {
 		uint64_t count = pages->charged - pages->npinned;
@@ -271,9 +283,10 @@ int iopt_pages_account(struct iopt_pages *pages)
 	} else if (pages->npinned > pages->charged) {
 		uint64_t count = pages->npinned - pages->charged;
 		if (pages->account_mode == ACCOUNT_MM && pages->mm->users == 0)
-			return refuse(pages->machine, EINVAL, "iommufd 2.11",
+			return refuse(pages_machine(pages), EINVAL, "iommufd 2.11",
 				      "the owner's mm is gone");
-		int error = charge(pages, pages->process, pages->user, pages->mm, count);
+		int error = charge(pages, pages->process, pages->process->credentials.user,
+				   pages->mm, count);
 		if (error != 0)
 			return error;
 		pages->mm->pinned_vm += count;
@@ -287,7 +300,8 @@ static bool must_move(const struct iopt_pages *pages, const struct process *to)
 {
 	switch (pages->account_mode) {
 	case ACCOUNT_USER:
-		return pages->user != to->credentials.user || pages->mm != to->mm;
+		return pages->process->credentials.user != to->credentials.user ||
+		       pages->mm != to->mm;
 	case ACCOUNT_MM:
 		return pages->mm != to->mm;
 	default:
@@ -318,7 +332,8 @@ void iopt_pages_change_owner(struct iopt_pages *pages, struct thread *thread)
 {
 	struct process *process = thread->process;
 	if (pages->charging) {
-		*charged_counter(pages, pages->user, pages->mm) -= pages->charged;
+		*charged_counter(pages, pages->process->credentials.user, pages->mm) -=
+			pages->charged;
 		pages->mm->pinned_vm -= pages->charged;
 		process->mm->pinned_vm += pages->charged;
 		pages->charging = false;
@@ -328,7 +343,6 @@ void iopt_pages_change_owner(struct iopt_pages *pages, struct thread *thread)
 	mm_put(pages->mm);
 	pages->mm = process->mm;
 	pages->process = process;
-	pages->user = process->credentials.user;
 }
 
 /* --- domains (3.3) --- */
@@ -346,7 +360,7 @@ static int for_each_piece(struct iopt_area *area, struct iommu_domain *domain, u
 		uint64_t index = area_index(area, iova), offset = area_byte_offset(area, iova);
 		uint64_t pfn, run;
 		if (pages->source == IOPT_PAGES_DMABUF) {
-			pfn = pages->dmabuf->pfn + pages->file_index + index;
+			pfn = pages->backing->dmabuf->pfn + pages->backing->index + index;
 			run = UINT64_MAX / PAGE_SIZE;
 		} else {
 			struct span *span = spans_find(&pages->pinned, index);
@@ -494,9 +508,9 @@ static int fill(struct iopt_area *area, struct iommu_domain **domains, uint32_t 
 	struct iopt_pages *pages = area->pages;
 	if (count == 0 || area->revoked)
 		return 0;
-	mutex_lock(sched_of(pages->machine), &pages->mutex, "pages mutex");
+	mutex_lock(sched_of(pages_machine(pages)), &pages->mutex, "pages mutex");
 	int error = fill_locked(area, domains, count);
-	mutex_unlock(sched_of(pages->machine), &pages->mutex);
+	mutex_unlock(sched_of(pages_machine(pages)), &pages->mutex);
 	return error;
 }
 
@@ -513,16 +527,16 @@ int iopt_area_fill_domain(struct iopt_area *area, struct iommu_domain *domain)
 void iopt_area_unpin(struct iopt_area *area)
 {
 	struct iopt_pages *pages = area->pages;
-	mutex_lock(sched_of(pages->machine), &pages->mutex, "pages mutex");
+	mutex_lock(sched_of(pages_machine(pages)), &pages->mutex, "pages mutex");
 	uncover_area(area);
-	mutex_unlock(sched_of(pages->machine), &pages->mutex);
+	mutex_unlock(sched_of(pages_machine(pages)), &pages->mutex);
 }
 
 /* --- accesses (3.4) --- */
 
 static int add_access_locked(struct iopt_pages *pages, uint64_t first, uint64_t last)
 {
-	struct machine *machine = pages->machine;
+	struct machine *machine = pages_machine(pages);
 	struct iopt_pages_access key = {.first = first, .last = last};
 	struct iopt_pages_access *access = RB_FIND(pages_access_tree, &pages->accesses, &key);
 	if (access != NULL) {
@@ -553,13 +567,13 @@ static int add_access_locked(struct iopt_pages *pages, uint64_t first, uint64_t 
 int iopt_area_add_access(struct iopt_area *area, uint64_t first, uint64_t last, bool lock)
 {
 	struct iopt_pages *pages = area->pages;
-	mutex_lock(sched_of(pages->machine), &pages->mutex, "pages mutex");
+	mutex_lock(sched_of(pages_machine(pages)), &pages->mutex, "pages mutex");
 	int error = add_access_locked(pages, first, last);
 	if (error == 0) {
 		area->num_accesses++;
 		area->num_locks += lock;
 	}
-	mutex_unlock(sched_of(pages->machine), &pages->mutex);
+	mutex_unlock(sched_of(pages_machine(pages)), &pages->mutex);
 	return error;
 }
 
@@ -567,18 +581,18 @@ void iopt_area_remove_access(struct iopt_area *area, uint64_t first, uint64_t la
 {
 	struct iopt_pages *pages = area->pages;
 	struct iopt_pages_access key = {.first = first, .last = last};
-	mutex_lock(sched_of(pages->machine), &pages->mutex, "pages mutex");
+	mutex_lock(sched_of(pages_machine(pages)), &pages->mutex, "pages mutex");
 	struct iopt_pages_access *access = RB_FIND(pages_access_tree, &pages->accesses, &key);
 	assert(access != NULL && area->num_accesses > 0);
 	area->num_accesses--;
 	area->num_locks -= lock;
 	if (--access->users == 0) {
 		RB_REMOVE(pages_access_tree, &pages->accesses, access);
-		arena_delete(pages->machine->arena, access);
+		arena_delete(pages_machine(pages)->arena, access);
 		iopt_pages_uncover(pages, first, last);
 		iopt_pages_account(pages);
 	}
-	mutex_unlock(sched_of(pages->machine), &pages->mutex);
+	mutex_unlock(sched_of(pages_machine(pages)), &pages->mutex);
 }
 
 /* --- reading and writing (6, rw) --- */
@@ -604,9 +618,9 @@ static int rw_mm(struct iopt_pages *pages, uint64_t start_byte, uint8_t *data, u
 		uint64_t n = PAGE_SIZE - offset < length ? PAGE_SIZE - offset : length;
 		struct va va = va_of(pages->user_va + start_byte);
 		if (mm_fault(pages->mm, va, 1, fault, &pfn, &run) != 0)
-			return refuse(pages->machine, EFAULT, "iommufd 6 rw",
+			return refuse(pages_machine(pages), EFAULT, "iommufd 6 rw",
 				      "the memory behind the area can't be accessed");
-		copy_bytes(pages->machine, pa_of(pfn * PAGE_SIZE + offset), data, n, flags,
+		copy_bytes(pages_machine(pages), pa_of(pfn * PAGE_SIZE + offset), data, n, flags,
 			   pages->mm->owner, stated);
 		data += n, start_byte += n, length -= n;
 	}
@@ -618,7 +632,7 @@ static int rw_pinned(struct iopt_pages *pages, uint64_t start_byte, uint8_t *dat
 		     uint32_t flags, bool *stated)
 {
 	uint64_t first = start_byte / PAGE_SIZE, last = (start_byte + length - 1) / PAGE_SIZE;
-	mutex_lock(sched_of(pages->machine), &pages->mutex, "pages mutex");
+	mutex_lock(sched_of(pages_machine(pages)), &pages->mutex, "pages mutex");
 	int error = iopt_pages_cover(pages, first, last);
 	if (error == 0) {
 		while (length > 0) {
@@ -626,13 +640,13 @@ static int rw_pinned(struct iopt_pages *pages, uint64_t start_byte, uint8_t *dat
 			uint64_t n = PAGE_SIZE - offset < length ? PAGE_SIZE - offset : length;
 			uint64_t index = start_byte / PAGE_SIZE;
 			uint64_t pfn = span_at(spans_find(&pages->pinned, index), index);
-			copy_bytes(pages->machine, pa_of(pfn * PAGE_SIZE + offset), data, n, flags,
-				   pages->mm->owner, stated);
+			copy_bytes(pages_machine(pages), pa_of(pfn * PAGE_SIZE + offset), data, n,
+				   flags, pages->mm->owner, stated);
 			data += n, start_byte += n, length -= n;
 		}
 		iopt_pages_uncover(pages, first, last);
 	}
-	mutex_unlock(sched_of(pages->machine), &pages->mutex);
+	mutex_unlock(sched_of(pages_machine(pages)), &pages->mutex);
 	return error;
 }
 
@@ -642,14 +656,16 @@ int iopt_pages_rw(struct iopt_pages *pages, struct thread *thread, uint64_t star
 	bool same_mm = pages->mm == thread->process->mm;
 	bool one_page = start_byte / PAGE_SIZE == (start_byte + length - 1) / PAGE_SIZE;
 	if ((flags & ACCESS_WRITE) && !pages->writable)
-		return refuse(pages->machine, EPERM, "iommufd 6 rw",
+		return refuse(pages_machine(pages), EPERM, "iommufd 6 rw",
 			      "the memory was mapped without WRITEABLE");
 	if (pages->source == IOPT_PAGES_DMABUF)
-		return refuse(pages->machine, EINVAL, "iommufd 6 rw", "a dma-buf has no CPU pages");
+		return refuse(pages_machine(pages), EINVAL, "iommufd 6 rw",
+			      "a dma-buf has no CPU pages");
 	if (pages->source == IOPT_PAGES_USER && pages->mm->users > 0) {
 		bool remote = (flags & ACCESS_SLOW_PATH) || !same_mm;
-		if (remote && one_page && fails_here(pages->machine, "remote page"))
-			return refuse(pages->machine, EINVAL, "iommufd app. E", "remote page");
+		if (remote && one_page && fails_here(pages_machine(pages), "remote page"))
+			return refuse(pages_machine(pages), EINVAL, "iommufd app. E",
+				      "remote page");
 		if (!remote || one_page)
 			return rw_mm(pages, start_byte, data, length, flags, stated);
 	}
@@ -672,17 +688,26 @@ const struct file_ops dmabuf_file_ops = {
 	.release = dmabuf_release,
 };
 
+static void revoke_areas(struct io_pagetable *iopt, const struct iopt_pages *pages)
+{
+	for (struct iopt_area *area = iopt_area_from(iopt, 0); area != NULL;
+	     area = iopt_area_next(area)) {
+		if (area->pages != pages)
+			continue;
+		for (uint32_t i = 0; !area->revoked && i < iopt->domain_count; i++)
+			iopt_area_unfill_range(area, iopt->domains[i], area->last);
+		area->revoked = true;
+	}
+}
+
+/* Areas are not listed by what backs them: few are buffers, and none is revoked twice. */
 void iopt_dmabuf_revoke(struct dmabuf *dmabuf)
 {
-	struct iopt_pages *pages;
-	struct iopt_area *area;
-	LIST_FOREACH (pages, &dmabuf->importers, dmabuf_link) {
-		pages->revoked = true;
-		LIST_FOREACH (area, &pages->areas, pages_link) {
-			struct io_pagetable *iopt = area->iopt;
-			for (uint32_t i = 0; !area->revoked && i < iopt->domain_count; i++)
-				iopt_area_unfill_range(area, iopt->domains[i], area->last);
-			area->revoked = true;
-		}
+	struct iopt_backing *backing;
+	struct io_pagetable *iopt;
+	LIST_FOREACH (backing, &dmabuf->importers, link) {
+		backing->revoked = true;
+		LIST_FOREACH (iopt, &iommufd_module(dmabuf->machine)->iopts, link)
+			revoke_areas(iopt, backing->pages);
 	}
 }

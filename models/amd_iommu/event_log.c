@@ -14,6 +14,7 @@ static void note_event(struct amd_iommu *amd, const struct amd_event *event)
 		.kind = NOTE_FAULT,
 		.who = (uint32_t)field_get(event->q[0], EVT_DEVICE),
 		.first = event->q[1],
+		.count = (event->q[0] & (EVT_VCMD | EVT_VEVENT)) != 0,
 		.what = amd_event_name((unsigned)field_get(event->q[0], EVT_CODE)),
 	};
 	machine_note(amd->machine, &note);

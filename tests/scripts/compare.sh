@@ -56,6 +56,8 @@ says "bad device 'devid=0x10'"
 run 2 --compare grace,nosuch traces/compare
 says "unknown profile 'nosuch'"
 run 2 --compare grace, traces/compare
+run 2 --compare '' traces/compare
+says 'names no profile'
 run 2 --compare grace --profile grace traces/compare
 says 'both choose profiles'
 echo "${#files[@]} scenarios compared"

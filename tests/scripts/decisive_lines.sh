@@ -130,6 +130,9 @@ delete amd-15-destroy 'the host device 0' '/^device bridge/' 'no violation'
 delete amd-15-destroy "the vIOMMU's destruction" '/IOMMU_DESTROY, \{id=\$viommu/' 'no violation'
 delete amd-15-destroy 'the commands and their doorbell' '/(<- COMPLETION_WAIT, COMP|CMD_TAIL 0x220)/' 'no violation' 2
 delete amd-17-unassigned-device 'the command and its doorbell' '/^guest: (ring <-|write ring)/' 'no violation' 2
+delete amd-18-detached 'the detach' '/DETACH/' 'no violation'
+delete amd-18-detached 'the unmap' '/IOMMU_IOAS_UNMAP/' 'no violation'
+delete amd-18-detached 'the late doorbell' '/^guest: write ring\.CMD_TAIL 0x40$/' 'no violation'
 
 rows=$(grep -cE '^\| `(vcmdq|amd)-[^`]*` \| [^|]* \| (no violation|[a-z]+(-[a-z]+)+) \|$' docs/question.md)
 [ "$rows" -eq "$count" ] || fail "docs/question.md has $rows rows of deleted lines, not $count"

@@ -106,9 +106,9 @@ START_TEST(live_bytes_return_to_where_they_were)
 	void *small = arena_alloc(arena, 17);
 	ck_assert_uint_eq(arena_live(arena), 32);
 	void *large = arena_alloc(arena, 1025);
-	ck_assert_uint_eq(arena_live(arena), 32 + 2048);
+	ck_assert_uint_eq(arena_live(arena), 32 + 1280);
 	small = arena_grow(arena, small, 17, 33);
-	ck_assert_uint_eq(arena_live(arena), 48 + 2048);
+	ck_assert_uint_eq(arena_live(arena), 48 + 1280);
 	arena_free(arena, small, 33);
 	arena_free(arena, large, 1025);
 	ck_assert_uint_eq(arena_live(arena), 0);

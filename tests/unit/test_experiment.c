@@ -1037,6 +1037,15 @@ static void assert_resumable(void)
 	experiment_point_free(point);
 }
 
+/* A timed line starts beside the call before it: that call is no set-up. */
+START_TEST(calls_that_a_line_starts_beside_are_not_set_up)
+{
+	as_expected(GRACE "device vfio0 sid=0x10\n" OPEN_
+			  "after 10ns vmm.2: close(9) = -1 EBADF\n");
+	assert_resumable();
+}
+END_TEST
+
 START_TEST(set_up_that_fails_is_no_point_to_go_on_from)
 {
 	parse(GRACE "vmm: close(9) = 0\n");
@@ -1277,6 +1286,7 @@ static Suite *suite(void)
 	TCase *tcase = tcase_create("again");
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, shipped_scenarios_repeat_to_the_letter);
+	tcase_add_test(tcase, calls_that_a_line_starts_beside_are_not_set_up);
 	tcase_add_test(tcase, set_up_that_fails_is_no_point_to_go_on_from);
 	tcase_add_test(tcase, experiments_with_differences_repeat);
 	tcase_add_test(tcase, seed_decides_which_frame_is_handed_out);

@@ -343,7 +343,7 @@ START_TEST(mutex_excludes_in_order_of_arrival)
 		start(i, locker);
 	run_out();
 	ck_assert_str_eq(notes, "aabbccdd");
-	ck_assert(!mutex.held);
+	ck_assert(!mutex_held(&mutex));
 }
 END_TEST
 

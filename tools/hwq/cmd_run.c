@@ -185,6 +185,8 @@ int hwq_run(int argc, char **argv)
 		/* said */
 	} else if (shared.paths == NULL) {
 		hwq_usage_error("run", "no PATH is given");
+	} else if (compare != NULL && compare[0] == 0) {
+		hwq_usage_error("run", "--compare names no profile");
 	} else if (compare != NULL && shared.profile != NULL) {
 		hwq_usage_error("run", "--compare and --profile both choose profiles");
 	} else {

@@ -1060,7 +1060,11 @@ static guint set_up_steps(const struct script *script)
 			break;
 		count++;
 	}
-	return count;
+	/* A timed line starts beside the call before it, which then is not set-up. */
+	bool timed =
+		count < script->steps->len &&
+		g_array_index(script->steps, struct script_step, count).start != START_WHEN_DONE;
+	return timed && count > 0 ? count - 1 : count;
 }
 
 struct experiment_point *experiment_set_up(const struct script *script, struct machine **machine)

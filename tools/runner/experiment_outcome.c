@@ -318,15 +318,6 @@ static char *unmapped_text(const struct experiment *experiment)
 	return g_strdup("-");
 }
 
-static bool is_a_device(const struct experiment *experiment, uint32_t id)
-{
-	const GArray *devices = experiment->script->devices;
-	for (guint i = 0; i < devices->len; i++)
-		if (g_array_index(devices, struct script_device, i).id == id)
-			return true;
-	return false;
-}
-
 /* The fault that was recorded of a queue, once frames were being taken back; NULL: none. */
 static const char *queue_fault(const struct experiment *experiment)
 {
@@ -337,8 +328,7 @@ static const char *queue_fault(const struct experiment *experiment)
 		if (entry->kind != CHRONICLE_NOTE)
 			continue;
 		revoking |= entry->note.kind == NOTE_REVOKING;
-		if (revoking && entry->note.kind == NOTE_FAULT &&
-		    !is_a_device(experiment, entry->note.who))
+		if (revoking && entry->note.kind == NOTE_FAULT && entry->note.count > 0)
 			return entry->note.what;
 	}
 	return NULL;
@@ -355,11 +345,14 @@ static char *did_text(const struct experiment *experiment)
 	}
 	const struct access *access = &first->access;
 	const char *how = access->path == PATH_CACHED ? " by a cached translation" : "";
+	const char *frame = first->promise.state == PROMISE_REVOKED
+				    ? "the old frame"
+				    : "a frame that was never the guest's";
 	if (access->purpose != ACCESS_COMMAND_FETCH)
-		return g_strdup_printf("%s the old frame%s",
-				       access_writes(access) ? "wrote to" : "read", how);
+		return g_strdup_printf("%s %s%s", access_writes(access) ? "wrote to" : "read",
+				       frame, how);
 	if (!first->has_command)
-		return g_strdup_printf("fetched from the old frame%s", how);
+		return g_strdup_printf("fetched from %s%s", frame, how);
 	if (first->command.kind == PROBE_STOPPED)
 		return g_strdup_printf("fetched%s, stopped at the bytes", how);
 	command_print(platform_of(experiment)->language, first->command.ran, command,

@@ -134,6 +134,7 @@ uint64_t amd_read(struct amd *amd, uint32_t offset, unsigned width);
 void amd_write(struct amd *amd, uint32_t offset, unsigned width, uint64_t value);
 /* One bit of the control register, one write (3). */
 void amd_control(struct amd *amd, uint64_t bit, bool on);
+/* Consecutive zeroed frames, aligned to their size; 0: no memory. */
 uint64_t amd_alloc_frames(struct machine *machine, uint64_t bytes);
 /* The lowest free number from 1, or 0. */
 uint16_t amd_take_number(uint64_t map[1024]);

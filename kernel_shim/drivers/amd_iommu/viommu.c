@@ -58,12 +58,15 @@ static bool turn_on(struct amd *amd)
 	amd_control(amd, CONTROL_GST_BUFFER_TRP, true);
 	if (!(amd_read(amd, AMD_CONTROL, 8) & CONTROL_GST_BUFFER_TRP))
 		return false; /* it does not stick (amd-viommu 2) */
-	bool made = amd_tables_init(&amd->private_tables, amd->machine);
-	assert(made);
-	(void)made;
+	uint64_t state_pfn = amd_alloc_frames(amd->machine, IPA_MMIO_STATE_SIZE);
+	if (state_pfn == 0 || !amd_tables_init(&amd->private_tables, amd->machine)) {
+		if (state_pfn != 0)
+			memory_put(&amd->machine->memory, state_pfn,
+				   IPA_MMIO_STATE_SIZE / PAGE_SIZE);
+		return false;
+	}
 	amd->private_domain = amd_take_number(amd->domains);
-	map_private(amd, IPA_MMIO_STATE, amd_alloc_frames(amd->machine, IPA_MMIO_STATE_SIZE),
-		    IPA_MMIO_STATE_SIZE);
+	map_private(amd, IPA_MMIO_STATE, state_pfn, IPA_MMIO_STATE_SIZE);
 	struct amd_dte dte = amd_dte_for(&amd->private_tables, amd->private_domain);
 	amd_dte_update(amd, amd->own_device, &dte);
 	amd_control(amd, CONTROL_VCMD_EN, true);
@@ -110,28 +113,37 @@ static uint64_t domain_map_ipa(const struct amd_viommu *viommu)
 	return IPA_DOMAIN_MAPS + viommu->guest * DOMAIN_MAP_SIZE;
 }
 
+static void put_map(struct amd *amd, uint64_t ipa, uint64_t pfn, uint64_t size)
+{
+	if (pfn == 0)
+		return;
+	unmap_private(amd, ipa, size);
+	memory_put(&amd->machine->memory, pfn, size / PAGE_SIZE);
+}
+
+static void free_maps(struct amd_viommu *viommu)
+{
+	put_map(viommu->amd, device_map_ipa(viommu), viommu->device_map_pfn, DEVICE_MAP_SIZE);
+	put_map(viommu->amd, domain_map_ipa(viommu), viommu->domain_map_pfn, DOMAIN_MAP_SIZE);
+}
+
 static int make_maps(struct amd_viommu *viommu)
 {
 	struct amd *amd = viommu->amd;
+	int error = -ENOMEM;
 	viommu->device_map_pfn = amd_alloc_frames(amd->machine, DEVICE_MAP_SIZE);
 	viommu->domain_map_pfn = amd_alloc_frames(amd->machine, DOMAIN_MAP_SIZE);
-	int error =
-		map_private(amd, device_map_ipa(viommu), viommu->device_map_pfn, DEVICE_MAP_SIZE);
+	if (viommu->device_map_pfn != 0 && viommu->domain_map_pfn != 0)
+		error = map_private(amd, device_map_ipa(viommu), viommu->device_map_pfn,
+				    DEVICE_MAP_SIZE);
 	if (error == 0)
 		error = map_private(amd, domain_map_ipa(viommu), viommu->domain_map_pfn,
 				    DOMAIN_MAP_SIZE);
 	if (error == 0)
 		fill_maps(viommu);
+	else
+		free_maps(viommu);
 	return error;
-}
-
-static void free_maps(struct amd_viommu *viommu)
-{
-	struct amd *amd = viommu->amd;
-	unmap_private(amd, device_map_ipa(viommu), DEVICE_MAP_SIZE);
-	unmap_private(amd, domain_map_ipa(viommu), DOMAIN_MAP_SIZE);
-	memory_put(&amd->machine->memory, viommu->device_map_pfn, DEVICE_MAP_SIZE / PAGE_SIZE);
-	memory_put(&amd->machine->memory, viommu->domain_map_pfn, DOMAIN_MAP_SIZE / PAGE_SIZE);
 }
 
 /* --- queues (14) --- */
@@ -221,21 +233,26 @@ static void tear_down_safely(struct amd_viommu *viommu)
 	free_maps(viommu);
 }
 
-static void viommu_destroy(struct iommufd_viommu *object)
+static void release(struct amd_viommu *viommu)
 {
-	struct amd_viommu *viommu = object->driver_data;
 	struct amd *amd = viommu->amd;
 	const struct amd_dte cleared = amd_dte_blocked();
-	LIST_REMOVE(viommu, link);
-	iommufd_viommu_destroy_mmap(object, viommu->mmap_offset);
-	if (kernel_option(amd->machine, KERNEL_AMD_DESTROY) == AMD_DESTROY_POSTED)
-		tear_down_as_posted(viommu);
-	else
-		tear_down_safely(viommu);
 	amd_dte_update(amd, viommu->trans_devid, &cleared);
 	amd_give_number(amd->trans_devids, viommu->trans_devid);
 	amd_give_number(amd->guests, viommu->guest);
 	arena_delete(amd->machine->arena, viommu);
+}
+
+static void viommu_destroy(struct iommufd_viommu *object)
+{
+	struct amd_viommu *viommu = object->driver_data;
+	LIST_REMOVE(viommu, link);
+	iommufd_viommu_destroy_mmap(object, viommu->mmap_offset);
+	if (kernel_option(viommu->amd->machine, KERNEL_AMD_DESTROY) == AMD_DESTROY_POSTED)
+		tear_down_as_posted(viommu);
+	else
+		tear_down_safely(viommu);
+	release(viommu);
 }
 
 static const struct iommufd_viommu_ops viommu_ops = {
@@ -340,8 +357,12 @@ int amd_viommu_init(struct iommufd_viommu *object, struct iommu_domain *iommu_do
 	bind_guest(viommu);
 	reset_guest(viommu);
 	claim_trans_devid(viommu);
-	error = make_maps(viommu);
-	assert(error == 0 && "a machine has memory for its own tables");
+	if (make_maps(viommu) != 0) {
+		iommufd_viommu_destroy_mmap(object, viommu->mmap_offset);
+		write_vfcntl(viommu, VFCNTL_MISC, 0);
+		release(viommu);
+		return refuse(machine, ENOMEM, "amd-viommu 7", "no memory for the maps of ids");
+	}
 	LIST_INSERT_HEAD(&parent->viommus, viommu, link);
 	object->driver_data = viommu;
 	object->ops = &viommu_ops;
