@@ -522,28 +522,28 @@ END_TEST
 
 struct legality {
 	unsigned opcode;
-	uint64_t reserved[2];
 	bool host;
 	bool guest;
+	uint64_t reserved[2];
 };
 
 static const struct legality rules[] = {
-	{0, {0, 0}, false, false},
-	{1, {BITS(59, 52), 0}, true, true},
-	{2, {BITS(59, 16), ~0ULL}, true, true},
-	{3, {BITS(31, 20) | BITS(59, 48), BITS(11, 3)}, true, true},
-	{4, {0, BITS(1, 1) | BITS(3, 3) | BITS(11, 6)}, true, true},
-	{5, {BITS(59, 16), ~0ULL}, true, true},
-	{6, {0, 0}, false, false}, /* no PreFSup */
-	{7, {BITS(31, 16) | BITS(59, 52), BITS(1, 0) | BITS(31, 3) | BITS(63, 48)}, true, true},
-	{8, {BITS(59, 0), ~0ULL}, true, false},
-	{9, {0, 0}, true, false},
-	{10, {BITS(27, 16) | BITS(30, 29) | BITS(59, 32), ~0ULL}, true, false},
-	{11, {0, 0}, false, false},
-	{12, {0, 0}, false, false},
-	{13, {0, 0}, false, false},
-	{14, {0, 0}, false, false},
-	{15, {0, 0}, false, false},
+	{0, false, false, {0, 0}},
+	{1, true, true, {BITS(59, 52), 0}},
+	{2, true, true, {BITS(59, 16), ~0ULL}},
+	{3, true, true, {BITS(31, 20) | BITS(59, 48), BITS(11, 3)}},
+	{4, true, true, {0, BITS(1, 1) | BITS(3, 3) | BITS(11, 6)}},
+	{5, true, true, {BITS(59, 16), ~0ULL}},
+	{6, false, false, {0, 0}}, /* no PreFSup */
+	{7, true, true, {BITS(31, 16) | BITS(59, 52), BITS(1, 0) | BITS(31, 3) | BITS(63, 48)}},
+	{8, true, false, {BITS(59, 0), ~0ULL}},
+	{9, true, false, {0, 0}},
+	{10, true, false, {BITS(27, 16) | BITS(30, 29) | BITS(59, 32), ~0ULL}},
+	{11, false, false, {0, 0}},
+	{12, false, false, {0, 0}},
+	{13, false, false, {0, 0}},
+	{14, false, false, {0, 0}},
+	{15, false, false, {0, 0}},
 };
 
 static void check_legal(const struct legality *rule, const struct amd_ring *ring, bool taken)

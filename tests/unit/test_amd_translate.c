@@ -386,14 +386,14 @@ START_TEST(leaves_of_coded_size_have_it)
 {
 	static const struct {
 		unsigned level;
-		uint64_t coded;
 		unsigned bits;
+		uint64_t coded;
 		uint64_t pa;
 	} rows[] = {
-		{1, 0x40000000, 13, 0x40000000},   {1, 0x40001000, 14, 0x40000000},
-		{1, 0x40007000, 16, 0x40000000},   {1, 0x4007f000, 20, 0x40000000},
-		{2, 0x401ff000, 22, 0x40000000},   {2, 0x4ffff000, 29, 0x40000000},
-		{3, 0xc3ffff000, 31, 0xc00000000}, {3, 0x5ffffff000, 38, 0x4000000000},
+		{1, 13, 0x40000000, 0x40000000},   {1, 14, 0x40001000, 0x40000000},
+		{1, 16, 0x40007000, 0x40000000},   {1, 20, 0x4007f000, 0x40000000},
+		{2, 22, 0x401ff000, 0x40000000},   {2, 29, 0x4ffff000, 0x40000000},
+		{3, 31, 0xc3ffff000, 0xc00000000}, {3, 38, 0x5ffffff000, 0x4000000000},
 	};
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		uint64_t inside = AT & ((1ULL << rows[i].bits) - 1);

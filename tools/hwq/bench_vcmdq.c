@@ -93,10 +93,11 @@ static int engine_world(struct engine_world *world, const char *profile_name)
 		trace_diag_free(&diag);
 		return HWQ_BAD_INPUT;
 	}
-	if (platform != &platform_nvidia)
-		return hwq_usage_error("bench",
-				       "--profile %s has no VCMDQ: this benchmark is of it",
-				       profile_name);
+	if (platform != &platform_nvidia) {
+		hwq_usage_error("bench", "--profile %s has no VCMDQ: this benchmark is of it",
+				profile_name);
+		return HWQ_BAD_INPUT;
+	}
 	option_set_init(&assumptions, smmu_assumptions);
 	world->machine = bench_machine(&config);
 	iommufd_register(world->machine);

@@ -180,7 +180,7 @@ void amd_block(struct device *device);
 /* At boot, if the kernel has it; else for the first vIOMMU. */
 void amd_viommu_probe(struct amd *amd);
 bool amd_viommu_supported(struct device *device, uint32_t type);
-int amd_viommu_init(struct iommufd_viommu *viommu, struct iommu_domain *parent,
+int amd_viommu_init(struct iommufd_viommu *object, struct iommu_domain *iommu_domain,
 		    const struct user_data *data);
 
 #endif
