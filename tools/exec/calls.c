@@ -40,6 +40,7 @@ bool exec_issue(struct exec *exec, struct client *client)
 	client_credentials(client);
 	machine->failures.countdown = GPOINTER_TO_UINT(g_hash_table_lookup(fail_nth, tid));
 	bool armed = machine->failures.countdown > 0;
+	recorder_fail_nth(exec->recorder, client, machine->failures.countdown);
 	if (machine_guard(machine) != 0 || !syscall_start(client->thread, exec->call) ||
 	    !syscall_finish(machine, exec->call)) {
 		exec->failed = true;
@@ -346,6 +347,8 @@ static void free_region(struct exec *exec, struct shared_region *region)
 		if (region_copy(region, at, page, NULL, PAGE_SIZE))
 			memory_write(memory, pa_of(region->pfn * PAGE_SIZE + at), page, PAGE_SIZE,
 				     OWNER_NOBODY);
+	if (region->client != NULL && region->va != 0)
+		recorder_munmap(exec->recorder, region->client, region->va, region->length);
 	if (region->ops != NULL)
 		region->ops->close(region->ops_context);
 	close(region->fd);
@@ -365,8 +368,10 @@ static void sweep_regions(struct exec *exec)
 }
 
 /* Memory with what the frames of the driver's page hold; -1: none. */
-static int make_region(struct exec *exec, const struct map_request *request, uint64_t pfn)
+static int make_region(struct exec *exec, struct client *client, const struct map_request *request,
+		       uint64_t pfn)
 {
+	struct stat stat;
 	char path[64];
 	uint8_t page[PAGE_SIZE];
 	int fd = memfd_create("vIOMMU", MFD_CLOEXEC);
@@ -378,11 +383,14 @@ static int make_region(struct exec *exec, const struct map_request *request, uin
 		close(fd);
 		return -1;
 	}
+	fstat(fd, &stat);
 	struct shared_region *region = g_new0(struct shared_region, 1);
 	*region = (struct shared_region){
 		.fd = reader,
 		.length = request->length,
 		.pfn = pfn,
+		.inode = stat.st_ino,
+		.client = client,
 		.ops = request->ops,
 		.ops_context = request->ops_context,
 	};
@@ -417,17 +425,22 @@ static struct answer mmap_fd(struct exec *exec, struct client *client, const uin
 	};
 	uint64_t pfn, run;
 	int error = standin->file->ops->mmap(client->thread, standin->file, &request, args[5]);
-	if (error != 0)
+	if (error != 0) {
+		recorder_device_mmap(exec->recorder, client, args, error);
 		return value(error);
+	}
 	object_frames(request.object, request.page_index, request.length / PAGE_SIZE, &pfn, &run);
 	object_put(request.object);
-	int fd = make_region(exec, &request, pfn);
+	int fd = make_region(exec, client, &request, pfn);
 	int number = fd < 0 ? -ENOMEM : exec_give_fd(exec, fd, -1, true);
 	if (fd >= 0)
 		close(fd);
 	if (number < 0)
 		return value(number); /* the region is nobody's: the next sweep takes it */
-	inject_mmap(exec, (pid_t)exec->notif->pid, args, number);
+	struct shared_region *region = exec->regions->pdata[exec->regions->len - 1];
+	int64_t result = inject_mmap(exec, (pid_t)exec->notif->pid, args, number);
+	recorder_device_mmap(exec->recorder, client, args, result);
+	region->va = result > 0 ? (uint64_t)result : 0;
 	return (struct answer){.kind = ANSWER_SENT};
 }
 

@@ -104,6 +104,11 @@ void client_exited(struct exec *exec, struct client *client)
 	client->process->mm->outside = NULL;
 	client->process->fd_outside = NULL;
 	process_exit(client->process, 0);
+	for (guint i = 0; i < exec->regions->len; i++) {
+		struct shared_region *region = exec->regions->pdata[i];
+		if (region->client == client)
+			region->client = NULL;
+	}
 	client->process->reaped = true;
 	exec->machine->process_count--;
 	if (client->pidfd >= 0)
@@ -127,6 +132,7 @@ void client_credentials(struct client *client)
 	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, client->pid};
 	struct __user_cap_data_struct data[2] = {{0}};
 	struct rlimit limit;
+	const struct credentials before = *credentials;
 	if (syscall(SYS_capget, &header, data) == 0) {
 		credentials->cap_ipc_lock = has_capability(data, CAP_IPC_LOCK);
 		credentials->cap_sys_resource = has_capability(data, CAP_SYS_RESOURCE);
@@ -134,6 +140,8 @@ void client_credentials(struct client *client)
 	}
 	if (prlimit(client->pid, RLIMIT_MEMLOCK, NULL, &limit) == 0)
 		credentials->rlimit_memlock = limit.rlim_cur;
+	if (memcmp(&before, credentials, sizeof(before)) != 0)
+		recorder_credentials(client->exec->recorder, client);
 }
 
 /* --- its bytes --- */

@@ -40,6 +40,7 @@ struct outside_object {
 	struct file *file; /* of the shim, for IOMMU_IOAS_MAP_FILE; NULL: never asked for */
 	int fd;            /* to its bytes; -1: only through a client's mapping */
 	char *name;
+	uint64_t recorded_size; /* that the recording knows of */
 };
 
 struct exec_options {
@@ -89,8 +90,11 @@ struct shared_region {
 	int fd; /* a reader's; a lease on it says whether anyone has it open for writing */
 	uint64_t length;
 	uint64_t pfn;
+	ino_t inode;
 	const struct vma_ops *ops;
 	void *ops_context;
+	struct client *client; /* that mapped it; NULL: gone */
+	uint64_t va;
 };
 
 struct exec {
@@ -189,6 +193,8 @@ void mirror_init(struct exec *exec);
 void mirror_refresh(struct client *client);
 /* Pages of a private mapping, or a whole client's, are no longer where they were. */
 void mirror_forget(struct client *client);
+/* The object as a file of the shim. */
+void mirror_make_file(struct exec *exec, struct outside_object *outside);
 /* The emulated file behind another descriptor of the client: a memfd, a regular file; or NULL. */
 struct file *mirror_file(struct client *client, int fd);
 

@@ -114,10 +114,21 @@ static void sweep_objects(struct exec *exec)
 	for (guint i = exec->objects->len; i-- > 0;) {
 		struct outside_object *outside = exec->objects->pdata[i];
 		bool file_is_used = outside->file != NULL && outside->file->references > 1;
-		uint32_t own = 1 + (outside->file != NULL);
+		uint32_t own = 1 + (outside->file != NULL && outside->file->object != NULL);
 		if (!file_is_used && outside->object->references == own)
 			free_object(exec, i);
 	}
+}
+
+void mirror_make_file(struct exec *exec, struct outside_object *outside)
+{
+	bool memory = outside->object->kind != OBJECT_FILE;
+	if (outside->file != NULL)
+		return;
+	outside->file =
+		file_new(exec->machine, memory ? &memfd_ops : &regular_file_ops, NULL, O_RDWR_BIT);
+	object_get(outside->object);
+	outside->file->object = outside->object;
 }
 
 struct file *mirror_file(struct client *client, int fd)
@@ -136,18 +147,10 @@ struct file *mirror_file(struct client *client, int fd)
 	if (regular && copy < 0)
 		copy = open(path, O_RDONLY | O_CLOEXEC);
 	struct outside_object *outside = object_of(client, stat_.st_dev, stat_.st_ino, copy, name);
-	if (outside->file == NULL) {
-		bool memory = outside->object->kind != OBJECT_FILE;
-		outside->file = file_new(exec->machine,
-					 !regular ? &char_device_ops
-					 : memory ? &memfd_ops
-						  : &regular_file_ops,
-					 NULL, O_RDWR_BIT);
-		if (regular) {
-			object_get(outside->object);
-			outside->file->object = outside->object;
-		}
-	}
+	if (regular)
+		mirror_make_file(exec, outside);
+	else if (outside->file == NULL)
+		outside->file = file_new(exec->machine, &char_device_ops, NULL, O_RDWR_BIT);
 	recorder_file(exec->recorder, client, outside);
 	return outside->file;
 }
@@ -176,6 +179,15 @@ static bool parse_mapping(char *line, struct live_mapping *mapping)
 		.name = line + at,
 	};
 	return first < TASK_SIZE; /* the vsyscall page is no mapping */
+}
+
+/* A driver's page, which is mapped by another way. */
+static bool is_region(const struct exec *exec, ino_t inode)
+{
+	for (guint i = 0; i < exec->regions->len; i++)
+		if (((struct shared_region *)exec->regions->pdata[i])->inode == inode)
+			return true;
+	return false;
 }
 
 static bool is_same(struct exec *exec, const struct vma *vma, uint64_t at,
@@ -324,7 +336,7 @@ void mirror_refresh(struct client *client)
 	char *rest = text->str, *line;
 	while ((line = strsep(&rest, "\n")) != NULL) {
 		struct live_mapping mapping;
-		if (parse_mapping(line, &mapping))
+		if (parse_mapping(line, &mapping) && !is_region(client->exec, mapping.inode))
 			g_array_append_val(live, mapping);
 	}
 	remove_old(client, live);
@@ -350,12 +362,16 @@ static void found(struct mm *mm, struct va va, uint64_t pfn, uint64_t count)
 
 static uint64_t read_memory(struct mm *mm, struct va va, void *to, uint64_t size)
 {
-	return client_read(mm->outside_context, va.value, to, size);
+	struct client *client = mm->outside_context;
+	recorder_touch(client->exec->recorder, client, va.value, size);
+	return client_read(client, va.value, to, size);
 }
 
 static uint64_t write_memory(struct mm *mm, struct va va, const void *from, uint64_t size)
 {
-	return client_write(mm->outside_context, va.value, from, size);
+	struct client *client = mm->outside_context;
+	recorder_touch(client->exec->recorder, client, va.value, size);
+	return client_write(client, va.value, from, size);
 }
 
 const struct mm_outside client_memory = {

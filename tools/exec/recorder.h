@@ -26,11 +26,20 @@ void recorder_munmap(struct recorder *recorder, struct client *client, uint64_t 
 /* A file that the shim was given by its descriptor. */
 void recorder_file(struct recorder *recorder, struct client *client,
 		   struct outside_object *outside);
+/* What the client may, when it changed. */
+void recorder_credentials(struct recorder *recorder, const struct client *client);
+/* The next call fails at its NTH modelled allocation. */
+void recorder_fail_nth(struct recorder *recorder, const struct client *client, uint64_t nth);
 /* The last descriptor of FILE is closed. */
 void recorder_closed(struct recorder *recorder, struct file *file);
 
 /* Around exec->call: before() remembers what it is given, after() writes the line. */
 void recorder_before(struct recorder *recorder, struct client *client, int fd);
 void recorder_after(struct recorder *recorder, struct client *client, int64_t result);
+/* The shim is about to read or change the client's memory. */
+void recorder_touch(struct recorder *recorder, struct client *client, uint64_t va, uint64_t size);
+/* A mapping of a driver's page. */
+void recorder_device_mmap(struct recorder *recorder, struct client *client, const uint64_t args[6],
+			  int64_t result);
 
 #endif

@@ -22,6 +22,7 @@ struct bound_process {
 	uint64_t scratch;   /* va; 0: none yet */
 	uint32_t fork_line; /* of the fork that made it; 0: not seen */
 	bool acted;
+	uint64_t fail_nth; /* of its next call; 0: none */
 };
 
 /* A fork line, for what only later lines can tell. */
@@ -212,7 +213,7 @@ static void adopt(struct replay *replay, struct bound_process *bound, struct bou
 	bound->fork_line = 0;
 }
 
-void replay_process(struct replay *replay, const struct recorded_process *process)
+static void meet_process(struct replay *replay, const struct recorded_process *process)
 {
 	if (machine_guard(replay->machine) != 0)
 		return; /* the next call finds the machine broken */
@@ -238,7 +239,7 @@ static struct bound_process *process_of(struct replay *replay, uint32_t pid)
 	return bound != NULL ? bound : root_process(replay, pid, 0, plain);
 }
 
-bool replay_memory(struct replay *replay, const struct recorded_memory *memory)
+static bool meet_memory(struct replay *replay, const struct recorded_memory *memory)
 {
 	if (replay->process_count == 0)
 		return false;
@@ -865,7 +866,9 @@ static int issue(struct replay *replay, const struct recorded_call *call,
 	}
 	if (call->number == SYS_FORK)
 		return do_fork(replay, call, bound);
+	replay->machine->failures.countdown = bound->fail_nth;
 	int ended = start_and_run(replay, thread_of(bound, call->tid));
+	replay->machine->failures.countdown = bound->fail_nth = 0;
 	if (ended < 0)
 		return -1;
 	if (ended == 0) {
@@ -879,6 +882,36 @@ static int issue(struct replay *replay, const struct recorded_call *call,
 	else
 		count_outcome(replay, compare_all(replay, call, bound, scratch));
 	return 0;
+}
+
+bool replay_context(struct replay *replay, const struct recorded_context *context)
+{
+	struct bound_process *bound;
+	switch (context->kind) {
+	case CONTEXT_PROCESS:
+		meet_process(replay, &context->process);
+		return true;
+	case CONTEXT_MEMORY:
+		return meet_memory(replay, &context->memory);
+	case CONTEXT_CREDENTIALS:
+		bound = find_process(replay, context->credentials.pid);
+		if (bound == NULL)
+			return false;
+		bound->process->credentials.cap_ipc_lock = context->credentials.ipc_lock;
+		bound->process->credentials.cap_sys_resource = context->credentials.sys_resource;
+		bound->process->credentials.cap_sys_rawio = context->credentials.sys_rawio;
+		bound->process->credentials.rlimit_memlock = context->credentials.memlock;
+		return true;
+	case CONTEXT_FAIL_NTH:
+		bound = find_process(replay, context->fail_nth.pid);
+		if (bound != NULL)
+			bound->fail_nth = context->fail_nth.nth;
+		return bound != NULL;
+	case CONTEXT_KERNEL:
+	case CONTEXT_OTHER:
+		break;
+	}
+	return true;
 }
 
 int replay_call(struct replay *replay, const struct recorded_call *call)
