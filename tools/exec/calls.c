@@ -347,10 +347,16 @@ static void free_region(struct exec *exec, struct shared_region *region)
 		if (region_copy(region, at, page, NULL, PAGE_SIZE))
 			memory_write(memory, pa_of(region->pfn * PAGE_SIZE + at), page, PAGE_SIZE,
 				     OWNER_NOBODY);
-	if (region->client != NULL && region->va != 0)
-		recorder_munmap(exec->recorder, region->client, region->va, region->length);
-	if (region->ops != NULL)
-		region->ops->close(region->ops_context);
+	for (guint i = 0; i < region->mappings->len; i++) {
+		struct region_mapping *mapping =
+			&g_array_index(region->mappings, struct region_mapping, i);
+		if (mapping->client != NULL && mapping->va != 0)
+			recorder_munmap(exec->recorder, mapping->client, mapping->va,
+					region->length);
+		if (mapping->ops != NULL)
+			mapping->ops->close(mapping->ops_context);
+	}
+	g_array_free(region->mappings, TRUE);
 	close(region->fd);
 	g_free(region);
 }
@@ -367,39 +373,61 @@ static void sweep_regions(struct exec *exec)
 	}
 }
 
-/* Memory with what the frames of the driver's page hold; -1: none. */
-static int make_region(struct exec *exec, struct client *client, const struct map_request *request,
-		       uint64_t pfn)
+void regions_forget(struct exec *exec, const struct client *client)
 {
-	struct stat stat;
+	for (guint i = 0; i < exec->regions->len; i++) {
+		GArray *mappings = ((struct shared_region *)exec->regions->pdata[i])->mappings;
+		for (guint k = 0; k < mappings->len; k++)
+			if (g_array_index(mappings, struct region_mapping, k).client == client)
+				g_array_index(mappings, struct region_mapping, k).client = NULL;
+	}
+}
+
+/* Memory with what the frames of the driver's page hold. */
+static struct shared_region *make_region(struct exec *exec, uint64_t pfn, uint64_t length)
+{
 	char path[64];
 	uint8_t page[PAGE_SIZE];
-	int fd = memfd_create("vIOMMU", MFD_CLOEXEC);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	int reader = fd >= 0 && ftruncate(fd, (off_t)request->length) == 0
+	struct stat stat;
+	int memory = memfd_create("vIOMMU", MFD_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", memory);
+	int reader = memory >= 0 && ftruncate(memory, (off_t)length) == 0
 			     ? open(path, O_RDONLY | O_CLOEXEC)
 			     : -1;
-	if (reader < 0) {
-		close(fd);
-		return -1;
-	}
-	fstat(fd, &stat);
+	close(memory);
+	if (reader < 0)
+		return NULL;
+	fstat(reader, &stat);
 	struct shared_region *region = g_new0(struct shared_region, 1);
-	*region = (struct shared_region){
-		.fd = reader,
-		.length = request->length,
-		.pfn = pfn,
-		.inode = stat.st_ino,
-		.client = client,
-		.ops = request->ops,
-		.ops_context = request->ops_context,
-	};
-	for (uint64_t at = 0; at < request->length; at += PAGE_SIZE) {
+	region->fd = reader;
+	region->length = length;
+	region->pfn = pfn;
+	region->inode = stat.st_ino;
+	region->mappings = g_array_new(FALSE, TRUE, sizeof(struct region_mapping));
+	for (uint64_t at = 0; at < length; at += PAGE_SIZE) {
 		memory_read(&exec->machine->memory, pa_of(pfn * PAGE_SIZE + at), page, PAGE_SIZE);
 		region_copy(region, at, NULL, page, PAGE_SIZE);
 	}
 	g_ptr_array_add(exec->regions, region);
-	return fd;
+	return region;
+}
+
+static struct shared_region *find_region(struct exec *exec, uint64_t pfn, uint64_t length)
+{
+	for (guint i = 0; i < exec->regions->len; i++) {
+		struct shared_region *region = exec->regions->pdata[i];
+		if (region->pfn == pfn)
+			return region;
+	}
+	return make_region(exec, pfn, length);
+}
+
+/* Opened by path: memfd_create()'s own descriptor does not count as a writer (sweep_regions()). */
+static int open_region(const struct shared_region *region)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", region->fd);
+	return open(path, O_RDWR | O_CLOEXEC);
 }
 
 static struct answer mmap_fd(struct exec *exec, struct client *client, const uint64_t args[6])
@@ -431,16 +459,20 @@ static struct answer mmap_fd(struct exec *exec, struct client *client, const uin
 	}
 	object_frames(request.object, request.page_index, request.length / PAGE_SIZE, &pfn, &run);
 	object_put(request.object);
-	int fd = make_region(exec, client, &request, pfn);
+	struct shared_region *region = find_region(exec, pfn, request.length);
+	int fd = region != NULL ? open_region(region) : -1;
 	int number = fd < 0 ? -ENOMEM : exec_give_fd(exec, fd, -1, true);
 	if (fd >= 0)
 		close(fd);
-	if (number < 0)
-		return value(number); /* the region is nobody's: the next sweep takes it */
-	struct shared_region *region = exec->regions->pdata[exec->regions->len - 1];
+	if (number < 0) {
+		request.ops->close(request.ops_context);
+		return value(number); /* a region that nobody has goes with the next sweep */
+	}
 	int64_t result = inject_mmap(exec, (pid_t)exec->notif->pid, args, number);
 	recorder_device_mmap(exec->recorder, client, args, result);
-	region->va = result > 0 ? (uint64_t)result : 0;
+	struct region_mapping mapping = {client, result > 0 ? (uint64_t)result : 0, request.ops,
+					 request.ops_context};
+	g_array_append_val(region->mappings, mapping);
 	return (struct answer){.kind = ANSWER_SENT};
 }
 

@@ -104,11 +104,7 @@ void client_exited(struct exec *exec, struct client *client)
 	client->process->mm->outside = NULL;
 	client->process->fd_outside = NULL;
 	process_exit(client->process, 0);
-	for (guint i = 0; i < exec->regions->len; i++) {
-		struct shared_region *region = exec->regions->pdata[i];
-		if (region->client == client)
-			region->client = NULL;
-	}
+	regions_forget(exec, client);
 	client->process->reaped = true;
 	exec->machine->process_count--;
 	if (client->pidfd >= 0)

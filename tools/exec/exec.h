@@ -85,16 +85,21 @@ struct standin {
 	pid_t fail_nth;     /* the task whose fail-nth file it is; 0: none */
 };
 
-/* A mapping of a driver's page into clients: memory that both sides share. */
+/* One client's mapping of a driver's page, as the shim counts it. */
+struct region_mapping {
+	struct client *client; /* NULL: gone */
+	uint64_t va;
+	const struct vma_ops *ops;
+	void *ops_context;
+};
+
+/* A driver's page that clients have mapped: memory that both sides share. */
 struct shared_region {
 	int fd; /* a reader's; a lease on it says whether anyone has it open for writing */
 	uint64_t length;
 	uint64_t pfn;
 	ino_t inode;
-	const struct vma_ops *ops;
-	void *ops_context;
-	struct client *client; /* that mapped it; NULL: gone */
-	uint64_t va;
+	GArray *mappings; /* struct region_mapping */
 };
 
 struct exec {
@@ -159,6 +164,8 @@ struct answer {
 	int64_t value;
 };
 struct answer exec_call(struct exec *exec, struct client *client);
+/* CLIENT is gone. */
+void regions_forget(struct exec *exec, const struct client *client);
 /* Bytes at OFFSET of a region: into TO, or from FROM. */
 bool region_copy(const struct shared_region *region, uint64_t offset, void *to, const void *from,
 		 uint64_t size);
