@@ -251,7 +251,8 @@ static const struct {
 	uint32_t offset;
 	uint32_t size;
 } unnamed[] = {
-	{"cmdqv", 0, CMDQV_ALLOC_MAP + 8 * 4},
+	/* Behind CONFIG, where the what-if CONS_DRAM_EN is turned on for good. */
+	{"cmdqv", CMDQV_PARAM, CMDQV_ALLOC_MAP + 8 * 4 - CMDQV_PARAM},
 	{"cmdqv", CMDQV_VINTF_BLOCKS, 3 * CMDQV_VINTF_BLOCK_STRIDE},
 	{"cmdqv", CMDQV_DIRECT_PAGE0, 4 * CMDQV_QUEUE_STRIDE},
 	{"cmdqv", CMDQV_DIRECT_PAGE1, 4 * CMDQV_QUEUE_STRIDE},
@@ -423,11 +424,13 @@ static struct observation idle_until(const struct fail_nth *fail_nth,
 
 /* --- judging --- */
 
-#define BIT(part) (1U << PART_##part)
+#define BIT(part)        (1U << PART_##part)
+#define AMD_VIOMMU_PARTS (BIT(CONTENTS) | BIT(BINDINGS) | BIT(TABLES) | BIT(REGISTERS))
 
 enum quirk_kind {
 	ANSWERED, /* it is done, only its answer did not arrive: all but the process's memory is so */
-	CHANGES,  /* refused, yet PARTS may change */
+	CHANGES,  /* refused, yet PARTS may change; made again, it does what it should */
+	SPOILS,   /* the same, but what it is made with has changed, too */
 	SURVIVES, /* no error; PARTS may differ from those of an undisturbed call */
 };
 
@@ -438,31 +441,36 @@ static const struct quirk {
 	bool last; /* of the call: the answer */
 	enum quirk_kind kind;
 	unsigned parts;
+	const char *platform; /* NULL: any */
 } quirks[] = {
 	/* iommufd 2.4 12, 2.8 6, 7.3: nothing is undone when the struct can't be written back. */
-	{"IOMMU_IOAS_MAP", "copy to user", true, ANSWERED, 0},
-	{"IOMMU_IOAS_UNMAP", "copy to user", true, ANSWERED, 0},
-	{"MOCK_DOMAIN_REPLACE", "copy to user", true, ANSWERED, 0},
+	{"IOMMU_IOAS_MAP", "copy to user", true, ANSWERED, 0, NULL},
+	{"IOMMU_IOAS_UNMAP", "copy to user", true, ANSWERED, 0, NULL},
+	{"MOCK_DOMAIN_REPLACE", "copy to user", true, ANSWERED, 0, NULL},
 	/* iommufd 4.2 5: entry_num is written back whatever happens. */
-	{"IOMMU_HWPT_INVALIDATE", NULL, false, CHANGES, BIT(CONTENTS)},
+	{"IOMMU_HWPT_INVALIDATE", NULL, false, SPOILS, BIT(CONTENTS), NULL},
 	/* iommufd 5.6: an event without memory leaves the marker of a lost one, and takes a number. */
-	{"TRIGGER_VEVENT", "event", false, CHANGES, BIT(KERNEL)},
+	{"TRIGGER_VEVENT", "event", false, CHANGES, BIT(KERNEL), NULL},
 	/* iommufd 5.6, 5.7: a read ends before the record that can't be copied. */
-	{"read", "copy to user", false, SURVIVES, BIT(KERNEL) | BIT(CONTENTS)},
+	{"read", "copy to user", false, SURVIVES, BIT(KERNEL) | BIT(CONTENTS), NULL},
 	/* iommufd app. A 22: a fault that can't be queued is answered INVALID. */
-	{"TRIGGER_IOPF", "page fault group", false, SURVIVES, BIT(KERNEL)},
+	{"TRIGGER_IOPF", "page fault group", false, SURVIVES, BIT(KERNEL), NULL},
 	/* amd-iommu 7: the tables above a page that is taken out are kept. */
-	{"IOMMU_IOAS_MAP", "page table", false, CHANGES, BIT(TABLES)},
+	{"IOMMU_IOAS_MAP", "page table", false, CHANGES, BIT(TABLES), NULL},
 	/* iommufd 4.7: the device is detached again; its DMA is blocked. */
-	{"VFIO_DEVICE_ATTACH_IOMMUFD_PT", "copy to user", true, CHANGES, BIT(BINDINGS)},
-	/* emu/ledger.h: a binding is never taken back. amd-viommu 12.3 6: nor is a queue's base. */
-	{"IOMMU_HW_QUEUE_ALLOC", "copy to user", true, CHANGES, BIT(BINDINGS) | BIT(REGISTERS)},
-	/* The driver's data is answered before the struct (5.1). */
-	{"IOMMU_VIOMMU_ALLOC", "copy to user", true, CHANGES,
-	 BIT(CONTENTS) | BIT(BINDINGS) | BIT(TABLES) | BIT(REGISTERS)},
-	/* amd-viommu 13: the private space is made with the first vIOMMU, and stays. */
-	{"IOMMU_VIOMMU_ALLOC", "page table", false, CHANGES,
-	 BIT(CONTENTS) | BIT(BINDINGS) | BIT(TABLES) | BIT(REGISTERS)},
+	{"VFIO_DEVICE_ATTACH_IOMMUFD_PT", "copy to user", true, CHANGES, BIT(BINDINGS), NULL},
+	/* emu/ledger.h: a binding is never taken back. */
+	{"IOMMU_HW_QUEUE_ALLOC", "copy to user", true, CHANGES, BIT(BINDINGS), "nvidia_vcmdq"},
+	/* amd-viommu 12.3 6: nothing takes the queue's base from the hardware. */
+	{"IOMMU_HW_QUEUE_ALLOC", "copy to user", true, CHANGES, BIT(REGISTERS), "amd_iommu"},
+	/*
+	 * amd-viommu 13: the private space and its tables are made with the first vIOMMU, and stay.
+	 * The driver's data is answered before the maps are made.
+	 */
+	{"IOMMU_VIOMMU_ALLOC", "copy to user", true, CHANGES, AMD_VIOMMU_PARTS, "amd_iommu"},
+	{"IOMMU_VIOMMU_ALLOC", "page table", false, CHANGES, AMD_VIOMMU_PARTS, "amd_iommu"},
+	/* iommufd 5.1: the driver's data is answered before the struct. */
+	{"IOMMU_VIOMMU_ALLOC", "copy to user", true, CHANGES, BIT(CONTENTS), NULL},
 };
 
 /* The operation of IOMMU_TEST_CMD; the read may touch the process's memory. */
@@ -515,25 +523,21 @@ static void find(struct trial *trial, const char *what, unsigned parts)
 	trial->fail_nth->findings++;
 }
 
+static bool is_on(const struct trial *trial, const char *platform)
+{
+	return trial->call->hardware != NULL && strcmp(trial->call->platform->name, platform) == 0;
+}
+
 /* NULL: none. */
 static const struct quirk *quirk_of(const struct trial *trial)
 {
 	for (size_t i = 0; i < sizeof(quirks) / sizeof(quirks[0]); i++)
 		if (strcmp(quirks[i].call, trial->command) == 0 &&
 		    (quirks[i].point == NULL || strcmp(quirks[i].point, trial->point) == 0) &&
+		    (quirks[i].platform == NULL || is_on(trial, quirks[i].platform)) &&
 		    (!quirks[i].last || trial->nth == trial->points))
 			return &quirks[i];
 	return NULL;
-}
-
-/* What is allowed to differ in PARTS goes. */
-static unsigned unexplained(struct trial *trial, const struct quirk *quirk, enum quirk_kind kind,
-			    unsigned parts)
-{
-	if (quirk == NULL || quirk->kind != kind)
-		return parts;
-	trial->fail_nth->quirks++;
-	return parts & ~quirk->parts;
 }
 
 static void judge_refused(struct trial *trial, const struct quirk *quirk,
@@ -541,13 +545,13 @@ static void judge_refused(struct trial *trial, const struct quirk *quirk,
 {
 	if (quirk != NULL && quirk->kind == ANSWERED) {
 		unsigned undone = differing(&trial->done, after) & ~BIT(CONTENTS);
-		trial->fail_nth->quirks++;
 		if (undone != 0)
 			find(trial, "is not done in", undone);
 		return;
 	}
+	unsigned allowed = quirk != NULL && quirk->kind != SURVIVES ? quirk->parts : 0;
 	struct observation idle = idle_until(trial->fail_nth, trial->call, after->time_ps);
-	unsigned parts = unexplained(trial, quirk, CHANGES, differing(&idle, after));
+	unsigned parts = differing(&idle, after) & ~allowed;
 	if (parts != 0)
 		find(trial, "changes", parts);
 }
@@ -604,17 +608,17 @@ static bool fail_one(struct trial *trial)
 	const struct quirk *quirk = quirk_of(trial);
 	if (call->syscall->result >= 0) {
 		unsigned parts = differing(&trial->done, &after);
-		if (quirk == NULL || quirk->kind != SURVIVES ||
-		    unexplained(trial, quirk, SURVIVES, parts) != 0)
+		if (quirk == NULL || quirk->kind != SURVIVES || (parts & ~quirk->parts) != 0)
 			find(trial, "succeeds, with another", parts);
 		return true;
 	}
 	trial->fail_nth->refused++;
 	judge_refused(trial, quirk, &after);
-	/* Not where the failed call has changed what it starts from. */
-	bool changed = quirk != NULL && (quirk->parts & BIT(CONTENTS));
-	if (quirk == NULL || (quirk->kind == CHANGES && !changed))
-		judge_again(trial, quirk != NULL ? quirk->parts : 0);
+	/* Tables that were kept are used then. */
+	if (quirk == NULL)
+		judge_again(trial, 0);
+	else if (quirk->kind == CHANGES)
+		judge_again(trial, quirk->parts & ~BIT(TABLES));
 	return true;
 }
 

@@ -24,7 +24,6 @@ struct fail_nth {
 	uint64_t tried;      /* calls with a point */
 	uint64_t failures;   /* points that were failed */
 	uint64_t refused;    /* calls that then returned an error */
-	uint64_t quirks;     /* failures whose effect a quirk explains */
 	uint64_t unfinished; /* calls that sleep when nothing else happens: not tried */
 	uint64_t findings;
 	struct arena_snapshot *start;
