@@ -568,8 +568,14 @@ static int run_to_end(struct replay *replay)
 	return 1;
 }
 
-static int start_and_run(struct replay *replay, struct thread *thread)
+static int start_and_run(struct replay *replay, const struct recorded_call *call,
+			 struct thread *thread)
 {
+	const struct call_watch *watch = replay->options.watch;
+	if (watch != NULL)
+		watch->ready(watch->context, &(struct watched_call){.thread = thread,
+								    .syscall = replay->call,
+								    .line = call->line});
 	if (!syscall_start(thread, replay->call)) {
 		replay->failure = "too many calls sleep at once";
 		return -1;
@@ -678,7 +684,7 @@ static int do_fork(struct replay *replay, const struct recorded_call *call,
 		count_outcome(replay, true);
 		return 0;
 	}
-	int ended = start_and_run(replay, thread_of(parent, call->tid));
+	int ended = start_and_run(replay, call, thread_of(parent, call->tid));
 	if (ended < 0)
 		return -1;
 	int64_t got = replay->call->result;
@@ -846,7 +852,7 @@ static int kill_child(struct replay *replay, const struct recorded_call *call, b
 	replay->call->number = SYS_EXIT;
 	replay->call->args[0] = 0;
 	replay->call->args[1] = signal;
-	return start_and_run(replay, thread_of(child, child->pid)) < 0 ? -1 : 0;
+	return start_and_run(replay, call, thread_of(child, child->pid)) < 0 ? -1 : 0;
 }
 
 static int issue(struct replay *replay, const struct recorded_call *call,
@@ -867,7 +873,7 @@ static int issue(struct replay *replay, const struct recorded_call *call,
 	if (call->number == SYS_FORK)
 		return do_fork(replay, call, bound);
 	replay->machine->failures.countdown = bound->fail_nth;
-	int ended = start_and_run(replay, thread_of(bound, call->tid));
+	int ended = start_and_run(replay, call, thread_of(bound, call->tid));
 	replay->machine->failures.countdown = bound->fail_nth = 0;
 	if (ended < 0)
 		return -1;
@@ -948,6 +954,7 @@ static bool names_no_child(struct replay *replay, const struct fork_line *line)
 /* A fork whose child never acts, while a child that acts has no fork: the label is wrong. */
 void replay_end(struct replay *replay)
 {
+	const struct call_watch *watch = replay->options.watch;
 	char got[DIFFERENCE_TEXT_MAX];
 	for (uint32_t i = 0; i < replay->process_count; i++) {
 		const struct bound_process *orphan = &replay->processes[i];
@@ -965,4 +972,6 @@ void replay_end(struct replay *replay)
 			break;
 		}
 	}
+	if (watch != NULL && watch->ended != NULL)
+		watch->ended(watch->context, replay->machine);
 }

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tools/runner/call_watch.h"
 #include "tools/runner/recording.h"
 
 #define DIFFERENCE_TEXT_MAX 160U
@@ -52,7 +53,8 @@ struct replay_events {
 struct replay_options {
 	struct machine_config machine;
 	bool check_steps;
-	const char *const *kernel; /* KEY=VALUE of kernel options, NULL at the end; or NULL */
+	const char *const *kernel;      /* KEY=VALUE of kernel options, NULL at the end; or NULL */
+	const struct call_watch *watch; /* outlives the replay; NULL: nobody */
 };
 
 struct replay;
