@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "kernel_shim/iommufd.h"
+#include "tools/exec/engine.h"
 #include "tools/exec/exec.h"
 #include "tools/exec/recorder.h"
 
@@ -50,6 +51,7 @@ bool exec_issue(struct exec *exec, struct client *client)
 		g_hash_table_insert(fail_nth, tid,
 				    GUINT_TO_POINTER((guint)machine->failures.countdown));
 	machine->failures.countdown = 0;
+	engine_called(exec->engine, client);
 	exec_update_readiness(exec);
 	return true;
 }
@@ -342,9 +344,10 @@ static void free_region(struct exec *exec, struct shared_region *region)
 	struct memory *memory = &exec->machine->memory;
 	uint8_t page[PAGE_SIZE];
 	g_ptr_array_remove_fast(exec->regions, region);
-	/* Whoever maps the page next finds what was there. */
+	/* Whoever maps the page next finds what was there; registers are the hardware's. */
 	for (uint64_t at = 0; at < region->length; at += PAGE_SIZE)
-		if (region_copy(region, at, page, NULL, PAGE_SIZE))
+		if (memory_is_ram(memory, pa_of(region->pfn * PAGE_SIZE)) &&
+		    region_copy(region, at, page, NULL, PAGE_SIZE))
 			memory_write(memory, pa_of(region->pfn * PAGE_SIZE + at), page, PAGE_SIZE,
 				     OWNER_NOBODY);
 	for (guint i = 0; i < region->mappings->len; i++) {
@@ -355,14 +358,16 @@ static void free_region(struct exec *exec, struct shared_region *region)
 					region->length);
 		if (mapping->ops != NULL)
 			mapping->ops->close(mapping->ops_context);
+		file_put(mapping->file);
 	}
 	g_array_free(region->mappings, TRUE);
+	g_free(region->known);
 	close(region->fd);
 	g_free(region);
 }
 
 /* A lease for reading is granted only while nobody has the memory open, or mapped, for writing. */
-static void sweep_regions(struct exec *exec)
+void regions_sweep(struct exec *exec)
 {
 	for (guint i = exec->regions->len; i-- > 0;) {
 		struct shared_region *region = exec->regions->pdata[i];
@@ -404,7 +409,9 @@ static struct shared_region *make_region(struct exec *exec, uint64_t pfn, uint64
 	region->pfn = pfn;
 	region->inode = stat.st_ino;
 	region->mappings = g_array_new(FALSE, TRUE, sizeof(struct region_mapping));
-	for (uint64_t at = 0; at < length; at += PAGE_SIZE) {
+	for (uint64_t at = 0;
+	     at < length && memory_is_ram(&exec->machine->memory, pa_of(pfn * PAGE_SIZE));
+	     at += PAGE_SIZE) {
 		memory_read(&exec->machine->memory, pa_of(pfn * PAGE_SIZE + at), page, PAGE_SIZE);
 		region_copy(region, at, NULL, page, PAGE_SIZE);
 	}
@@ -422,7 +429,7 @@ static struct shared_region *find_region(struct exec *exec, uint64_t pfn, uint64
 	return make_region(exec, pfn, length);
 }
 
-/* Opened by path: memfd_create()'s own descriptor does not count as a writer (sweep_regions()). */
+/* Opened by path: memfd_create()'s own descriptor does not count as a writer (regions_sweep()). */
 static int open_region(const struct shared_region *region)
 {
 	char path[64];
@@ -470,8 +477,14 @@ static struct answer mmap_fd(struct exec *exec, struct client *client, const uin
 	}
 	int64_t result = inject_mmap(exec, (pid_t)exec->notif->pid, args, number);
 	recorder_device_mmap(exec->recorder, client, args, result);
-	struct region_mapping mapping = {client, result > 0 ? (uint64_t)result : 0, request.ops,
-					 request.ops_context};
+	struct region_mapping mapping = {
+		.client = client,
+		.va = result > 0 ? (uint64_t)result : 0,
+		.file = standin->file,
+		.ops = request.ops,
+		.ops_context = request.ops_context,
+	};
+	file_get(standin->file);
 	g_array_append_val(region->mappings, mapping);
 	return (struct answer){.kind = ANSWER_SENT};
 }
@@ -483,8 +496,10 @@ struct answer exec_call(struct exec *exec, struct client *client)
 	const struct seccomp_data *data = &exec->notif->data;
 	uint64_t args[6];
 	memcpy(args, data->args, sizeof(args));
-	if (exec->regions->len > 0)
-		sweep_regions(exec);
+	if (exec->regions->len > 0) {
+		engine_run(exec->engine);
+		regions_sweep(exec);
+	}
 	switch (data->nr) {
 	case SYS_open:
 		return open_path(exec, client, AT_FDCWD, args[0], (uint32_t)args[1]);

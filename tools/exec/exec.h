@@ -31,6 +31,7 @@
 #define RESERVED_FDS 128U
 
 struct recorder;
+struct engine;
 
 /* A memfd, shared anonymous memory, a file: pages that clients map. */
 struct outside_object {
@@ -89,6 +90,7 @@ struct standin {
 struct region_mapping {
 	struct client *client; /* NULL: gone */
 	uint64_t va;
+	struct file *file; /* kept open by the mapping */
 	const struct vma_ops *ops;
 	void *ops_context;
 };
@@ -100,6 +102,7 @@ struct shared_region {
 	uint64_t pfn;
 	ino_t inode;
 	GArray *mappings; /* struct region_mapping */
+	uint8_t *known;   /* of registers: what the hardware and the page agreed on last */
 };
 
 struct exec {
@@ -126,7 +129,7 @@ struct exec {
 	GQueue *deferred;            /* struct seccomp_notif */
 	int installed;               /* number that an open() got */
 	struct recorder *recorder;
-	void *hardware;
+	struct engine *engine;
 	uint32_t limits_told;
 };
 
@@ -164,6 +167,8 @@ struct answer {
 	int64_t value;
 };
 struct answer exec_call(struct exec *exec, struct client *client);
+/* Regions that nobody maps any more go. */
+void regions_sweep(struct exec *exec);
 /* CLIENT is gone. */
 void regions_forget(struct exec *exec, const struct client *client);
 /* Bytes at OFFSET of a region: into TO, or from FROM. */

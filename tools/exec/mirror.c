@@ -93,9 +93,30 @@ static struct outside_object *object_of(struct client *client, dev_t device, ino
 	return outside;
 }
 
+/* Freed frames keep their bytes until they are handed out again: an engine may still read them. */
+static void keep_bytes(struct exec *exec, const struct outside_object *outside)
+{
+	struct memory *memory = &exec->machine->memory;
+	struct span *span;
+	uint8_t page[PAGE_SIZE];
+	SPANS_FOREACH (span, &outside->object->pages) {
+		for (uint64_t i = span->first; i <= span->last; i++) {
+			struct pa pa = pa_of_pfn(span_at(span, i));
+			if (pread(outside->fd, page, PAGE_SIZE, (off_t)(i * PAGE_SIZE)) !=
+			    PAGE_SIZE)
+				continue;
+			memory->outside = NULL;
+			memory_write(memory, pa, page, PAGE_SIZE, outside->object->owner);
+			memory->outside = &exec->memory_outside;
+		}
+	}
+}
+
 static void free_object(struct exec *exec, guint index)
 {
 	struct outside_object *outside = exec->objects->pdata[index];
+	if (exec->engine != NULL && outside->fd >= 0)
+		keep_bytes(exec, outside);
 	if (outside->fd >= 0)
 		close(outside->fd);
 	if (outside->file != NULL) {

@@ -19,10 +19,12 @@
 #include <unistd.h>
 
 #include "kernel_shim/iommufd.h"
+#include "tools/exec/engine.h"
 #include "tools/exec/exec.h"
 #include "tools/exec/recorder.h"
 
-#define EVENTS_MAX 64
+#define EVENTS_MAX  64
+#define DOORBELL_MS 1 /* how often mapped registers are looked at */
 
 /* Linux 6.6; Debian 12's headers are older. */
 #ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
@@ -121,7 +123,9 @@ static bool collect(struct exec *exec, int timeout_ms, bool *asked)
 	int count = epoll_wait(exec->epoll, events, EVENTS_MAX, timeout_ms);
 	bool alive = true;
 	*asked = false;
-	/* Stand-ins first: a client's exit looks at none. */
+	/* Mappings went with the processes, before descriptors; stand-ins before clients. */
+	if (count > 0 && exec->regions->len > 0)
+		regions_sweep(exec);
 	for (int pass = 0; pass < 2; pass++) {
 		for (int i = 0; i < count; i++) {
 			const enum source *source = events[i].data.ptr;
@@ -166,7 +170,10 @@ static void serve(struct exec *exec)
 	bool asked, ignored;
 	watch(exec, exec->notify, &notify);
 	watch(exec, exec->signals, &signals);
-	while (collect(exec, -1, &asked) && !exec->failed) {
+	while (collect(exec, engine_has_registers(exec->engine) ? DOORBELL_MS : -1, &asked) &&
+	       !exec->failed) {
+		if (!asked && exec->regions->len > 0)
+			engine_run(exec->engine);
 		while (asked || !g_queue_is_empty(exec->deferred)) {
 			asked = false;
 			if (!receive(exec))
@@ -271,6 +278,8 @@ int exec_run(const struct exec_options *options)
 	exec.deferred = g_queue_new();
 	exec.epoll = epoll_create1(EPOLL_CLOEXEC);
 	mirror_init(&exec);
+	if (options->profile != NULL && (exec.engine = engine_new(&exec, options)) == NULL)
+		return 2;
 	exec.recorder = recorder_new(&exec, options->trace);
 	fflush(NULL);
 	exec.child = fork();
@@ -298,6 +307,9 @@ int exec_run(const struct exec_options *options)
 		close(exec.notify);
 	if (!exec.child_ended && exec.child > 0 && waitpid(exec.child, &exec.status, 0) > 0)
 		exec.child_ended = true;
+	/* Nobody is left: what is closed now, the kernel closed at their exit. */
+	regions_sweep(&exec);
+	engine_free(exec.engine);
 	bool recorded = recorder_free(exec.recorder);
 	machine_free(exec.machine);
 	return exec.failed || !recorded ? 3 : shell_status(exec.status);
