@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "kernel_shim/iommufd.h"
+#include "kernel_shim/uapi/vfio.h"
 #include "tools/exec/engine.h"
 #include "tools/exec/exec.h"
 #include "tools/exec/recorder.h"
@@ -38,7 +39,6 @@ bool exec_issue(struct exec *exec, struct client *client)
 	struct machine *machine = exec->machine;
 	GHashTable *fail_nth = client->fail_nth;
 	gpointer tid = GINT_TO_POINTER((gint)exec->notif->pid);
-	client_credentials(client);
 	machine->failures.countdown = GPOINTER_TO_UINT(g_hash_table_lookup(fail_nth, tid));
 	bool armed = machine->failures.countdown > 0;
 	recorder_fail_nth(exec->recorder, client, machine->failures.countdown);
@@ -229,6 +229,21 @@ static struct answer access_path(struct exec *exec, struct client *client, int d
 
 /* --- descriptors --- */
 
+/* Commands that may look at capabilities or limits before the caller's memory is looked at. */
+static bool asks_for_rights(uint32_t cmd)
+{
+	static const uint32_t commands[] = {
+		IOMMUFD_IO(IOMMUFD_NR_OPTION),        IOMMUFD_IO(IOMMUFD_NR_IOAS_CHANGE_PROCESS),
+		IOMMUFD_IO(IOMMUFD_NR_HWPT_ALLOC),    IOMMUFD_IO(IOMMUFD_NR_TEST_CMD),
+		IOMMUFD_IO(IOMMUFD_NR_IOAS_MAP_FILE), VFIO_SET_IOMMU,
+		VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+	};
+	for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+		if (commands[i] == cmd)
+			return true;
+	return false;
+}
+
 static struct answer ioctl_fd(struct exec *exec, struct client *client, const uint64_t args[6])
 {
 	struct standin *standin = standin_find(client, (int)args[0]);
@@ -236,6 +251,8 @@ static struct answer ioctl_fd(struct exec *exec, struct client *client, const ui
 		return carry_on;
 	struct syscall *call =
 		prepare(exec, SYS_IOCTL, args[0] & UINT32_MAX, args[1] & UINT32_MAX, args[2]);
+	if (asks_for_rights((uint32_t)args[1]))
+		client_credentials(client);
 	recorder_before(exec->recorder, client, (int)args[0]);
 	if (!exec_issue(exec, client))
 		return value(-EIO);

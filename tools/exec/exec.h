@@ -45,7 +45,9 @@ struct outside_object {
 };
 
 struct exec_options {
-	char **program;            /* argv; NULL at the end */
+	char **program;      /* argv; NULL at the end */
+	int (*body)(void *); /* or this, in the child */
+	void *body_context;
 	const char *trace;         /* file to record to, or NULL */
 	const char *profile;       /* NULL: the mock driver alone */
 	bool check;                /* print violations as they happen */
@@ -114,8 +116,7 @@ struct exec {
 	int signals;
 	int fd_base; /* first reserved descriptor number */
 	pid_t child;
-	int status; /* waitpid()'s, of the child */
-	bool child_ended;
+	int status;  /* waitpid()'s, of the child */
 	bool failed; /* the supervisor itself can't go on */
 	uint64_t calls;
 	GHashTable *clients;  /* pid -> struct client */
@@ -127,7 +128,19 @@ struct exec {
 	struct memory_outside memory_outside;
 	struct seccomp_notif *notif; /* the one at hand */
 	GQueue *deferred;            /* struct seccomp_notif */
-	int installed;               /* number that an open() got */
+	struct {
+		uint64_t call;
+		pid_t pid;
+		int fd;
+		struct standin *standin;
+	} looked_up;   /* of the call at hand */
+	int installed; /* number that an open() got */
+	struct {
+		uint64_t call;
+		pid_t pid;
+		int fd;
+		struct standin *standin;
+	} found; /* what the call at hand has looked up already */
 	struct recorder *recorder;
 	struct engine *engine;
 	uint32_t limits_told;

@@ -347,6 +347,7 @@ void mirror_refresh(struct client *client)
 	if (client->refreshed == client->exec->calls + 1)
 		return;
 	client->refreshed = client->exec->calls + 1;
+	client_credentials(client); /* pins are charged behind this */
 	GString *text = read_maps(client);
 	if (g_string_equal(text, client->maps)) {
 		g_string_free(text, TRUE);

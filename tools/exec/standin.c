@@ -79,15 +79,30 @@ struct standin *standin_find(struct client *client, int fd)
 {
 	char path[64];
 	struct stat stat_;
+	struct exec *exec = client->exec;
+	if (exec->looked_up.call == exec->calls && exec->looked_up.fd == fd &&
+	    exec->looked_up.pid == client->pid)
+		return exec->looked_up.standin;
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", client->pid, fd);
 	if (fd < 0 || stat(path, &stat_) != 0 || !S_ISSOCK(stat_.st_mode))
 		return NULL;
-	return g_hash_table_lookup(client->exec->standins, GSIZE_TO_POINTER(stat_.st_ino));
+	struct standin *standin =
+		g_hash_table_lookup(exec->standins, GSIZE_TO_POINTER(stat_.st_ino));
+	/* The dispatcher looks again at what the filter's answer has looked at. */
+	if (standin != NULL) {
+		exec->looked_up.call = exec->calls;
+		exec->looked_up.fd = fd;
+		exec->looked_up.pid = client->pid;
+		exec->looked_up.standin = standin;
+	}
+	return standin;
 }
 
 void standin_hung_up(struct exec *exec, struct standin *standin)
 {
 	g_hash_table_remove(exec->standins, GSIZE_TO_POINTER(standin->inode));
+	if (exec->looked_up.standin == standin)
+		exec->looked_up.call = UINT64_MAX;
 	if (standin->file != NULL) {
 		recorder_closed(exec->recorder, standin->file);
 		file_put(standin->file);

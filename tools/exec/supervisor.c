@@ -94,23 +94,12 @@ static void answer_call(struct exec *exec)
 
 /* --- events --- */
 
-static void child_changed(struct exec *exec)
-{
-	int status;
-	if (!exec->child_ended && waitpid(exec->child, &status, WNOHANG) == exec->child &&
-	    (WIFEXITED(status) || WIFSIGNALED(status))) {
-		exec->child_ended = true;
-		exec->status = status;
-	}
-}
-
 /* Asked to end: the program is, and answers for itself. */
 static void pass_signals_on(struct exec *exec)
 {
 	struct signalfd_siginfo info;
 	while (read(exec->signals, &info, sizeof(info)) == sizeof(info))
-		if (!exec->child_ended)
-			kill(exec->child, (int)info.ssi_signo);
+		kill(exec->child, (int)info.ssi_signo);
 }
 
 /*
@@ -181,7 +170,6 @@ static void serve(struct exec *exec)
 			collect(exec, 0, &ignored);
 			answer_call(exec);
 		}
-		child_changed(exec);
 	}
 }
 
@@ -199,6 +187,8 @@ static void run_program(const struct exec_options *options, int channel, int fd_
 		_exit(125);
 	close(notify);
 	close(channel);
+	if (options->body != NULL)
+		_exit(options->body(options->body_context));
 	execvp(options->program[0], options->program);
 	fprintf(stderr, "hwq exec: %s: %s\n", options->program[0], strerror(errno));
 	_exit(errno == ENOENT ? 127 : 126);
@@ -305,8 +295,8 @@ int exec_run(const struct exec_options *options)
 		fprintf(stderr, "hwq exec: internal error: the emulated machine can't go on\n");
 	if (exec.notify >= 0)
 		close(exec.notify);
-	if (!exec.child_ended && exec.child > 0 && waitpid(exec.child, &exec.status, 0) > 0)
-		exec.child_ended = true;
+	if (exec.child > 0)
+		waitpid(exec.child, &exec.status, 0);
 	/* Nobody is left: what is closed now, the kernel closed at their exit. */
 	regions_sweep(&exec);
 	engine_free(exec.engine);

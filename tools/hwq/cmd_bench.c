@@ -448,6 +448,7 @@ static const struct bench benches[] = {
 	{"experiment", bench_experiment,
 	 "an experiment on a VCMDQ, from a fresh machine to its verdict"},
 	{"amd", bench_amd, "AMD's guest ring, and an experiment on it from a saved machine"},
+	{"exec", bench_exec, "a call through hwq exec"},
 	{"map10m", bench_map_10m, "map + unmap of 2 MiB among 10,000,000 areas"},
 };
 

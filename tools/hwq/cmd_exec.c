@@ -35,6 +35,9 @@ int hwq_exec(int argc, char **argv)
 		};
 		if (options.paths == NULL)
 			hwq_usage_error("exec", "no program given");
+		else if (trace != NULL && options.profile != NULL)
+			hwq_usage_error("exec", "--trace records the mock driver's answers: "
+						"it goes without --profile");
 		else
 			result = exec_run(&exec);
 	}
