@@ -423,6 +423,12 @@ START_TEST(source_and_copy_are_unmapped_apart)
 	ck_assert_ok(GOOD());
 	ck_assert_int_eq(world_unmap_all(world, ioas), 4 * PAGE_SIZE);
 	ck_assert_ok(world_check_map(world, mock.hwpt, good.dst_iova, buffer, PAGE_SIZE));
+	/* A copy of the copy keeps its pin when the other goes. */
+	uint64_t first = good.dst_iova;
+	ck_assert_ok(WITH(good.src_ioas_id = other, good.src_iova = first));
+	ck_assert_int_eq(world_unmap(world, other, first, PAGE_SIZE), PAGE_SIZE);
+	ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 1));
+	ck_assert_ok(world_check_map(world, mock.hwpt, good.dst_iova, buffer, PAGE_SIZE));
 	ck_assert_ok(world_map_at(world, ioas, buffer, 4 * PAGE_SIZE, SOURCE));
 	ck_assert_ok(GOOD());
 	ck_assert_int_eq(world_unmap_all(world, other), 2 * PAGE_SIZE);
