@@ -295,6 +295,249 @@ START_TEST(automatic_allocation_agrees_with_a_scan_of_all_addresses)
 }
 END_TEST
 
+/* --- rule by rule (2.5.1, 2.5.2) --- */
+
+START_TEST(a_fixed_iova_must_be_aligned)
+{
+	ioas = made(world_ioas(world));
+	ck_assert_ok(world_mock(world, ioas, 0, NULL));
+	uint64_t b = world_mmap_aligned(world, 16 * PAGE_SIZE);
+	ck_assert_ok(world_map_at(world, ioas, b, PAGE_SIZE, APERTURE));
+	ck_assert_refused(world_map_at(world, ioas, b, PAGE_SIZE, APERTURE + 1024), EINVAL);
+	/* Before the overflow. */
+	ck_assert_refused(world_map_at(world, ioas, b, PAGE_SIZE, -1024ULL), EINVAL);
+	ck_assert_ok(world_map_at(world, ioas, b, PAGE_SIZE, APERTURE + 0x2800));
+}
+END_TEST
+
+START_TEST(a_fixed_range_that_wraps_overflows)
+{
+	ioas = made(world_ioas(world));
+	/* Before reserved ranges and areas. */
+	ck_assert_ok(world_reserve(world, ioas, -0x1000ULL, 0x1000));
+	ck_assert_ok(world_map_at(world, ioas, 0, 0x1000, -0x2000ULL));
+	ck_assert_refused(world_map_at(world, ioas, 0, 3, UINT64_MAX - 1), EOVERFLOW);
+	ck_assert_refused(world_map_at(world, ioas, 0, 0x3000, -0x2000ULL), EOVERFLOW);
+}
+END_TEST
+
+START_TEST(a_fixed_range_may_not_meet_a_reserved_one)
+{
+	ioas = made(world_ioas(world));
+	ck_assert_ok(world_reserve(world, ioas, 0x20000, 0x1000));
+	ck_assert_ok(world_map_at(world, ioas, 0, 0x1000, 0x1f000));
+	ck_assert_refused(world_map_at(world, ioas, 0, 1, 0x20fff), EINVAL);
+	ck_assert_refused(world_map_at(world, ioas, 0, 0x10000, 0x18000), EINVAL);
+	/* Before areas. */
+	ck_assert_refused(world_map_at(world, ioas, 0, 0x1001, 0x1f000), EINVAL);
+	ck_assert_ok(world_map_at(world, ioas, 0, 1, 0x21000));
+}
+END_TEST
+
+START_TEST(a_fixed_range_may_not_meet_an_area)
+{
+	ioas = made(world_ioas(world));
+	ck_assert_ok(world_map_at(world, ioas, 0, 0x1000, 0x20000));
+	ck_assert_refused(world_map_at(world, ioas, 0, 0x1000, 0x20000), EEXIST);
+	ck_assert_refused(world_map_at(world, ioas, 0, 2, 0x20800), EEXIST);
+	ck_assert_refused(world_map_at(world, ioas, 0, 1, 0x20fff), EEXIST);
+	ck_assert_refused(world_map_at(world, ioas, 0, 0x1001, 0x1f000), EEXIST);
+	ck_assert_refused(world_map_at(world, ioas, 0, 0x10000, 0x18000), EEXIST);
+	ck_assert_ok(world_map_at(world, ioas, 0, 0x1000, 0x1f000));
+	ck_assert_ok(world_map_at(world, ioas, 0, 1, 0x21000));
+}
+END_TEST
+
+START_TEST(a_fixed_range_may_not_meet_an_area_in_construction)
+{
+	ioas = made(world_ioas(world));
+	ck_assert_ok(world_mock(world, ioas, 0, NULL));
+	uint64_t b = world_mmap_aligned(world, 16 * PAGE_SIZE);
+	struct iommu_ioas_map first = {.ioas_id = ioas,
+				       .flags = MAP_RW | MAP_FIXED_,
+				       .user_va = b,
+				       .length = 4 * PAGE_SIZE,
+				       .iova = APERTURE};
+	struct iommu_ioas_map second = first;
+	second.iova += PAGE_SIZE;
+	struct flight flights[2];
+	world_stepwise(world, true);
+	flight_start(&flights[0], world, 0, IOMMUFD_NR_IOAS_MAP, &first);
+	ck_assert(flight_until(&flights[0], "pin pages"));
+	flight_start(&flights[1], world, 1, IOMMUFD_NR_IOAS_MAP, &second);
+	ck_assert_refused(flight_finish(&flights[1]), EEXIST);
+	ck_assert_ok(flight_finish(&flights[0]));
+}
+END_TEST
+
+START_TEST(iova_0_may_be_asked_for)
+{
+	ioas = made(world_ioas(world));
+	ck_assert_ok(world_map_at(world, ioas, 0, 0x1000, 0));
+	ck_assert_int_eq(world_unmap(world, ioas, 0, 0x1000), 0x1000);
+}
+END_TEST
+
+START_TEST(half_of_all_addresses_is_too_long_to_choose)
+{
+	ioas = made(world_ioas(world));
+	ck_assert_refused(try_auto(0, UINT64_MAX / 2), EOVERFLOW);
+	ck_assert_refused(try_auto(1, UINT64_MAX / 2), EOVERFLOW);
+	ck_assert_uint_eq(map_auto(0, UINT64_MAX / 2 - 1), 0x200000);
+	ck_assert_refused(try_auto(0, UINT64_MAX / 2 - 1), ENOSPC);
+}
+END_TEST
+
+START_TEST(the_iova_is_aligned_to_the_length_rounded_up)
+{
+	ioas = made(world_ioas(world));
+	ck_assert_uint_eq(map_auto(0x40000000, 5 * PAGE_SIZE), 0x8000);
+	ck_assert_uint_eq(map_auto(0x40000000, 8 * PAGE_SIZE), 0x10000);
+	ck_assert_uint_eq(map_auto(0x40000000, 8 * PAGE_SIZE + 1), 0x20000);
+}
+END_TEST
+
+START_TEST(the_iova_is_aligned_no_more_than_the_address)
+{
+	ioas = made(world_ioas(world));
+	ck_assert_uint_eq(map_auto(0x40002000, 0x10000), 0x2000);
+	ck_assert_uint_eq(map_auto(0x40001000, 0x10000), 0x12000);
+}
+END_TEST
+
+START_TEST(address_0_does_not_limit_the_alignment)
+{
+	ioas = made(world_ioas(world));
+	ck_assert_uint_eq(map_auto(0, 0x10000), 0x10000);
+}
+END_TEST
+
+START_TEST(the_iova_is_aligned_to_a_huge_page_at_most)
+{
+	ioas = made(world_ioas(world));
+	ck_assert_uint_eq(map_auto(1ULL << 30, 1ULL << 30), 0x200000);
+}
+END_TEST
+
+START_TEST(an_address_that_can_not_be_aligned_is_einval)
+{
+	ioas = made(world_ioas(world));
+	ck_assert_ok(world_mock(world, ioas, 0, NULL));
+	/* Also where there is no space left. */
+	ck_assert_ok(world_reserve(world, ioas, 0, UINT64_MAX));
+	ck_assert_refused(try_auto(0x40000001, 2048), EINVAL);
+	ck_assert_refused(try_auto(0x40000800, 2048), ENOSPC);
+}
+END_TEST
+
+START_TEST(allowed_ranges_are_tried_from_the_lowest)
+{
+	ioas = made(world_ioas(world));
+	struct iommu_iova_range ranges[] = {{0x30000, 0x3ffff}, {0x10000, 0x10fff}};
+	ck_assert_ok(world_allow(world, ioas, ranges, 2));
+	ck_assert_uint_eq(map_auto(0x1000, 0x1000), 0x10000);
+	ck_assert_uint_eq(map_auto(0x1000, 0x1000), 0x30000);
+}
+END_TEST
+
+START_TEST(holes_count_from_the_first_candidate_of_the_span)
+{
+	ioas = made(world_ioas(world));
+	struct iommu_iova_range range = {0x10500, 0x1ffff};
+	ck_assert_ok(world_allow(world, ioas, &range, 1));
+	/* 0x10500 with the offset is 0x10d01; from the hole at 0x10601 it would be 0x10e01. */
+	ck_assert_ok(world_map_at(world, ioas, 0, 0x101, 0x10500));
+	ck_assert_uint_eq(map_auto(0x40000801, 1), 0x10d01);
+}
+END_TEST
+
+START_TEST(a_span_whose_alignment_overflows_is_passed_over)
+{
+	ioas = made(world_ioas(world));
+	struct iommu_iova_range range = {-0x100000ULL, -0x2000ULL};
+	ck_assert_ok(world_allow(world, ioas, &range, 1));
+	ck_assert_refused(try_auto(1ULL << 30, 0x200000), ENOSPC);
+	ck_assert_refused(try_auto(1ULL << 30, 0xff000), ENOSPC);
+}
+END_TEST
+
+START_TEST(holes_lie_between_areas_and_reserved_ranges)
+{
+	ioas = made(world_ioas(world));
+	ck_assert_ok(world_reserve(world, ioas, 0x3000, 0x1000));
+	ck_assert_ok(world_map_at(world, ioas, 0, 0x1000, 0x5000));
+	ck_assert_ok(world_map_at(world, ioas, 0, 0x1000, 0x8000));
+	/* Holes: 0x1000 to 0x2fff, 0x4000, 0x6000 to 0x7fff, 0x9000 and on. */
+	ck_assert_uint_eq(map_auto(0x1000, 0x3000), 0x9000);
+	ck_assert_uint_eq(map_auto(0x1000, 0x2000), 0x1000);
+	ck_assert_uint_eq(map_auto(0x1000, 0x2000), 0x6000);
+	ck_assert_uint_eq(map_auto(0x1000, 0x1000), 0x4000);
+	ck_assert_uint_eq(map_auto(0x1000, 0x1000), 0xc000);
+}
+END_TEST
+
+START_TEST(no_hole_left_is_enospc)
+{
+	ioas = made(world_ioas(world));
+	ck_assert_ok(world_reserve(world, ioas, 0, 0x1000));
+	ck_assert_ok(world_map_at(world, ioas, 0, UINT64_MAX - 0x1000, 0x1000));
+	ck_assert_refused(try_auto(0x1000, 0x1000), ENOSPC);
+	ck_assert_refused(try_auto(0x1000, 1), ENOSPC);
+}
+END_TEST
+
+START_TEST(the_offset_of_the_address_in_its_page_is_kept)
+{
+	ioas = made(world_ioas(world));
+	ck_assert_uint_eq(map_auto(0x40000800, 0x1000), 0x1800);
+	ck_assert_uint_eq(map_auto(0x40000123, 0x10), 0x1123);
+}
+END_TEST
+
+START_TEST(the_offset_is_ored_into_a_hole_that_has_one)
+{
+	ioas = made(world_ioas(world));
+	ck_assert_ok(world_map_at(world, ioas, 0, 0x1002, 0x1000));
+	/* 0x2002 | 1: not the page's byte 1, neither here nor in the next one. */
+	ck_assert_uint_eq(map_auto(0x40000001, 1), 0x2003);
+}
+END_TEST
+
+START_TEST(map_aligns_to_its_user_address)
+{
+	ioas = made(world_ioas(world));
+	ck_assert_uint_eq(map_auto(0x40001000, 0x3000), 0x1000);
+	ck_assert_uint_eq(map_auto(0x40000000, 0x3000), 0x4000);
+	ck_assert_uint_eq(map_auto(0x40000004, 0x4000), 0x7004);
+}
+END_TEST
+
+START_TEST(map_file_aligns_to_its_offset_in_the_file)
+{
+	ioas = made(world_ioas(world));
+	uint64_t iova = 0;
+	ck_assert_ok(world_map_file(world, ioas, 0, 0x1000, 0x3000, MAP_RW, &iova));
+	ck_assert_uint_eq(iova, 0x1000);
+	ck_assert_ok(world_map_file(world, ioas, 0, 0x10000, 0x3000, MAP_RW, &iova));
+	ck_assert_uint_eq(iova, 0x4000);
+}
+END_TEST
+
+START_TEST(copy_aligns_to_the_source_of_its_first_byte)
+{
+	ioas = made(world_ioas(world));
+	uint32_t other = made(world_ioas(world));
+	uint64_t iova = 0;
+	ck_assert_ok(world_map_at(world, ioas, 0x40002000, 0x8000, 0x100000));
+	ck_assert_ok(world_map_at(world, ioas, 0x50000000, 0x8000, 0x108000));
+	/* 0x40004000, although the IOVA is at a lower boundary, and the last byte of another map. */
+	ck_assert_ok(world_copy(world, ioas, 0x102000, 0x8000, other, MAP_RW, &iova));
+	ck_assert_uint_eq(iova, 0x4000);
+	ck_assert_ok(world_copy(world, ioas, 0x108010, 0x8, other, MAP_RW, &iova));
+	ck_assert_uint_eq(iova, 0x1010);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -305,6 +548,28 @@ int main(void)
 		allowed_ranges_limit_and_adjacent_ones_join,
 		map_file_and_copy_align_to_their_own_address,
 		automatic_allocation_agrees_with_a_scan_of_all_addresses,
+		a_fixed_iova_must_be_aligned,
+		a_fixed_range_that_wraps_overflows,
+		a_fixed_range_may_not_meet_a_reserved_one,
+		a_fixed_range_may_not_meet_an_area,
+		a_fixed_range_may_not_meet_an_area_in_construction,
+		iova_0_may_be_asked_for,
+		half_of_all_addresses_is_too_long_to_choose,
+		the_iova_is_aligned_to_the_length_rounded_up,
+		the_iova_is_aligned_no_more_than_the_address,
+		address_0_does_not_limit_the_alignment,
+		the_iova_is_aligned_to_a_huge_page_at_most,
+		an_address_that_can_not_be_aligned_is_einval,
+		allowed_ranges_are_tried_from_the_lowest,
+		holes_count_from_the_first_candidate_of_the_span,
+		a_span_whose_alignment_overflows_is_passed_over,
+		holes_lie_between_areas_and_reserved_ranges,
+		no_hole_left_is_enospc,
+		the_offset_of_the_address_in_its_page_is_kept,
+		the_offset_is_ored_into_a_hole_that_has_one,
+		map_aligns_to_its_user_address,
+		map_file_aligns_to_its_offset_in_the_file,
+		copy_aligns_to_the_source_of_its_first_byte,
 	};
 	return RUN_TESTS("shim_iova", tests);
 }
