@@ -117,22 +117,53 @@ void client_exited(struct exec *exec, struct client *client)
 
 /* --- what it may --- */
 
-static bool has_capability(const struct __user_cap_data_struct *data, unsigned capability)
+static bool effective(const struct __user_cap_data_struct *data, unsigned capability)
 {
 	return data[capability / 32].effective & 1U << capability % 32;
+}
+
+static bool get_capabilities(pid_t pid, struct __user_cap_data_struct data[2])
+{
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, pid};
+	return syscall(SYS_capget, &header, data) == 0;
+}
+
+/*
+ * Root counts as root where a container holds capabilities back from it: what hwq lacks itself was
+ * never the program's to give up.
+ */
+static bool held_back(unsigned capability)
+{
+	struct __user_cap_data_struct data[2] = {{0}};
+	return geteuid() == 0 && get_capabilities(0, data) && !effective(data, capability);
+}
+
+static bool has_capability(const struct client *client, const struct __user_cap_data_struct *data,
+			   unsigned capability)
+{
+	return effective(data, capability) || client->exec->held_back & 1ULL << capability;
+}
+
+uint64_t capabilities_held_back(void)
+{
+	static const unsigned asked[] = {CAP_IPC_LOCK, CAP_SYS_RESOURCE, CAP_SYS_RAWIO};
+	uint64_t mask = 0;
+	for (size_t i = 0; i < G_N_ELEMENTS(asked); i++)
+		if (held_back(asked[i]))
+			mask |= 1ULL << asked[i];
+	return mask;
 }
 
 void client_credentials(struct client *client)
 {
 	struct credentials *credentials = &client->process->credentials;
-	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, client->pid};
 	struct __user_cap_data_struct data[2] = {{0}};
 	struct rlimit limit;
 	const struct credentials before = *credentials;
-	if (syscall(SYS_capget, &header, data) == 0) {
-		credentials->cap_ipc_lock = has_capability(data, CAP_IPC_LOCK);
-		credentials->cap_sys_resource = has_capability(data, CAP_SYS_RESOURCE);
-		credentials->cap_sys_rawio = has_capability(data, CAP_SYS_RAWIO);
+	if (get_capabilities(client->pid, data)) {
+		credentials->cap_ipc_lock = has_capability(client, data, CAP_IPC_LOCK);
+		credentials->cap_sys_resource = has_capability(client, data, CAP_SYS_RESOURCE);
+		credentials->cap_sys_rawio = has_capability(client, data, CAP_SYS_RAWIO);
 	}
 	if (prlimit(client->pid, RLIMIT_MEMLOCK, NULL, &limit) == 0)
 		credentials->rlimit_memlock = limit.rlim_cur;

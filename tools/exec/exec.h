@@ -119,6 +119,7 @@ struct exec {
 	int status;  /* waitpid()'s, of the child */
 	bool failed; /* the supervisor itself can't go on */
 	uint64_t calls;
+	uint64_t held_back;   /* capabilities that root lacks here: it counts as having them */
 	GHashTable *clients;  /* pid -> struct client */
 	GHashTable *threads;  /* tid -> struct client */
 	GHashTable *standins; /* inode -> struct standin */
@@ -198,6 +199,8 @@ void client_exited(struct exec *exec, struct client *client);
 /* As process_vm_readv() and writev(); bytes done. */
 uint64_t client_read(struct client *client, uint64_t va, void *to, uint64_t size);
 uint64_t client_write(struct client *client, uint64_t va, const void *from, uint64_t size);
+/* Of those that the shim asks about, what root lacks in this container. A mask. */
+uint64_t capabilities_held_back(void);
 /* Capabilities and limits as they are now. */
 void client_credentials(struct client *client);
 /* The number by which a recording knows FILE in this process. */

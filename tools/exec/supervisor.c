@@ -262,6 +262,7 @@ int exec_run(const struct exec_options *options)
 		return 125;
 	exec.call = arena_new(exec.machine->arena, struct syscall);
 	exec.fd_base = reserved_from();
+	exec.held_back = capabilities_held_back();
 	exec.clients = g_hash_table_new(NULL, NULL);
 	exec.threads = g_hash_table_new(NULL, NULL);
 	exec.standins = g_hash_table_new(NULL, NULL);
