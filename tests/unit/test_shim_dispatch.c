@@ -430,11 +430,11 @@ static uint64_t put_cut(const void *bytes, uint32_t kept)
 
 START_TEST(an_unreadable_struct_is_efault)
 {
-	struct iommu_ioas_alloc cmd = {.size = sizeof(cmd)};
-	ck_assert_refused(world_ioctl_raw(world, IOMMUFD_IO(0x81), put_cut(&cmd, 8)), EFAULT);
+	struct iommu_destroy cmd = {.size = sizeof(cmd)};
+	ck_assert_refused(world_ioctl_raw(world, IOMMUFD_IO(0x80), put_cut(&cmd, 4)), EFAULT);
 	/* The minimum is looked at before. */
-	cmd.size = 8;
-	ck_assert_refused(world_ioctl_raw(world, IOMMUFD_IO(0x81), put_cut(&cmd, 4)), EINVAL);
+	cmd.size = 7;
+	ck_assert_refused(world_ioctl_raw(world, IOMMUFD_IO(0x80), put_cut(&cmd, 4)), EINVAL);
 }
 END_TEST
 
