@@ -614,6 +614,24 @@ START_TEST(a_context_with_a_tombstone_closes)
 }
 END_TEST
 
+START_TEST(a_vdevice_is_destroyed_under_the_lock_of_its_group)
+{
+	struct viommu_world v = world_make_viommu(world);
+	struct iommu_destroy destroy = {.id = made(world_vdevice(world, v.viommu, v.mock.idev, 5))};
+	struct flight flight;
+	world_stepwise(world, true);
+	flight_start(&flight, world, 0, IOMMUFD_NR_DESTROY, &destroy);
+	ck_assert(flight_until(&flight, "igroup lock"));
+	/* Out of the table, but still the device's and on the vIOMMU. */
+	ck_assert_uint_eq(users(destroy.id), 0);
+	ck_assert_uint_eq(users(v.viommu), 3);
+	ck_assert_uint_eq(users(v.mock.idev), 4);
+	ck_assert_ok(flight_finish(&flight));
+	ck_assert_uint_eq(users(v.viommu), 2);
+	ck_assert_uint_eq(users(v.mock.idev), 3);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -649,6 +667,7 @@ int main(void)
 		destroyed_objects_leave_no_memory,
 		destroying_a_selftest_object_unbinds_and_detaches_its_device,
 		a_context_with_a_tombstone_closes,
+		a_vdevice_is_destroyed_under_the_lock_of_its_group,
 	};
 	return RUN_TESTS("shim_objects", tests);
 }
