@@ -56,6 +56,8 @@ static void grow(struct process *process, uint32_t capacity)
 
 int fd_reserve(struct process *process)
 {
+	if (process->fd_outside != NULL)
+		return process->fd_outside->reserve(process);
 	struct fd_table *files = &process->files;
 	uint32_t fd = files->lowest;
 	while (fd < files->capacity && files->slots[fd] != NULL)
@@ -72,6 +74,10 @@ int fd_reserve(struct process *process)
 void fd_install_at(struct process *process, int fd, struct file *file)
 {
 	struct fd_table *files = &process->files;
+	if (process->fd_outside != NULL) {
+		process->fd_outside->install_at(process, fd, file);
+		return;
+	}
 	while ((uint32_t)fd >= files->capacity)
 		grow(process, files->capacity == 0 ? 8 : files->capacity * 2);
 	assert(files->slots[fd] == NULL || files->slots[fd] == RESERVED);
@@ -81,6 +87,10 @@ void fd_install_at(struct process *process, int fd, struct file *file)
 void fd_release(struct process *process, int fd)
 {
 	struct fd_table *files = &process->files;
+	if (process->fd_outside != NULL) {
+		process->fd_outside->release(process, fd);
+		return;
+	}
 	files->slots[fd] = NULL;
 	if ((uint32_t)fd < files->lowest)
 		files->lowest = (uint32_t)fd;
@@ -97,6 +107,8 @@ int fd_install(struct process *process, struct file *file)
 struct file *fd_file(struct process *process, int fd)
 {
 	struct fd_table *files = &process->files;
+	if (process->fd_outside != NULL)
+		return process->fd_outside->file(process, fd);
 	if (fd < 0 || (uint32_t)fd >= files->capacity || files->slots[fd] == RESERVED)
 		return NULL;
 	return files->slots[fd];

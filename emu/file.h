@@ -66,6 +66,14 @@ struct fd_table {
 	uint32_t lowest; /* no free number below */
 };
 
+/* Descriptors of a live program (hwq exec): its kernel has the table. */
+struct fd_outside {
+	int (*reserve)(struct process *process);
+	void (*install_at)(struct process *process, int fd, struct file *file);
+	void (*release)(struct process *process, int fd);
+	struct file *(*file)(struct process *process, int fd);
+};
+
 struct file *file_new(struct machine *machine, const struct file_ops *ops, void *priv,
 		      uint32_t flags);
 void file_get(struct file *file);

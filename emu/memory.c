@@ -97,6 +97,8 @@ static struct page_data *unfolded(struct memory *memory, struct page_data *data)
 
 uint8_t *memory_page(struct memory *memory, uint64_t pfn)
 {
+	if (memory->outside != NULL)
+		return NULL;
 	const struct page_data *data = unfolded(memory, data_find(memory, pfn));
 	return data != NULL ? data->bytes : NULL;
 }
@@ -169,7 +171,10 @@ void memory_read(struct memory *memory, struct pa pa, void *to, uint64_t size)
 		uint64_t offset = page_offset(pa.value);
 		uint64_t n = PAGE_SIZE - offset < size ? PAGE_SIZE - offset : size;
 		struct page_data *data = data_find(memory, pa_pfn(pa));
-		if (data == NULL)
+		if (memory->outside != NULL &&
+		    memory->outside->read(memory->outside->context, pa, out, n))
+			; /* done */
+		else if (data == NULL)
 			memset(out, 0, n);
 		else if (data->repeats)
 			copy_repeated(out, data->bytes, offset, n);
@@ -203,6 +208,20 @@ static bool bits_set(const uint64_t *bits, uint64_t first, uint64_t count)
 	return true;
 }
 
+/* Inside one page. */
+static void write_here(struct memory *memory, struct pa pa, const void *from, uint64_t size,
+		       uint32_t writer)
+{
+	uint64_t offset = page_offset(pa.value);
+	struct page_data *data = data_get(memory, pa_pfn(pa));
+	memcpy(data->bytes + offset, from, size);
+	data->writer = writer;
+	if (data->stated != NULL)
+		set_bits(data->stated, offset, size);
+	if (offset >= PAGE_SIZE - PAGE_REPEAT)
+		fold(memory, data);
+}
+
 void memory_write(struct memory *memory, struct pa pa, const void *from, uint64_t size,
 		  uint32_t writer)
 {
@@ -210,19 +229,17 @@ void memory_write(struct memory *memory, struct pa pa, const void *from, uint64_
 	while (size > 0) {
 		uint64_t offset = page_offset(pa.value);
 		uint64_t n = PAGE_SIZE - offset < size ? PAGE_SIZE - offset : size;
-		struct page_data *data = data_get(memory, pa_pfn(pa));
-		memcpy(data->bytes + offset, in, n);
-		data->writer = writer;
-		if (data->stated != NULL)
-			set_bits(data->stated, offset, n);
-		if (offset >= PAGE_SIZE - PAGE_REPEAT)
-			fold(memory, data);
+		if (memory->outside == NULL ||
+		    !memory->outside->write(memory->outside->context, pa, in, n))
+			write_here(memory, pa, in, n, writer);
 		in += n, pa.value += n, size -= n;
 	}
 }
 
 void memory_copy_page(struct memory *memory, uint64_t to_pfn, uint64_t from_pfn)
 {
+	if (memory->outside != NULL)
+		return; /* the program's kernel copied it */
 	struct page_data *from = unfolded(memory, data_find(memory, from_pfn));
 	if (from == NULL) {
 		data_drop(memory, to_pfn);

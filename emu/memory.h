@@ -12,6 +12,7 @@
  *   pin         a long-term pin (FOLL_LONGTERM); what MD_CHECK_REFS counts
  *   free        no references and no pins. The bytes stay until the frame is handed out again
  *   reuse       which free frame is handed out next: LIFO by default, like a per-CPU free list
+ *   outside     a frame whose bytes lie in a live program (hwq exec), not here
  *   stated      a byte that the emulation knows: some recorded or emulated store put it there.
  *               A replay can't know the stores of the recorded program
  */
@@ -65,6 +66,13 @@ struct page_data {
 	bool repeats; /* BYTES are PAGE_REPEAT, again and again: a table that was filled with one entry */
 };
 
+/* Where the bytes of a live program's frames are. False: the frame is not outside. */
+struct memory_outside {
+	bool (*read)(void *context, struct pa pa, void *to, uint64_t size);
+	bool (*write)(void *context, struct pa pa, const void *from, uint64_t size);
+	void *context;
+};
+
 struct memory {
 	struct arena *arena;
 	struct machine *machine; /* told what becomes of frames; NULL: nobody */
@@ -87,6 +95,7 @@ struct memory {
 	uint32_t data_capacity;
 	struct page_data *recent;
 	bool track_stated;
+	const struct memory_outside *outside; /* NULL: all bytes are here */
 };
 
 void memory_init(struct memory *memory, struct arena *arena, uint64_t base_pfn,
@@ -113,7 +122,10 @@ bool memory_is_ram(const struct memory *memory, struct pa pa);
 
 /* Any length, any alignment. Never-written bytes read as zero. */
 void memory_read(struct memory *memory, struct pa pa, void *to, uint64_t size);
-/* The bytes of a page that was ever written; NULL: they are all zero. Until the next write. */
+/*
+ * The bytes of a page that was ever written; NULL: they are all zero, or not at hand. Until the
+ * next write.
+ */
 uint8_t *memory_page(struct memory *memory, uint64_t pfn);
 /* WRITER is recorded as the source of the page's bytes. */
 void memory_write(struct memory *memory, struct pa pa, const void *from, uint64_t size,

@@ -189,8 +189,7 @@ void mm_put(struct mm *mm)
 		arena_delete(mm->machine->arena, mm);
 }
 
-/* The first VMA that ends at or after VA. */
-static struct vma *vma_from(struct mm *mm, uint64_t va)
+struct vma *mm_vma_from(struct mm *mm, uint64_t va)
 {
 	struct vma *vma = RB_ROOT(&mm->vmas), *found = NULL;
 	while (vma != NULL) {
@@ -211,7 +210,7 @@ struct vma *mm_find_vma(struct mm *mm, uint64_t va)
 	struct vma *vma = mm->recent;
 	if (vma != NULL && vma->first <= va && va <= vma->last)
 		return vma;
-	vma = vma_from(mm, va);
+	vma = mm_vma_from(mm, va);
 	if (vma == NULL || vma->first > va)
 		return NULL;
 	return mm->recent = vma;
@@ -283,7 +282,7 @@ static void unmap_range(struct mm *mm, uint64_t first, uint64_t last)
 {
 	vma_split(mm, first);
 	vma_split(mm, last + 1);
-	struct vma *vma = vma_from(mm, first);
+	struct vma *vma = mm_vma_from(mm, first);
 	while (vma != NULL && vma->first <= last) {
 		struct vma *next = RB_NEXT(vma_tree, &mm->vmas, vma);
 		vma_remove(mm, vma);
@@ -324,7 +323,7 @@ static uint64_t find_free(struct mm *mm, uint64_t length, uint64_t align)
 
 static bool range_is_free(struct mm *mm, uint64_t first, uint64_t length)
 {
-	struct vma *vma = vma_from(mm, first);
+	struct vma *vma = mm_vma_from(mm, first);
 	return vma == NULL || vma->first > first + length - 1;
 }
 
@@ -499,8 +498,8 @@ static uint64_t pages_inside(const struct vma *vma, uint64_t index)
 	return at < end ? end - at : 0;
 }
 
-int mm_fault(struct mm *mm, struct va va, uint64_t count, uint32_t flags, uint64_t *pfn,
-	     uint64_t *run)
+static int fault(struct mm *mm, struct va va, uint64_t count, uint32_t flags, uint64_t *pfn,
+		 uint64_t *run)
 {
 	struct vma *vma = mm_find_vma(mm, va.value);
 	uint32_t need = flags & FAULT_WRITE ? PROT_WRITE_BIT : PROT_READ_BIT;
@@ -522,6 +521,18 @@ int mm_fault(struct mm *mm, struct va va, uint64_t count, uint32_t flags, uint64
 		return -EFAULT;
 	uint64_t object_index = vma->page_index + index - vma->first / PAGE_SIZE;
 	return object_frames(vma->object, object_index, count, pfn, run);
+}
+
+int mm_fault(struct mm *mm, struct va va, uint64_t count, uint32_t flags, uint64_t *pfn,
+	     uint64_t *run)
+{
+	if (mm->outside == NULL)
+		return fault(mm, va, count, flags, pfn, run);
+	mm->outside->refresh(mm);
+	int error = fault(mm, va, count, flags, pfn, run);
+	if (error == 0)
+		mm->outside->found(mm, va, *pfn, *run);
+	return error;
 }
 
 /* A page that the host may move or take: where it is kept, and its frame. */
@@ -617,11 +628,15 @@ static uint64_t copy(struct mm *mm, struct va va, void *to, const void *from, ui
 
 uint64_t mm_read(struct mm *mm, struct va va, void *to, uint64_t size)
 {
+	if (mm->outside != NULL)
+		return mm->outside->read(mm, va, to, size);
 	return copy(mm, va, to, NULL, size, 0);
 }
 
 uint64_t mm_write(struct mm *mm, struct va va, const void *from, uint64_t size)
 {
+	if (mm->outside != NULL)
+		return mm->outside->write(mm, va, from, size);
 	return copy(mm, va, NULL, from, size, FAULT_WRITE);
 }
 

@@ -87,6 +87,21 @@ struct vma {
 
 RB_HEAD(vma_tree, vma);
 
+struct mm;
+
+/*
+ * The memory of a live program (hwq exec): its mappings are mirrored here, its bytes are not.
+ */
+struct mm_outside {
+	/* Brings the mirror up to date, before it is looked at. */
+	void (*refresh)(struct mm *mm);
+	/* COUNT frames from PFN on were found behind VA. */
+	void (*found)(struct mm *mm, struct va va, uint64_t pfn, uint64_t count);
+	/* Bytes done, short at the first fault. */
+	uint64_t (*read)(struct mm *mm, struct va va, void *to, uint64_t size);
+	uint64_t (*write)(struct mm *mm, struct va va, const void *from, uint64_t size);
+};
+
 struct mm {
 	struct machine *machine;
 	uint32_t users;      /* processes; at 0 the mappings go */
@@ -95,9 +110,11 @@ struct mm {
 	struct vma_tree vmas;
 	struct vma *recent;
 	uint32_t vma_count;
-	struct spans anon;  /* va / PAGE_SIZE -> pfn */
-	uint64_t pinned_vm; /* VmPin, pages */
-	uint64_t locked_vm; /* VmLck, pages */
+	struct spans anon;                /* va / PAGE_SIZE -> pfn */
+	uint64_t pinned_vm;               /* VmPin, pages */
+	uint64_t locked_vm;               /* VmLck, pages */
+	const struct mm_outside *outside; /* NULL: an emulated process */
+	void *outside_context;
 };
 
 /* Charged per user (struct user_struct). */
@@ -139,6 +156,8 @@ struct process {
 	bool reaped;
 	struct wait_queue child_exit;
 	struct wait_queue call_ended;
+	const struct fd_outside *fd_outside; /* NULL: an emulated process */
+	void *outside_context;
 };
 
 TAILQ_HEAD(process_list, process);
@@ -169,6 +188,8 @@ void object_punch(struct object *object, uint64_t index, uint64_t count);
 void mm_get(struct mm *mm);
 void mm_put(struct mm *mm);
 struct vma *mm_find_vma(struct mm *mm, uint64_t va);
+/* The first that ends at or after VA, or NULL. */
+struct vma *mm_vma_from(struct mm *mm, uint64_t va);
 
 struct map_request {
 	uint64_t address; /* hint, or the address with MAP_FIXED */

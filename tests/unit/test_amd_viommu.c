@@ -673,12 +673,41 @@ START_TEST(a_new_root_reaches_devices_and_not_the_trans_devid)
 }
 END_TEST
 
+static uint64_t control(void)
+{
+	return bus_read(&amd->machine->bus, pa_of(AMD_AT + AMD_CONTROL), 8);
+}
+
+/* The private space is made with the first vIOMMU where the kernel was none when it started. */
+START_TEST(no_memory_for_the_private_space_refuses_the_viommu)
+{
+	struct failure_injector *failures = &amd->machine->failures;
+	uint64_t refused = 0;
+	amd_world_option(amd, KERNEL_AMD_VIOMMU, AMD_VIOMMU_POSTED);
+	make_parent();
+	uint64_t before = control();
+	ck_assert(!(before & CONTROL_VIOMMU_EN));
+	for (uint64_t nth = 1; !(control() & CONTROL_VIOMMU_EN); nth++) {
+		failures->countdown = nth;
+		int64_t result = viommu_alloc(IOMMU_VIOMMU_TYPE_AMD, parent, 8, world->data);
+		failures->countdown = 0;
+		if (strcmp(failures->last, "page table") != 0 || control() & CONTROL_VIOMMU_EN)
+			continue;
+		ck_assert_int_eq(result, -ENOMEM);
+		ck_assert_uint_eq(control(), before);
+		refused++;
+	}
+	ck_assert_uint_gt(refused, 4);
+}
+END_TEST
+
 static TCase *none(void)
 {
 	TCase *tests = tcase_create("none");
 	tcase_add_checked_fixture(tests, setup_none, teardown);
 	tcase_add_test(tests, in_7_3_4_a_viommu_of_any_type_is_made_and_has_no_queue);
 	tcase_add_test(tests, a_vdevice_of_7_3_4_maps_nothing);
+	tcase_add_test(tests, no_memory_for_the_private_space_refuses_the_viommu);
 	return tests;
 }
 

@@ -359,40 +359,48 @@ END_TEST
 
 /* --- context lines --- */
 
-static int context(const char *text, enum recorded_context *kind, struct recorded_process *process,
-		   struct recorded_memory *memory)
+static struct recorded_context context_line;
+
+static int context(const char *text)
 {
 	line = (struct trace_line){.kind = TRACE_LINE_COMMENT,
 				   .number = 7,
 				   .text = text,
 				   .length = (uint32_t)strlen(text)};
-	return recorded_context_decode("x.trace", &line, kind, process, memory, &diag);
+	return recorded_context_decode("x.trace", &line, &context_line, &diag);
 }
 
 START_TEST(context_lines_are_read)
 {
-	enum recorded_context kind;
-	struct recorded_process process;
-	struct recorded_memory memory;
-	ck_assert_int_eq(context(" process 12 of 3: fd 0 closed, fd 1 pipe, fd 2 regular file",
-				 &kind, &process, &memory),
+	ck_assert_int_eq(context(" process 12 of 3: fd 0 closed, fd 1 pipe, fd 2 regular file"), 0);
+	ck_assert_int_eq(context_line.kind, CONTEXT_PROCESS);
+	ck_assert_uint_eq(context_line.process.pid, 12);
+	ck_assert_uint_eq(context_line.process.parent, 3);
+	ck_assert_int_eq(context_line.process.descriptors[0], DESCRIPTOR_CLOSED);
+	ck_assert_int_eq(context_line.process.descriptors[1], DESCRIPTOR_PIPE);
+	ck_assert_int_eq(context_line.process.descriptors[2], DESCRIPTOR_REGULAR);
+	ck_assert_int_eq(context(" memory 0x1000-0x3000 rw-s file"), 0);
+	ck_assert_int_eq(context_line.kind, CONTEXT_MEMORY);
+	ck_assert_uint_eq(context_line.memory.first, 0x1000);
+	ck_assert_uint_eq(context_line.memory.last, 0x2fff);
+	ck_assert_uint_eq(context_line.memory.prot, PROT_READ_BIT | PROT_WRITE_BIT);
+	ck_assert(context_line.memory.shared && context_line.memory.file);
+	ck_assert_int_eq(context(" credentials 12: ipc_lock 0, sys_resource 1, sys_rawio 0, "
+				 "memlock 65536"),
 			 0);
-	ck_assert_int_eq(kind, CONTEXT_PROCESS);
-	ck_assert_uint_eq(process.pid, 12);
-	ck_assert_uint_eq(process.parent, 3);
-	ck_assert_int_eq(process.descriptors[0], DESCRIPTOR_CLOSED);
-	ck_assert_int_eq(process.descriptors[1], DESCRIPTOR_PIPE);
-	ck_assert_int_eq(process.descriptors[2], DESCRIPTOR_REGULAR);
-	ck_assert_int_eq(context(" memory 0x1000-0x3000 rw-s file", &kind, &process, &memory), 0);
-	ck_assert_int_eq(kind, CONTEXT_MEMORY);
-	ck_assert_uint_eq(memory.first, 0x1000);
-	ck_assert_uint_eq(memory.last, 0x2fff);
-	ck_assert_uint_eq(memory.prot, PROT_READ_BIT | PROT_WRITE_BIT);
-	ck_assert(memory.shared && memory.file);
-	ck_assert_int_eq(context(" kernel: Linux 7.3.4 x86_64", &kind, &process, &memory), 0);
-	ck_assert_int_eq(kind, CONTEXT_KERNEL);
-	ck_assert_int_eq(context(" anything else", &kind, &process, &memory), 0);
-	ck_assert_int_eq(kind, CONTEXT_OTHER);
+	ck_assert_int_eq(context_line.kind, CONTEXT_CREDENTIALS);
+	ck_assert_uint_eq(context_line.credentials.pid, 12);
+	ck_assert(!context_line.credentials.ipc_lock && context_line.credentials.sys_resource &&
+		  !context_line.credentials.sys_rawio);
+	ck_assert_uint_eq(context_line.credentials.memlock, 65536);
+	ck_assert_int_eq(context(" fail-nth 12: 3"), 0);
+	ck_assert_int_eq(context_line.kind, CONTEXT_FAIL_NTH);
+	ck_assert_uint_eq(context_line.fail_nth.pid, 12);
+	ck_assert_uint_eq(context_line.fail_nth.nth, 3);
+	ck_assert_int_eq(context(" kernel: Linux 7.3.4 x86_64"), 0);
+	ck_assert_int_eq(context_line.kind, CONTEXT_KERNEL);
+	ck_assert_int_eq(context(" anything else"), 0);
+	ck_assert_int_eq(context_line.kind, CONTEXT_OTHER);
 }
 END_TEST
 
@@ -405,15 +413,17 @@ START_TEST(broken_context_lines_are_refused)
 		" memory 0x1000-0x1800 rw-p anonymous",
 		" memory 0x2000-0x1000 rw-p anonymous",
 		" memory 0x1000-0xfffffffffffff000 rw-p anonymous",
+		" credentials 12: ipc_lock 2, sys_resource 1, sys_rawio 0, memlock 65536",
+		" credentials 12: ipc_lock 1, sys_resource 1, sys_rawio 0",
+		" credentials 12: ipc_lock 1, sys_resource 1, sys_rawio 0, memlock 1 MiB",
+		" fail-nth 12",
+		" fail-nth 12: 3 times",
 		" kernel: Linux 6.1.0",
 		" kernel: Linux 7.30",
 		" kernel: a FreeBSD that runs Linux 7.3 programs",
 	};
-	enum recorded_context kind;
-	struct recorded_process process;
-	struct recorded_memory memory;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		ck_assert_int_eq(context(texts[i], &kind, &process, &memory), -1);
+		ck_assert_int_eq(context(texts[i]), -1);
 		ck_assert_ptr_nonnull(strstr(trace_diag_text(&diag), "x.trace:7:1: bad context"));
 	}
 }

@@ -18,6 +18,7 @@ enum hwq_exit {
 
 int hwq_run(int argc, char **argv);
 int hwq_replay(int argc, char **argv);
+int hwq_exec(int argc, char **argv);
 int hwq_bench(int argc, char **argv);
 
 /* What every command takes. */

@@ -14,6 +14,7 @@ struct command {
 static const struct command commands[] = {
 	{"run", hwq_run, "run experiments: scenarios with several actors"},
 	{"replay", hwq_replay, "issue recorded calls and compare with what the kernel answered"},
+	{"exec", hwq_exec, "run a program against the shim"},
 	{"bench", hwq_bench, "measure the hot paths"},
 };
 

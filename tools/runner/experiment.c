@@ -427,6 +427,16 @@ static void put_arguments(struct experiment *experiment, struct running_call *ru
 	}
 }
 
+static void show_to_watch(struct experiment *experiment, const struct script_step *at,
+			  struct thread *thread, struct syscall *syscall)
+{
+	const struct call_watch *watch = experiment->options.watch;
+	if (watch != NULL)
+		watch->ready(watch->context, &(struct watched_call){thread, syscall, at->line,
+								    experiment->script->platform,
+								    experiment->hardware});
+}
+
 static void start_call(struct experiment *experiment, const struct script_step *at)
 {
 	const struct recorded_call *call = at->call;
@@ -454,7 +464,9 @@ static void start_call(struct experiment *experiment, const struct script_step *
 		tell(experiment, at->line, experiment->script->actors->pdata[at->actor], NULL);
 	g_ptr_array_add(experiment->calls, running);
 	put_arguments(experiment, running, pointees);
-	if (!syscall_start(free_thread(actor), syscall)) {
+	struct thread *thread = free_thread(actor);
+	show_to_watch(experiment, at, thread, syscall);
+	if (!syscall_start(thread, syscall)) {
 		stop(experiment, at->line, "call", "a free stack", "none");
 		syscall->done = true;
 		running->state = CALL_HUNG;
@@ -1013,9 +1025,12 @@ static struct experiment *new_experiment(const struct script *script,
 static struct outcome *conclude(struct experiment *experiment)
 {
 	struct outcome *outcome = experiment->outcome;
+	const struct call_watch *watch = experiment->options.watch;
 	if (experiment->machine->scheduler.broken)
 		out_of_memory(experiment);
 	experiment_conclude(experiment);
+	if (watch != NULL && watch->ended != NULL && !experiment->machine->scheduler.broken)
+		watch->ended(watch->context, experiment->machine);
 	free_experiment(experiment);
 	return outcome;
 }

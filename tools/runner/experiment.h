@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "emu/checker.h"
+#include "tools/runner/call_watch.h"
 #include "tools/runner/script.h"
 
 /* One line of the story. */
@@ -124,6 +125,7 @@ struct experiment_options {
 	/* Another value for one hardware assumption, by index; -1: none. */
 	int other_option;
 	unsigned other_value;
+	const struct call_watch *watch; /* outlives the experiment; NULL: nobody */
 };
 
 /* Runs SCRIPT on *MACHINE, which is made anew in its place. Never NULL. */

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -819,28 +820,68 @@ static bool memory_line(const char *text, struct recorded_memory *memory)
 	return true;
 }
 
+static bool credentials_line(const char *text, struct recorded_credentials *credentials)
+{
+	unsigned ipc_lock, sys_resource, sys_rawio;
+	int end = 0;
+	if (sscanf(text,
+		   " credentials %u: ipc_lock %u, sys_resource %u, sys_rawio %u, memlock %" SCNu64
+		   "%n",
+		   &credentials->pid, &ipc_lock, &sys_resource, &sys_rawio, &credentials->memlock,
+		   &end) != 5 ||
+	    text[end] != 0 || ipc_lock > 1 || sys_resource > 1 || sys_rawio > 1)
+		return false;
+	credentials->ipc_lock = ipc_lock;
+	credentials->sys_resource = sys_resource;
+	credentials->sys_rawio = sys_rawio;
+	return true;
+}
+
+static bool fail_nth_line(const char *text, struct recorded_fail_nth *fail_nth)
+{
+	int end = 0;
+	return sscanf(text, " fail-nth %u: %" SCNu64 "%n", &fail_nth->pid, &fail_nth->nth, &end) ==
+		       2 &&
+	       text[end] == 0;
+}
+
+static bool kernel_line(const char *text)
+{
+	static const char kernel[] = " kernel: Linux 7.3";
+	return starts_with(text, kernel) &&
+	       !(text[strlen(kernel)] >= '0' && text[strlen(kernel)] <= '9');
+}
+
 int recorded_context_decode(const char *file, const struct trace_line *line,
-			    enum recorded_context *kind, struct recorded_process *process,
-			    struct recorded_memory *memory, struct trace_diag *diag)
+			    struct recorded_context *context, struct trace_diag *diag)
 {
 	const char *text = line->text;
-	*kind = CONTEXT_OTHER;
+	*context = (struct recorded_context){.kind = CONTEXT_OTHER};
 	if (starts_with(text, " process ")) {
-		*kind = CONTEXT_PROCESS;
-		if (!process_line(text, process))
+		context->kind = CONTEXT_PROCESS;
+		if (!process_line(text, &context->process))
 			return bad_context(
 				file, line, diag, "it names no process and descriptors",
 				"# process PID of PPID: fd 0 KIND, fd 1 KIND, fd 2 KIND");
 	} else if (starts_with(text, " memory ")) {
-		*kind = CONTEXT_MEMORY;
-		if (!memory_line(text, memory))
+		context->kind = CONTEXT_MEMORY;
+		if (!memory_line(text, &context->memory))
 			return bad_context(file, line, diag, "it names no page-aligned user range",
 					   "# memory 0xLO-0xHI rwxp KIND");
+	} else if (starts_with(text, " credentials ")) {
+		context->kind = CONTEXT_CREDENTIALS;
+		if (!credentials_line(text, &context->credentials))
+			return bad_context(file, line, diag, "it does not say what a process may",
+					   "# credentials PID: ipc_lock 0|1, sys_resource 0|1, "
+					   "sys_rawio 0|1, memlock BYTES");
+	} else if (starts_with(text, " fail-nth ")) {
+		context->kind = CONTEXT_FAIL_NTH;
+		if (!fail_nth_line(text, &context->fail_nth))
+			return bad_context(file, line, diag, "it names no process and number",
+					   "# fail-nth PID: N");
 	} else if (starts_with(text, " kernel:")) {
-		*kind = CONTEXT_KERNEL;
-		static const char kernel[] = " kernel: Linux 7.3";
-		if (!starts_with(text, kernel) ||
-		    (text[strlen(kernel)] >= '0' && text[strlen(kernel)] <= '9'))
+		context->kind = CONTEXT_KERNEL;
+		if (!kernel_line(text))
 			return bad_context(file, line, diag, "the shim does not model this kernel",
 					   "# kernel: Linux 7.3...");
 	}

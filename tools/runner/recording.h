@@ -130,11 +130,39 @@ struct recorded_memory {
 	bool file;
 };
 
-enum recorded_context {
+/* `# credentials PID: ...`: what the process may from here on. */
+struct recorded_credentials {
+	uint32_t pid;
+	bool ipc_lock;
+	bool sys_resource;
+	bool sys_rawio;
+	uint64_t memlock; /* bytes */
+};
+
+/* `# fail-nth PID: N`: the next call of the process fails at its Nth modelled allocation. */
+struct recorded_fail_nth {
+	uint32_t pid;
+	uint64_t nth;
+};
+
+enum context_kind {
 	CONTEXT_OTHER,
 	CONTEXT_PROCESS,
 	CONTEXT_MEMORY,
+	CONTEXT_CREDENTIALS,
+	CONTEXT_FAIL_NTH,
 	CONTEXT_KERNEL, /* the version must be one that the shim models */
+};
+
+/* A context line: what its kind needs is set. */
+struct recorded_context {
+	enum context_kind kind;
+	union {
+		struct recorded_process process;
+		struct recorded_memory memory;
+		struct recorded_credentials credentials;
+		struct recorded_fail_nth fail_nth;
+	};
 };
 
 /*
@@ -154,7 +182,6 @@ int scenario_call_decode(const char *file, const struct trace_line *line, struct
 
 /* Decodes a comment line. -1: it begins like a context line but is none. */
 int recorded_context_decode(const char *file, const struct trace_line *line,
-			    enum recorded_context *kind, struct recorded_process *process,
-			    struct recorded_memory *memory, struct trace_diag *diag);
+			    struct recorded_context *context, struct trace_diag *diag);
 
 #endif

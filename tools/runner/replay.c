@@ -22,6 +22,7 @@ struct bound_process {
 	uint64_t scratch;   /* va; 0: none yet */
 	uint32_t fork_line; /* of the fork that made it; 0: not seen */
 	bool acted;
+	uint64_t fail_nth; /* of its next call; 0: none */
 };
 
 /* A fork line, for what only later lines can tell. */
@@ -212,7 +213,7 @@ static void adopt(struct replay *replay, struct bound_process *bound, struct bou
 	bound->fork_line = 0;
 }
 
-void replay_process(struct replay *replay, const struct recorded_process *process)
+static void meet_process(struct replay *replay, const struct recorded_process *process)
 {
 	if (machine_guard(replay->machine) != 0)
 		return; /* the next call finds the machine broken */
@@ -238,7 +239,7 @@ static struct bound_process *process_of(struct replay *replay, uint32_t pid)
 	return bound != NULL ? bound : root_process(replay, pid, 0, plain);
 }
 
-bool replay_memory(struct replay *replay, const struct recorded_memory *memory)
+static bool meet_memory(struct replay *replay, const struct recorded_memory *memory)
 {
 	if (replay->process_count == 0)
 		return false;
@@ -567,8 +568,14 @@ static int run_to_end(struct replay *replay)
 	return 1;
 }
 
-static int start_and_run(struct replay *replay, struct thread *thread)
+static int start_and_run(struct replay *replay, const struct recorded_call *call,
+			 struct thread *thread)
 {
+	const struct call_watch *watch = replay->options.watch;
+	if (watch != NULL)
+		watch->ready(watch->context, &(struct watched_call){.thread = thread,
+								    .syscall = replay->call,
+								    .line = call->line});
 	if (!syscall_start(thread, replay->call)) {
 		replay->failure = "too many calls sleep at once";
 		return -1;
@@ -677,7 +684,7 @@ static int do_fork(struct replay *replay, const struct recorded_call *call,
 		count_outcome(replay, true);
 		return 0;
 	}
-	int ended = start_and_run(replay, thread_of(parent, call->tid));
+	int ended = start_and_run(replay, call, thread_of(parent, call->tid));
 	if (ended < 0)
 		return -1;
 	int64_t got = replay->call->result;
@@ -845,7 +852,7 @@ static int kill_child(struct replay *replay, const struct recorded_call *call, b
 	replay->call->number = SYS_EXIT;
 	replay->call->args[0] = 0;
 	replay->call->args[1] = signal;
-	return start_and_run(replay, thread_of(child, child->pid)) < 0 ? -1 : 0;
+	return start_and_run(replay, call, thread_of(child, child->pid)) < 0 ? -1 : 0;
 }
 
 static int issue(struct replay *replay, const struct recorded_call *call,
@@ -865,7 +872,9 @@ static int issue(struct replay *replay, const struct recorded_call *call,
 	}
 	if (call->number == SYS_FORK)
 		return do_fork(replay, call, bound);
-	int ended = start_and_run(replay, thread_of(bound, call->tid));
+	replay->machine->failures.countdown = bound->fail_nth;
+	int ended = start_and_run(replay, call, thread_of(bound, call->tid));
+	replay->machine->failures.countdown = bound->fail_nth = 0;
 	if (ended < 0)
 		return -1;
 	if (ended == 0) {
@@ -879,6 +888,36 @@ static int issue(struct replay *replay, const struct recorded_call *call,
 	else
 		count_outcome(replay, compare_all(replay, call, bound, scratch));
 	return 0;
+}
+
+bool replay_context(struct replay *replay, const struct recorded_context *context)
+{
+	struct bound_process *bound;
+	switch (context->kind) {
+	case CONTEXT_PROCESS:
+		meet_process(replay, &context->process);
+		return true;
+	case CONTEXT_MEMORY:
+		return meet_memory(replay, &context->memory);
+	case CONTEXT_CREDENTIALS:
+		bound = find_process(replay, context->credentials.pid);
+		if (bound == NULL)
+			return false;
+		bound->process->credentials.cap_ipc_lock = context->credentials.ipc_lock;
+		bound->process->credentials.cap_sys_resource = context->credentials.sys_resource;
+		bound->process->credentials.cap_sys_rawio = context->credentials.sys_rawio;
+		bound->process->credentials.rlimit_memlock = context->credentials.memlock;
+		return true;
+	case CONTEXT_FAIL_NTH:
+		bound = find_process(replay, context->fail_nth.pid);
+		if (bound != NULL)
+			bound->fail_nth = context->fail_nth.nth;
+		return bound != NULL;
+	case CONTEXT_KERNEL:
+	case CONTEXT_OTHER:
+		break;
+	}
+	return true;
 }
 
 int replay_call(struct replay *replay, const struct recorded_call *call)
@@ -915,6 +954,7 @@ static bool names_no_child(struct replay *replay, const struct fork_line *line)
 /* A fork whose child never acts, while a child that acts has no fork: the label is wrong. */
 void replay_end(struct replay *replay)
 {
+	const struct call_watch *watch = replay->options.watch;
 	char got[DIFFERENCE_TEXT_MAX];
 	for (uint32_t i = 0; i < replay->process_count; i++) {
 		const struct bound_process *orphan = &replay->processes[i];
@@ -932,4 +972,6 @@ void replay_end(struct replay *replay)
 			break;
 		}
 	}
+	if (watch != NULL && watch->ended != NULL)
+		watch->ended(watch->context, replay->machine);
 }

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tools/runner/call_watch.h"
 #include "tools/runner/recording.h"
 
 #define DIFFERENCE_TEXT_MAX 160U
@@ -52,7 +53,8 @@ struct replay_events {
 struct replay_options {
 	struct machine_config machine;
 	bool check_steps;
-	const char *const *kernel; /* KEY=VALUE of kernel options, NULL at the end; or NULL */
+	const char *const *kernel;      /* KEY=VALUE of kernel options, NULL at the end; or NULL */
+	const struct call_watch *watch; /* outlives the replay; NULL: nobody */
 };
 
 struct replay;
@@ -62,9 +64,8 @@ struct replay_options replay_options_default(void);
 struct replay *replay_new(const struct replay_options *options, const struct replay_events *events);
 void replay_free(struct replay *replay);
 
-void replay_process(struct replay *replay, const struct recorded_process *process);
-/* False: no process is there yet. */
-bool replay_memory(struct replay *replay, const struct recorded_memory *memory);
+/* False: the process that it is about is not there yet. */
+bool replay_context(struct replay *replay, const struct recorded_context *context);
 /* 0, or -1: the machine is at its limit (of memory, or of steps) and the replay can't go on. */
 int replay_call(struct replay *replay, const struct recorded_call *call);
 /* Checks that need the whole recording: forks whose child never came. */

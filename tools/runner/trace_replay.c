@@ -11,11 +11,9 @@ struct item {
 	uint32_t line;
 	uint32_t column;
 	bool is_call;
-	enum recorded_context context;
 	union {
 		struct recorded_call call;
-		struct recorded_process process;
-		struct recorded_memory memory;
+		struct recorded_context context;
 	};
 };
 
@@ -46,32 +44,21 @@ static int decode(const char *file, const struct trace_line *line, struct trace_
 	}
 	if (item->is_call)
 		return recorded_call_decode(file, line, arena, &item->call, diag) != 0 ? -1 : 1;
-	struct recorded_process process;
-	struct recorded_memory memory;
-	if (recorded_context_decode(file, line, &item->context, &process, &memory, diag) != 0)
+	if (recorded_context_decode(file, line, &item->context, diag) != 0)
 		return -1;
-	if (item->context == CONTEXT_PROCESS)
-		item->process = process;
-	else if (item->context == CONTEXT_MEMORY)
-		item->memory = memory;
-	else
-		return 0;
-	return 1;
+	return item->context.kind != CONTEXT_OTHER && item->context.kind != CONTEXT_KERNEL;
 }
 
 static enum trace_replay_result run(struct replay *replay, const char *file,
 				    const struct item *item, struct trace_diag *diag)
 {
 	if (!item->is_call) {
-		if (item->context == CONTEXT_PROCESS)
-			replay_process(replay, &item->process);
-		else if (!replay_memory(replay, &item->memory)) {
-			trace_diag_set(diag, file, (struct trace_pos){item->line, 1},
-				       "misplaced context line, no process is there yet whose "
-				       "memory it could be, expected it behind '# process'");
-			return TRACE_BAD_INPUT;
-		}
-		return TRACE_REPLAYED;
+		if (replay_context(replay, &item->context))
+			return TRACE_REPLAYED;
+		trace_diag_set(diag, file, (struct trace_pos){item->line, 1},
+			       "misplaced context line, the process that it is about is not "
+			       "there yet, expected it behind '# process'");
+		return TRACE_BAD_INPUT;
 	}
 	if (replay_call(replay, &item->call) == 0)
 		return TRACE_REPLAYED;

@@ -50,29 +50,47 @@ static void unmap_private(struct amd *amd, uint64_t ipa, uint64_t length)
 	flush_private(amd, ipa, length);
 }
 
+/* The hardware keeps its guests' registers there. */
+static int make_private_space(struct amd *amd)
+{
+	struct memory *memory = &amd->machine->memory;
+	uint64_t pfn = amd_alloc_frames(amd->machine, IPA_MMIO_STATE_SIZE);
+	if (pfn == 0)
+		return -ENOMEM;
+	int error = amd_tables_init(&amd->private_tables, amd->machine) ? 0 : -ENOMEM;
+	if (error == 0) {
+		amd->private_domain = amd_take_number(amd->domains);
+		error = map_private(amd, IPA_MMIO_STATE, pfn, IPA_MMIO_STATE_SIZE);
+		if (error == 0)
+			return 0;
+		amd_give_number(amd->domains, amd->private_domain);
+		amd_tables_fini(&amd->private_tables);
+	}
+	memory_put(memory, pfn, IPA_MMIO_STATE_SIZE / PAGE_SIZE);
+	return refuse(amd->machine, ENOMEM, "amd-viommu 7", "no memory for the private space");
+}
+
 /* Private memory, the IOMMU's own table entry, then the features (13). */
-static bool turn_on(struct amd *amd)
+static int turn_on(struct amd *amd)
 {
 	if (!(amd->efr & EFR_VIOMMU) || amd->vf.value == 0)
-		return false;
+		return refuse(amd->machine, EOPNOTSUPP, "amd-viommu 2",
+			      "the hardware has no vIOMMU");
 	amd_control(amd, CONTROL_GST_BUFFER_TRP, true);
 	if (!(amd_read(amd, AMD_CONTROL, 8) & CONTROL_GST_BUFFER_TRP))
-		return false; /* it does not stick (amd-viommu 2) */
-	uint64_t state_pfn = amd_alloc_frames(amd->machine, IPA_MMIO_STATE_SIZE);
-	if (state_pfn == 0 || !amd_tables_init(&amd->private_tables, amd->machine)) {
-		if (state_pfn != 0)
-			memory_put(&amd->machine->memory, state_pfn,
-				   IPA_MMIO_STATE_SIZE / PAGE_SIZE);
-		return false;
+		return refuse(amd->machine, EOPNOTSUPP, "amd-viommu 2",
+			      "GstBufferTRPMode does not stick");
+	int error = make_private_space(amd);
+	if (error != 0) {
+		amd_control(amd, CONTROL_GST_BUFFER_TRP, false);
+		return error;
 	}
-	amd->private_domain = amd_take_number(amd->domains);
-	map_private(amd, IPA_MMIO_STATE, state_pfn, IPA_MMIO_STATE_SIZE);
 	struct amd_dte dte = amd_dte_for(&amd->private_tables, amd->private_domain);
 	amd_dte_update(amd, amd->own_device, &dte);
 	amd_control(amd, CONTROL_VCMD_EN, true);
 	amd_control(amd, CONTROL_VIOMMU_EN, true);
 	amd->vimu = true;
-	return true;
+	return 0;
 }
 
 /* --- maps of ids --- */
@@ -345,9 +363,10 @@ int amd_viommu_init(struct iommufd_viommu *object, struct iommu_domain *iommu_do
 	viommu->parent = parent;
 	viommu->guest = guest;
 	int error = answer(object, viommu, data);
-	if (error == 0 && !amd->vimu && !turn_on(amd)) {
-		iommufd_viommu_destroy_mmap(object, viommu->mmap_offset);
-		error = refuse(machine, EOPNOTSUPP, "amd-viommu 2", "the hardware has no vIOMMU");
+	if (error == 0 && !amd->vimu) {
+		error = turn_on(amd);
+		if (error != 0)
+			iommufd_viommu_destroy_mmap(object, viommu->mmap_offset);
 	}
 	if (error != 0) {
 		amd_give_number(amd->guests, guest);

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Clients: who they are, what they may, their memory as bytes, their descriptors. */
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "tools/exec/exec.h"
+#include "tools/exec/recorder.h"
+
+/* --- who --- */
+
+/* A number from /proc/PID/status. */
+static long status_field(pid_t pid, const char *field)
+{
+	char path[64], line[256];
+	long value = -1;
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	FILE *file = fopen(path, "re");
+	if (file == NULL)
+		return -1;
+	while (value < 0 && fgets(line, sizeof(line), file) != NULL)
+		if (g_str_has_prefix(line, field))
+			value = strtol(line + strlen(field), NULL, 10);
+	fclose(file);
+	return value;
+}
+
+static struct client *client_new(struct exec *exec, pid_t pid)
+{
+	struct client *client = g_new0(struct client, 1);
+	client->source = SOURCE_CLIENT;
+	client->exec = exec;
+	client->pid = pid;
+	client->pidfd = pidfd_open(pid, 0);
+	client->maps = g_string_new(NULL);
+	client->fail_nth = g_hash_table_new(NULL, NULL);
+	client->numbers = g_ptr_array_new();
+	g_ptr_array_set_size(client->numbers, 3);
+	pid_t parent_pid = (pid_t)status_field(pid, "PPid:");
+	struct client *parent = g_hash_table_lookup(exec->clients, GINT_TO_POINTER(parent_pid));
+	if (parent != NULL) {
+		/* It had what its parent has: the fork was not asked about, and is made up for. */
+		parent->refreshed = 0;
+		mirror_refresh(parent);
+		client->process = process_fork(parent->process);
+		for (guint i = 0; client->process != NULL && i < parent->numbers->len; i++) {
+			g_ptr_array_set_size(client->numbers, (gint)MAX(i + 1, 3));
+			client->numbers->pdata[i] = parent->numbers->pdata[i];
+		}
+	}
+	if (client->process == NULL)
+		client->process = process_new(exec->machine, NULL);
+	client->thread = thread_new(client->process);
+	client->process->fd_outside = &client_fds;
+	client->process->outside_context = client;
+	client->process->mm->outside = &client_memory;
+	client->process->mm->outside_context = client;
+	g_hash_table_insert(exec->clients, GINT_TO_POINTER(pid), client);
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
+	if (client->pidfd < 0 || epoll_ctl(exec->epoll, EPOLL_CTL_ADD, client->pidfd, &event) != 0)
+		exec_limit(exec, LIMIT_UNREADABLE, "process %d can't be watched: %s", pid,
+			   g_strerror(errno));
+	recorder_process(exec->recorder, client, parent);
+	return client;
+}
+
+struct client *client_of(struct exec *exec, pid_t tid)
+{
+	struct client *client = g_hash_table_lookup(exec->threads, GINT_TO_POINTER(tid));
+	/* The number may be another thread's by now. */
+	if (client != NULL && syscall(SYS_tgkill, client->pid, tid, 0) == 0)
+		return client;
+	pid_t pid = (pid_t)status_field(tid, "Tgid:");
+	if (pid <= 0)
+		return NULL; /* killed meanwhile */
+	client = g_hash_table_lookup(exec->clients, GINT_TO_POINTER(pid));
+	if (client == NULL)
+		client = client_new(exec, pid);
+	g_hash_table_insert(exec->threads, GINT_TO_POINTER(tid), client);
+	return client;
+}
+
+static gboolean is_of(gpointer tid, gpointer client, gpointer gone)
+{
+	(void)tid;
+	return client == gone;
+}
+
+void client_exited(struct exec *exec, struct client *client)
+{
+	g_hash_table_foreach_remove(exec->threads, is_of, client);
+	g_hash_table_remove(exec->clients, GINT_TO_POINTER(client->pid));
+	mirror_forget(client);
+	recorder_exit(exec->recorder, client);
+	/* What remembers its mm finds it dead. */
+	client->process->mm->outside = NULL;
+	client->process->fd_outside = NULL;
+	process_exit(client->process, 0);
+	regions_forget(exec, client);
+	client->process->reaped = true;
+	exec->machine->process_count--;
+	if (client->pidfd >= 0)
+		close(client->pidfd);
+	g_string_free(client->maps, TRUE);
+	g_hash_table_destroy(client->fail_nth);
+	g_ptr_array_free(client->numbers, TRUE);
+	g_free(client);
+}
+
+/* --- what it may --- */
+
+static bool has_capability(const struct __user_cap_data_struct *data, unsigned capability)
+{
+	return data[capability / 32].effective & 1U << capability % 32;
+}
+
+void client_credentials(struct client *client)
+{
+	struct credentials *credentials = &client->process->credentials;
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, client->pid};
+	struct __user_cap_data_struct data[2] = {{0}};
+	struct rlimit limit;
+	const struct credentials before = *credentials;
+	if (syscall(SYS_capget, &header, data) == 0) {
+		credentials->cap_ipc_lock = has_capability(data, CAP_IPC_LOCK);
+		credentials->cap_sys_resource = has_capability(data, CAP_SYS_RESOURCE);
+		credentials->cap_sys_rawio = has_capability(data, CAP_SYS_RAWIO);
+	}
+	if (prlimit(client->pid, RLIMIT_MEMLOCK, NULL, &limit) == 0)
+		credentials->rlimit_memlock = limit.rlim_cur;
+	if (memcmp(&before, credentials, sizeof(before)) != 0)
+		recorder_credentials(client->exec->recorder, client);
+}
+
+/* --- its bytes --- */
+
+static uint64_t transfer(struct client *client, uint64_t va, void *bytes, uint64_t size,
+			 ssize_t (*vm)(pid_t, const struct iovec *, unsigned long,
+				       const struct iovec *, unsigned long, unsigned long))
+{
+	if (size == 0 || va > TASK_SIZE || size > TASK_SIZE - va)
+		return 0;
+	/* In pages: the call stops before a piece that it can't do whole. */
+	struct iovec remote[64];
+	uint64_t done = 0;
+	while (done < size) {
+		unsigned count = 0;
+		uint64_t piece_bytes = 0;
+		for (; count < G_N_ELEMENTS(remote) && done + piece_bytes < size; count++) {
+			uint64_t at = va + done + piece_bytes;
+			uint64_t n = PAGE_SIZE - page_offset(at);
+			n = n < size - done - piece_bytes ? n : size - done - piece_bytes;
+			remote[count] = (struct iovec){(void *)(uintptr_t)at, n};
+			piece_bytes += n;
+		}
+		struct iovec local = {(char *)bytes + done, piece_bytes};
+		ssize_t got = vm(client->pid, &local, 1, remote, count, 0);
+		if (got < 0) {
+			if (errno == EPERM)
+				exec_limit(client->exec, LIMIT_UNREADABLE,
+					   "the memory of process %d can't be read: it runs as "
+					   "another user, or forbids it (PR_SET_DUMPABLE)",
+					   client->pid);
+			return done;
+		}
+		done += (uint64_t)got;
+		if ((uint64_t)got < piece_bytes)
+			return done;
+	}
+	return done;
+}
+
+uint64_t client_read(struct client *client, uint64_t va, void *to, uint64_t size)
+{
+	return transfer(client, va, to, size, process_vm_readv);
+}
+
+uint64_t client_write(struct client *client, uint64_t va, const void *from, uint64_t size)
+{
+	/* process_vm_writev() only reads its local side. */
+	return transfer(client, va, (void *)(uintptr_t)from, size, process_vm_writev);
+}
+
+/* --- its descriptors --- */
+
+int client_number(struct client *client, struct file *file)
+{
+	GPtrArray *numbers = client->numbers;
+	guint number = 3;
+	for (guint i = 3; i < numbers->len; i++)
+		if (numbers->pdata[i] == file)
+			return (int)i;
+	while (number < numbers->len && numbers->pdata[number] != NULL)
+		number++;
+	if (number == numbers->len)
+		g_ptr_array_add(numbers, NULL);
+	numbers->pdata[number] = file;
+	return (int)number;
+}
+
+static bool is_open(const struct client *client, int fd)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", client->pid, fd);
+	return access(path, F_OK) == 0 || errno != ENOENT;
+}
+
+/* An open() takes what the kernel gives; everything else lies where the filter can see it. */
+static int reserve(struct process *process)
+{
+	struct client *client = process->outside_context;
+	struct exec *exec = client->exec;
+	if (exec->call->number == SYS_OPEN)
+		return INT32_MAX;
+	for (int fd = exec->fd_base; fd < exec->fd_base + (int)RESERVED_FDS; fd++)
+		if (!is_open(client, fd))
+			return fd;
+	exec_limit(exec, LIMIT_FDS, "process %d has %u queues and accesses open: no more are given",
+		   client->pid, RESERVED_FDS);
+	return -EMFILE;
+}
+
+static void install_at(struct process *process, int fd, struct file *file)
+{
+	struct client *client = process->outside_context;
+	struct exec *exec = client->exec;
+	int theirs;
+	bool queue = file->ops->poll != NULL;
+	struct standin *standin = standin_new(exec, file, queue, &theirs);
+	if (standin == NULL) {
+		exec->installed = -EMFILE;
+		file_put(file);
+		return;
+	}
+	exec->installed =
+		exec_give_fd(exec, theirs, fd == INT32_MAX ? -1 : fd, file->flags & O_CLOEXEC_BIT);
+	/* Where that failed nobody has it: the stand-in hangs up, and the file goes. */
+	close(theirs);
+}
+
+static void release(struct process *process, int fd)
+{
+	(void)process; /* a number that was only chosen */
+	(void)fd;
+}
+
+static struct file *find_file(struct process *process, int fd)
+{
+	struct client *client = process->outside_context;
+	struct standin *standin = standin_find(client, fd);
+	if (standin != NULL)
+		return standin->file;
+	return mirror_file(client, fd);
+}
+
+const struct fd_outside client_fds = {
+	.reserve = reserve,
+	.install_at = install_at,
+	.release = release,
+	.file = find_file,
+};
