@@ -279,6 +279,11 @@ START_TEST(the_mode_is_fixed_when_memory_is_mapped)
 	ck_assert_ok(world_map_at(world, plain, buffer, PAGE_SIZE, APERTURE));
 	world->process->credentials.cap_ipc_lock = true;
 	ck_assert_ok(world_map_at(world, plain, buffer, 2 * PAGE_SIZE, 2 * APERTURE));
+	struct mock mock;
+	ck_assert_ok(world_mock(world, plain, 0, &mock));
+	check(world, 3, 0, 1);
+	ck_assert_ok(world_destroy(world, mock.stdev));
+	check(world, 0, 0, 0);
 	world->process->credentials.cap_ipc_lock = false;
 	ck_assert_ok(world_mock(world, plain, 0, NULL));
 	check(world, 3, 0, 1);
