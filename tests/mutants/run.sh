@@ -57,9 +57,10 @@ target_of() # TEST
 	esac
 }
 
+# A function that dies is named as well as one that fails: it has a process of its own.
 run_test() # TEST
 {
-	ctest --test-dir "$build" --no-tests=error --output-on-failure -R "^${1//./\\.}\$" \
+	CK_FORK=yes CK_DEFAULT_TIMEOUT=100 ctest --test-dir "$build" --no-tests=error --output-on-failure -R "^${1//./\\.}\$" \
 		>"$log" 2>&1
 }
 

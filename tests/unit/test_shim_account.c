@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who is charged for pinned pages (iommufd 2.9, 2.11). */
+#include "kernel_shim/uapi/vfio.h"
 #include "tests/kit/test.h"
 
 static uint32_t ioas;
@@ -271,6 +272,82 @@ START_TEST(change_process_leaves_the_pin_counter_of_mode_none_behind)
 }
 END_TEST
 
+START_TEST(the_mode_is_fixed_when_memory_is_mapped)
+{
+	setup(USER);
+	uint32_t plain = made(world_ioas(world));
+	ck_assert_ok(world_map_at(world, plain, buffer, PAGE_SIZE, APERTURE));
+	world->process->credentials.cap_ipc_lock = true;
+	ck_assert_ok(world_map_at(world, plain, buffer, 2 * PAGE_SIZE, 2 * APERTURE));
+	struct mock mock;
+	ck_assert_ok(world_mock(world, plain, 0, &mock));
+	check(world, 3, 0, 1);
+	ck_assert_ok(world_destroy(world, mock.stdev));
+	check(world, 0, 0, 0);
+	world->process->credentials.cap_ipc_lock = false;
+	ck_assert_ok(world_mock(world, plain, 0, NULL));
+	check(world, 3, 0, 1);
+}
+END_TEST
+
+START_TEST(the_owner_is_who_mapped_the_memory)
+{
+	static struct user other;
+	setup(USER);
+	other.locked_vm = 0;
+	uint32_t plain = made(world_ioas(world));
+	struct world *child = world_fork(world);
+	child->process->credentials.user = &other;
+	ck_assert_ok(world_map_at(child, plain, buffer, 2 * PAGE_SIZE, APERTURE));
+	ck_assert_ok(world_mock(world, plain, 0, NULL));
+	check(world, 0, 0, 0);
+	check(child, 2, 0, 2);
+	ck_assert_int_eq(world_unmap_all(world, plain), 2 * PAGE_SIZE);
+	check(child, 0, 0, 0);
+	world_exit(child);
+}
+END_TEST
+
+START_TEST(the_owner_s_limit_counts)
+{
+	setup(MM);
+	uint32_t plain = made(world_ioas(world));
+	struct world *child = world_fork(world);
+	child->process->credentials.rlimit_memlock = PAGE_SIZE;
+	ck_assert_ok(world_map_at(child, plain, buffer, 2 * PAGE_SIZE, APERTURE));
+	ck_assert_refused(world_mock(world, plain, 0, NULL), ENOMEM);
+	child->process->credentials.rlimit_memlock = 2 * PAGE_SIZE;
+	world->process->credentials.rlimit_memlock = 0;
+	ck_assert_ok(world_mock(world, plain, 0, NULL));
+	check(child, 2, 2, 0);
+	world_exit(child);
+}
+END_TEST
+
+START_TEST(vfio_maps_follow_the_context_s_mode)
+{
+	setup(USER);
+	struct iommu_vfio_ioas set = {.ioas_id = ioas, .op = IOMMU_VFIO_IOAS_SET};
+	ck_assert_ok(world_ioctl(world, IOMMUFD_NR_VFIO_IOAS, &set));
+	struct vfio_iommu_type1_dma_map map = {sizeof(map), 3, buffer, APERTURE, 2 * PAGE_SIZE};
+	ck_assert_ok(
+		world_ioctl_raw(world, VFIO_IOMMU_MAP_DMA, world_data(world, &map, sizeof(map))));
+	check(world, 2, 0, 2);
+}
+END_TEST
+
+START_TEST(a_page_that_can_not_be_pinned_comes_before_the_limit)
+{
+	setup(USER);
+	ck_assert_ok(world_sys(world, SYS_MUNMAP, buffer + 8 * PAGE_SIZE, PAGE_SIZE));
+	ck_assert_refused(world_map_at(world, ioas, buffer, 9 * PAGE_SIZE, APERTURE), EFAULT);
+	ck_assert_refused(world_map_at(world, ioas, buffer, 8 * PAGE_SIZE, APERTURE), ENOMEM);
+	check(world, 0, 0, 0);
+	ck_assert_ok(world_refs(world, buffer, 8 * PAGE_SIZE, 0));
+	ck_assert_ok(world_map_at(world, ioas, buffer, LIMIT * PAGE_SIZE, APERTURE));
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -288,6 +365,11 @@ int main(void)
 		change_process_charges_before_it_uncharges,
 		a_refused_change_of_several_arrays_changes_nothing,
 		change_process_leaves_the_pin_counter_of_mode_none_behind,
+		the_mode_is_fixed_when_memory_is_mapped,
+		the_owner_is_who_mapped_the_memory,
+		the_owner_s_limit_counts,
+		vfio_maps_follow_the_context_s_mode,
+		a_page_that_can_not_be_pinned_comes_before_the_limit,
 	};
 	return RUN_TESTS("shim_account", tests);
 }

@@ -337,6 +337,63 @@ START_TEST(type_1_is_refused_where_huge_pages_can_not_go)
 }
 END_TEST
 
+START_TEST(a_new_ioas_is_not_taken_for_the_destroyed_one)
+{
+	uint32_t id = 0;
+	setup(0);
+	ck_assert_ok(world_destroy(world, ioas));
+	ck_assert_int_eq(world_ioas(world), ioas);
+	ck_assert_refused(compat(IOMMU_VFIO_IOAS_GET, &id), ENODEV);
+}
+END_TEST
+
+START_TEST(a_compat_ioas_under_destruction_is_enodev)
+{
+	setup(0);
+	struct iommu_destroy destroy = {.id = ioas};
+	struct iommu_vfio_ioas get = {.op = IOMMU_VFIO_IOAS_GET};
+	struct flight destroying, aside;
+	world_stepwise(world, true);
+	flight_start(&destroying, world, 0, IOMMUFD_NR_DESTROY, &destroy);
+	ck_assert(flight_until(&destroying, "object removed"));
+	flight_start(&aside, world, 1, IOMMUFD_NR_VFIO_IOAS, &get);
+	ck_assert_refused(flight_finish(&aside), ENODEV);
+	ck_assert_ok(flight_finish(&destroying));
+}
+END_TEST
+
+START_TEST(vfio_ioas_reads_and_writes_its_four_fields)
+{
+	uint8_t set[12] = {12, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0};
+	uint8_t get[12] = {12, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0};
+	uint8_t reserved[12] = {12, 0, 0, 0, 9, 0, 0, 0, 0, 0, 1, 0};
+	const uint8_t got[12] = {12, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0};
+	made(world_ioas(world));
+	made(world_ioas(world));
+	ck_assert_ok(world_ioctl_sized(world, IOMMUFD_NR_VFIO_IOAS, set, sizeof(set)));
+	ck_assert_ok(world_ioctl_sized(world, IOMMUFD_NR_VFIO_IOAS, get, sizeof(get)));
+	ck_assert_mem_eq(get, got, sizeof(got));
+	ck_assert_refused(world_ioctl_sized(world, IOMMUFD_NR_VFIO_IOAS, reserved, 12), EOPNOTSUPP);
+}
+END_TEST
+
+START_TEST(only_get_of_the_compat_ioas_answers)
+{
+	setup(0);
+	uint64_t va = world_mmap(world, PAGE_SIZE, PROT_READ_BIT, SHARED);
+	struct iommu_vfio_ioas cmd = {
+		.size = sizeof(cmd), .ioas_id = ioas, .op = IOMMU_VFIO_IOAS_SET};
+	world_put(world, va, &cmd, sizeof(cmd));
+	ck_assert_ok(world_ioctl_raw(world, IOMMUFD_IO(IOMMUFD_NR_VFIO_IOAS), va));
+	cmd.op = IOMMU_VFIO_IOAS_GET;
+	world_put(world, va, &cmd, sizeof(cmd));
+	ck_assert_refused(world_ioctl_raw(world, IOMMUFD_IO(IOMMUFD_NR_VFIO_IOAS), va), EFAULT);
+	cmd.op = IOMMU_VFIO_IOAS_CLEAR;
+	world_put(world, va, &cmd, sizeof(cmd));
+	ck_assert_ok(world_ioctl_raw(world, IOMMUFD_IO(IOMMUFD_NR_VFIO_IOAS), va));
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -353,6 +410,10 @@ int main(void)
 		get_info_never_writes_beyond_argsz,
 		get_info_without_a_domain,
 		type_1_is_refused_where_huge_pages_can_not_go,
+		a_new_ioas_is_not_taken_for_the_destroyed_one,
+		a_compat_ioas_under_destruction_is_enodev,
+		vfio_ioas_reads_and_writes_its_four_fields,
+		only_get_of_the_compat_ioas_answers,
 	};
 	return RUN_TESTS("shim_vfio", tests);
 }
