@@ -500,14 +500,18 @@ END_TEST
 START_TEST(a_bound_device_keeps_its_context)
 {
 	setup();
-	uint32_t hwpt = attached(fd, ioas);
-	ck_assert_uint_ne(hwpt, 0);
+	ck_assert_ok(world_map_at(world, ioas, buffer, PAGE_SIZE, 0x1000));
+	ck_assert_ok(attach(fd, ioas));
 	ck_assert_ok(world_close(world, world->fd));
-	/* The file is closed, the context lives. */
-	fake_look(fake);
+	/* The file is closed, what was pinned through it is not. */
+	world->fd = (int)made(world_open(world, "/dev/iommu"));
+	ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 1));
 	ck_assert_ok(world_detach(world, fd));
-	ck_assert_str_eq(fake->log, "b");
+	ck_assert_ptr_null(a->domain);
 	ck_assert_ok(world_close(world, fd));
+	/* Nobody else is left: the context is gone with its areas. */
+	ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 0));
+	ck_assert(LIST_EMPTY(&iommufd_module(world->machine)->iopts));
 }
 END_TEST
 
@@ -522,6 +526,46 @@ START_TEST(unbinding_buries_a_vdevice_s_id)
 	ck_assert_int_eq(world_ioas(world), dev);
 	ck_assert_int_eq(world_ioas(world), vdevice + 1);
 	ck_assert_ok(world_destroy(world, viommu));
+}
+END_TEST
+
+/* The errnos that binding, or attaching to PT, gives while one modelled allocation fails. */
+static uint32_t count_no_memory(bool bind, uint32_t pt)
+{
+	struct failure_injector *failures = &world->machine->failures;
+	int64_t result = -1;
+	uint32_t no_memory = 0;
+	int file = -1;
+	for (uint64_t nth = 1; result < 0; nth++) {
+		ck_assert_uint_lt(nth, 30);
+		failures->countdown = nth;
+		if (bind)
+			result = world_bind(world, &b->device, &file);
+		else
+			result = attach(fd, pt);
+		failures->countdown = 0;
+		no_memory += result == -ENOMEM;
+		/* User copies are EFAULT, a lookup is ENOENT. */
+		ck_assert(result >= 0 || result == -ENOMEM || result == -EFAULT ||
+			  result == -ENOENT);
+	}
+	return no_memory;
+}
+
+START_TEST(no_memory_to_bind_is_enomem)
+{
+	setup();
+	make_b();
+	/* The object, its id, the group. */
+	ck_assert_uint_eq(count_no_memory(true, 0), 3);
+}
+END_TEST
+
+START_TEST(no_memory_to_attach_is_enomem)
+{
+	setup();
+	/* The attachment, and what the driver needs. */
+	ck_assert_uint_eq(count_no_memory(false, made(world_hwpt(world, dev, ioas, 0))), 2);
 }
 END_TEST
 
@@ -950,6 +994,8 @@ int main(void)
 		devices_of_a_group_share_what_is_attached,
 		a_bound_device_keeps_its_context,
 		unbinding_buries_a_vdevice_s_id,
+		no_memory_to_bind_is_enomem,
+		no_memory_to_attach_is_enomem,
 		attach_takes_hwpts_and_ioas_only,
 		each_device_of_a_group_attaches_once_to_the_same_hwpt,
 		a_device_bound_late_joins_the_group_s_domain,
