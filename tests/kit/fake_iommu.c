@@ -307,7 +307,7 @@ int64_t world_detach(struct world *world, int fd)
 			 world->args);
 }
 
-static struct iommufd_object *object_of(struct world *world, uint32_t id)
+struct iommufd_object *world_object(struct world *world, uint32_t id)
 {
 	struct iommufd_ctx *ictx = iommufd_ctx_from_file(fd_file(world->process, world->fd));
 	if (ictx == NULL || id >= ictx->slot_count || ictx->slots[id].state != SLOT_OBJECT)
@@ -317,10 +317,10 @@ static struct iommufd_object *object_of(struct world *world, uint32_t id)
 
 struct iommufd_device *world_idev(struct world *world, uint32_t id)
 {
-	return (struct iommufd_device *)object_of(world, id);
+	return (struct iommufd_device *)world_object(world, id);
 }
 
 struct iommufd_hwpt *world_hwpt_of(struct world *world, uint32_t id)
 {
-	return (struct iommufd_hwpt *)object_of(world, id);
+	return (struct iommufd_hwpt *)world_object(world, id);
 }

@@ -72,7 +72,8 @@ int64_t world_bind(struct world *world, struct device *device, int *fd);
 /* Attaches, then replaces; *PT in and out. */
 int64_t world_attach(struct world *world, int fd, uint32_t *pt);
 int64_t world_detach(struct world *world, int fd);
-/* The kernel's own names for what has these ids. */
+/* What has this id in the kernel. */
+struct iommufd_object *world_object(struct world *world, uint32_t id);
 struct iommufd_device *world_idev(struct world *world, uint32_t id);
 struct iommufd_hwpt *world_hwpt_of(struct world *world, uint32_t id);
 

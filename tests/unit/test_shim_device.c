@@ -610,6 +610,10 @@ START_TEST(each_device_of_a_group_attaches_once_to_the_same_hwpt)
 	pt = other;
 	ck_assert_refused(iommufd_device_attach(idev, 0, &pt), EBUSY);
 	ck_assert_refused(attach(fd_b, other), EINVAL);
+	/* Detaching what is not attached is nothing, also to a neighbour. */
+	iommufd_device_detach(world_idev(world, dev_b), 0);
+	ck_assert_uint_eq(users(hwpt), 2);
+	ck_assert_uint_eq(hwpt_on(dev, 0), hwpt);
 	fake->attach_error = -ENXIO;
 	ck_assert_ok(attach(fd_b, hwpt));
 	ck_assert_str_eq(fake->log, "aa");
