@@ -515,6 +515,18 @@ START_TEST(a_bound_device_keeps_its_context)
 }
 END_TEST
 
+START_TEST(closing_the_file_detaches_and_unbinds)
+{
+	setup();
+	uint32_t hwpt = made(world_hwpt(world, dev, ioas, 0));
+	ck_assert_ok(attach(fd, hwpt));
+	ck_assert_ok(world_close(world, fd));
+	ck_assert_ptr_null(a->domain);
+	ck_assert_uint_eq(users(hwpt), 1);
+	ck_assert_refused(world_hwpt(world, dev, ioas, 0), ENOENT);
+}
+END_TEST
+
 START_TEST(unbinding_buries_a_vdevice_s_id)
 {
 	setup();
@@ -997,6 +1009,7 @@ int main(void)
 		a_group_belongs_to_one_context,
 		devices_of_a_group_share_what_is_attached,
 		a_bound_device_keeps_its_context,
+		closing_the_file_detaches_and_unbinds,
 		unbinding_buries_a_vdevice_s_id,
 		no_memory_to_bind_is_enomem,
 		no_memory_to_attach_is_enomem,
