@@ -29,7 +29,9 @@ static struct iommufd_group *get_group(struct iommufd_ctx *ictx, uint32_t number
 	group->group = number;
 	mutex_init(&group->lock);
 	LIST_INIT(&group->attaches);
+	TAILQ_INIT(&group->devices);
 	TAILQ_INSERT_TAIL(&ictx->groups, group, link);
+	LIST_INSERT_HEAD(&iommufd_module(ictx->machine)->igroups, group, module_link);
 	return group;
 }
 
@@ -39,7 +41,18 @@ static void put_group(struct iommufd_group *group)
 		return;
 	assert(LIST_EMPTY(&group->attaches));
 	TAILQ_REMOVE(&group->ictx->groups, group, link);
+	LIST_REMOVE(group, module_link);
 	arena_delete(group->ictx->machine->arena, group);
+}
+
+/* Whether another context owns the DMA of the group with this number. */
+static bool owned_elsewhere(struct iommufd_ctx *ictx, uint32_t number)
+{
+	struct iommufd_group *group;
+	LIST_FOREACH (group, &iommufd_module(ictx->machine)->igroups, module_link)
+		if (group->group == number && group->ictx != ictx)
+			return true;
+	return false;
 }
 
 static struct iommufd_attach *find_attach(struct iommufd_group *group, uint32_t pasid)
@@ -48,6 +61,16 @@ static struct iommufd_attach *find_attach(struct iommufd_group *group, uint32_t 
 	LIST_FOREACH (attach, &group->attaches, link)
 		if (attach->pasid == pasid)
 			return attach;
+	return NULL;
+}
+
+static struct attached_device *find_device(struct iommufd_attach *attach,
+					   const struct iommufd_device *idev)
+{
+	struct attached_device *device;
+	TAILQ_FOREACH (device, &attach->devices, link)
+		if (device->idev == idev)
+			return device;
 	return NULL;
 }
 
@@ -64,60 +87,6 @@ struct iommufd_hwpt *iommufd_device_hwpt(struct iommufd_device *idev, uint32_t p
 {
 	struct iommufd_attach *attach = find_attach(idev->igroup, pasid);
 	return attach != NULL ? attach->hwpt : NULL;
-}
-
-/* --- bind (4.5) --- */
-
-int iommufd_device_bind(struct iommufd_ctx *ictx, struct device *device,
-			struct iommufd_device **bound)
-{
-	int error;
-	struct iommufd_device *idev = (struct iommufd_device *)iommufd_object_alloc(
-		ictx, sizeof(*idev), IOMMUFD_OBJ_DEVICE, &error);
-	if (idev == NULL)
-		return error;
-	if (!device->driver->capable(device, IOMMU_CAP_CACHE_COHERENCY))
-		error = refuse(ictx->machine, EINVAL, "iommufd 4.5",
-			       "the device's DMA is not cache coherent");
-	else if (no_memory(ictx->machine, "device group"))
-		error = -ENOMEM;
-	else
-		error = 0;
-	if (error != 0) {
-		iommufd_object_abort(ictx, &idev->object);
-		return error;
-	}
-	idev->ictx = ictx;
-	idev->device = device;
-	idev->igroup = get_group(ictx, device->group);
-	idev->object.users++; /* the binding driver's */
-	iommufd_object_publish(ictx, &idev->object);
-	*bound = idev;
-	return 0;
-}
-
-void iommufd_device_unbind(struct iommufd_device *idev)
-{
-	idev->destroying = true;
-	iommufd_object_destroy_wait(idev->ictx, &idev->object, false);
-}
-
-/* The device's vDEVICE holds a lookup reference; its id becomes a tombstone (1.6). */
-void iommufd_device_pre_destroy(struct iommufd_object *object)
-{
-	struct iommufd_device *idev = (struct iommufd_device *)object;
-	struct iommufd_vdevice *vdevice = idev->vdevice;
-	/* One that is not (or no more) in the table lets go of the device by itself. */
-	if (vdevice == NULL || idev->ictx->slots[vdevice->object.id].object != &vdevice->object)
-		return;
-	vdevice->object.users++;
-	iommufd_object_destroy_wait(idev->ictx, &vdevice->object, true);
-}
-
-void iommufd_device_destroy(struct iommufd_object *object)
-{
-	struct iommufd_device *idev = (struct iommufd_device *)object;
-	put_group(idev->igroup);
 }
 
 /* --- attach (4.6) --- */
@@ -143,11 +112,10 @@ static int check_pasid_compat(struct iommufd_device *idev, uint32_t pasid,
 }
 
 static int core_attach_pasid(struct iommufd_device *idev, uint32_t pasid, struct iommufd_hwpt *hwpt,
-			     bool replacing)
+			     const struct iommufd_hwpt *old)
 {
 	struct machine *machine = idev->ictx->machine;
 	struct iommu_domain *domain = hwpt->domain;
-	struct iommufd_attach *attach = find_attach(idev->igroup, pasid);
 	if (domain->ops->attach_pasid == NULL)
 		return refuse(machine, EOPNOTSUPP, "iommufd 4.6 core PASID attach",
 			      "the domain can't serve a PASID");
@@ -157,20 +125,20 @@ static int core_attach_pasid(struct iommufd_device *idev, uint32_t pasid, struct
 	if (pasid >= idev->device->max_pasids)
 		return refuse(machine, EINVAL, "iommufd 4.6 core PASID attach",
 			      "pasid is beyond the device's max_pasids");
-	if (replacing && attach->hwpt->domain == domain)
+	if (old != NULL && old->domain == domain)
 		return 0;
 	return domain->ops->attach_pasid(domain, idev->device, pasid);
 }
 
 static int driver_attach(struct iommufd_device *idev, uint32_t pasid, struct iommufd_hwpt *hwpt,
-			 bool replacing)
+			 const struct iommufd_hwpt *old)
 {
 	struct iommu_domain *domain = hwpt->domain;
 	int error;
 	if (fails_here(idev->ictx->machine, "attach"))
 		return refuse(idev->ictx->machine, ENOMEM, "iommufd 4.6 5", "attach");
 	if (pasid > 0)
-		error = core_attach_pasid(idev, pasid, hwpt, replacing);
+		error = core_attach_pasid(idev, pasid, hwpt, old);
 	else if (domain->driver != idev->device->driver)
 		error = refuse(idev->ictx->machine, EINVAL, "iommufd 4.6 5",
 			       "the domain belongs to another driver");
@@ -181,6 +149,14 @@ static int driver_attach(struct iommufd_device *idev, uint32_t pasid, struct iom
 	return error;
 }
 
+static void driver_block(struct iommufd_device *idev, uint32_t pasid)
+{
+	if (pasid > 0)
+		idev->device->driver->block_pasid(idev->device, pasid);
+	else
+		idev->device->driver->block(idev->device);
+}
+
 static void drop_fault_user(struct iommufd_device *idev, uint32_t pasid, struct iommufd_hwpt *hwpt)
 {
 	if (hwpt->fault == NULL)
@@ -189,26 +165,152 @@ static void drop_fault_user(struct iommufd_device *idev, uint32_t pasid, struct 
 	idev->device->fault_users--;
 }
 
-/* The caller holds the group's lock. The devices of a group move as one. */
+/* The DMA of a group moves as one; OLD, if not NULL, is where it was and stays on an error. */
+static int group_set_hwpt(struct iommufd_group *group, uint32_t pasid, struct iommufd_hwpt *hwpt,
+			  struct iommufd_hwpt *old)
+{
+	struct iommufd_device *idev, *failed = NULL;
+	int error = 0;
+	TAILQ_FOREACH (idev, &group->devices, group_link) {
+		error = driver_attach(idev, pasid, hwpt, old);
+		if (error != 0) {
+			failed = idev;
+			break;
+		}
+	}
+	if (error == 0)
+		return 0;
+	struct rule rule = group->ictx->machine->rule;
+	TAILQ_FOREACH (idev, &group->devices, group_link) {
+		if (idev == failed)
+			break;
+		drop_fault_user(idev, pasid, hwpt);
+		if (old == NULL)
+			driver_block(idev, pasid);
+		else
+			(void)driver_attach(idev, pasid, old, hwpt);
+	}
+	group->ictx->machine->rule = rule;
+	return error;
+}
+
+/* A device that is bound late finds the group's DMA where it is. */
+static int join_group(struct iommufd_device *idev)
+{
+	struct scheduler *sched = sched_of(idev->ictx->machine);
+	struct iommufd_attach *attach;
+	int error = 0;
+	if (!LIST_EMPTY(&idev->igroup->attaches)) {
+		mutex_lock(sched, &idev->igroup->lock, "igroup lock");
+		LIST_FOREACH (attach, &idev->igroup->attaches, link)
+			if (error == 0)
+				error = driver_attach(idev, attach->pasid, attach->hwpt, NULL);
+		mutex_unlock(sched, &idev->igroup->lock);
+	}
+	if (error == 0)
+		TAILQ_INSERT_TAIL(&idev->igroup->devices, idev, group_link);
+	return error;
+}
+
+/* --- reserved regions: of a device while its RID is attached --- */
+
+/* The IOAS whose addresses HWPT translates; of a nested one its parent's. */
+static struct io_pagetable *iopt_of(const struct iommufd_hwpt *hwpt)
+{
+	return &(hwpt->parent != NULL ? hwpt->parent : hwpt)->ioas->iopt;
+}
+
+static int reserve_regions(struct iommufd_device *idev, struct io_pagetable *iopt)
+{
+	const struct iommu_ops *driver = idev->device->driver;
+	uint32_t count = 0;
+	const struct resv_region *regions =
+		driver->resv_regions != NULL ? driver->resv_regions(idev->device, &count) : NULL;
+	for (uint32_t i = 0; i < count; i++) {
+		if (regions[i].relaxable)
+			continue;
+		int error = iopt_reserve_iova(iopt, regions[i].first, regions[i].last, idev);
+		if (error != 0) {
+			iopt_remove_reserved_iova(iopt, idev);
+			return error;
+		}
+	}
+	return 0;
+}
+
+static void release_regions(struct iommufd_device *idev, struct io_pagetable *iopt)
+{
+	if (idev->device->driver->resv_regions != NULL)
+		iopt_remove_reserved_iova(iopt, idev);
+}
+
+/* The regions of all that is attached go into TO; on an error into none. */
+static int reserve_all_regions(struct iommufd_attach *attach, struct io_pagetable *to)
+{
+	struct attached_device *device, *failed = NULL;
+	int error = 0;
+	TAILQ_FOREACH (device, &attach->devices, link) {
+		error = reserve_regions(device->idev, to);
+		if (error != 0) {
+			failed = device;
+			break;
+		}
+	}
+	if (error == 0)
+		return 0;
+	TAILQ_FOREACH (device, &attach->devices, link) {
+		if (device == failed)
+			break;
+		release_regions(device->idev, to);
+	}
+	return error;
+}
+
+static void release_all_regions(struct iommufd_attach *attach, struct io_pagetable *from)
+{
+	struct attached_device *device;
+	TAILQ_FOREACH (device, &attach->devices, link)
+		release_regions(device->idev, from);
+}
+
+/* --- attach, detach, replace --- */
+
+/* The caller holds the group's lock. */
 static int attach_locked(struct iommufd_device *idev, uint32_t pasid, struct iommufd_hwpt *hwpt)
 {
 	struct machine *machine = idev->ictx->machine;
 	struct iommufd_attach *attach = find_attach(idev->igroup, pasid);
-	int error;
-	if (attach != NULL)
+	int error = 0;
+	if (attach != NULL && find_device(attach, idev) != NULL)
 		return refuse(machine, EBUSY, "iommufd 4.6 1",
 			      "the device is attached on this pasid");
 	if (no_memory(machine, "attachment"))
 		return -ENOMEM;
-	error = check_pasid_compat(idev, pasid, hwpt);
-	if (error == 0)
-		error = driver_attach(idev, pasid, hwpt, false);
+	if (attach != NULL && attach->hwpt != hwpt)
+		return refuse(machine, EINVAL, "iommufd 4.6 3",
+			      "another device of the group is attached to another HWPT");
+	if (pasid == 0)
+		error = reserve_regions(idev, iopt_of(hwpt));
 	if (error != 0)
 		return error;
-	attach = arena_new(machine->arena, struct iommufd_attach);
-	attach->pasid = pasid;
-	attach->hwpt = hwpt;
-	LIST_INSERT_HEAD(&idev->igroup->attaches, attach, link);
+	if (attach == NULL) {
+		error = check_pasid_compat(idev, pasid, hwpt);
+		if (error == 0)
+			error = group_set_hwpt(idev->igroup, pasid, hwpt, NULL);
+		if (error != 0) {
+			if (pasid == 0)
+				release_regions(idev, iopt_of(hwpt));
+			return error;
+		}
+		attach = arena_new(machine->arena, struct iommufd_attach);
+		attach->pasid = pasid;
+		attach->hwpt = hwpt;
+		TAILQ_INIT(&attach->devices);
+		LIST_INSERT_HEAD(&idev->igroup->attaches, attach, link);
+	}
+	struct attached_device *device = arena_new(machine->arena, struct attached_device);
+	device->idev = idev;
+	TAILQ_INSERT_TAIL(&attach->devices, device, link);
 	hwpt->object.users++;
 	return 0;
 }
@@ -226,16 +328,24 @@ int iommufd_group_attach(struct iommufd_device *idev, uint32_t pasid, struct iom
 static struct iommufd_hwpt *detach_locked(struct iommufd_device *idev, uint32_t pasid)
 {
 	struct iommufd_attach *attach = find_attach(idev->igroup, pasid);
-	if (attach == NULL)
+	struct attached_device *device = attach != NULL ? find_device(attach, idev) : NULL;
+	struct arena *arena = idev->ictx->machine->arena;
+	if (device == NULL)
 		return NULL;
 	struct iommufd_hwpt *hwpt = attach->hwpt;
-	LIST_REMOVE(attach, link);
-	arena_delete(idev->ictx->machine->arena, attach);
-	if (pasid > 0)
-		idev->device->driver->block_pasid(idev->device, pasid);
-	else
-		idev->device->driver->block(idev->device);
-	drop_fault_user(idev, pasid, hwpt);
+	TAILQ_REMOVE(&attach->devices, device, link);
+	arena_delete(arena, device);
+	if (TAILQ_EMPTY(&attach->devices)) {
+		struct iommufd_device *member;
+		LIST_REMOVE(attach, link);
+		arena_delete(arena, attach);
+		TAILQ_FOREACH (member, &idev->igroup->devices, group_link) {
+			driver_block(member, pasid);
+			drop_fault_user(member, pasid, hwpt);
+		}
+	}
+	if (pasid == 0)
+		release_regions(idev, iopt_of(hwpt));
 	return hwpt;
 }
 
@@ -249,25 +359,45 @@ void iommufd_group_detach(struct iommufd_device *idev, uint32_t pasid)
 		hwpt->object.users--;
 }
 
+static uint32_t count_devices(const struct iommufd_attach *attach)
+{
+	const struct attached_device *device;
+	uint32_t count = 0;
+	TAILQ_FOREACH (device, &attach->devices, link)
+		count++;
+	return count;
+}
+
 static int replace_locked(struct iommufd_device *idev, uint32_t pasid, struct iommufd_hwpt *hwpt,
 			  struct iommufd_hwpt **old)
 {
 	struct iommufd_attach *attach = find_attach(idev->igroup, pasid);
 	*old = NULL;
-	if (attach == NULL)
+	if (attach == NULL || find_device(attach, idev) == NULL)
 		return refuse(idev->ictx->machine, EINVAL, "iommufd 4.6 replace",
-			      "nothing is attached on this pasid");
+			      "the device is not attached on this pasid");
 	if (attach->hwpt == hwpt)
 		return 0;
-	int error = check_pasid_compat(idev, pasid, hwpt);
+	struct io_pagetable *from = iopt_of(attach->hwpt), *to = iopt_of(hwpt);
+	bool moves = pasid == 0 && from != to;
+	int error = moves ? reserve_all_regions(attach, to) : 0;
+	if (error != 0)
+		return error;
+	error = check_pasid_compat(idev, pasid, hwpt);
 	if (error == 0)
-		error = driver_attach(idev, pasid, hwpt, true);
+		error = group_set_hwpt(idev->igroup, pasid, hwpt, attach->hwpt);
+	if (moves)
+		release_all_regions(attach, error == 0 ? from : to);
 	if (error != 0)
 		return error;
 	*old = attach->hwpt;
-	drop_fault_user(idev, pasid, *old);
+	struct iommufd_device *member;
+	TAILQ_FOREACH (member, &idev->igroup->devices, group_link)
+		drop_fault_user(member, pasid, *old);
+	uint32_t count = count_devices(attach);
 	attach->hwpt = hwpt;
-	hwpt->object.users++;
+	hwpt->object.users += count;
+	(*old)->object.users -= count - 1; /* the caller drops the last */
 	return 0;
 }
 
@@ -376,6 +506,70 @@ void iommufd_device_detach(struct iommufd_device *idev, uint32_t pasid)
 		return;
 	iommufd_hwpt_put(idev->ictx, hwpt);
 	idev->object.users--;
+}
+
+/* --- bind (4.5) --- */
+
+int iommufd_device_bind(struct iommufd_ctx *ictx, struct device *device,
+			struct iommufd_device **bound)
+{
+	int error;
+	struct iommufd_device *idev = (struct iommufd_device *)iommufd_object_alloc(
+		ictx, sizeof(*idev), IOMMUFD_OBJ_DEVICE, &error);
+	if (idev == NULL)
+		return error;
+	if (!device->driver->capable(device, IOMMU_CAP_CACHE_COHERENCY))
+		error = refuse(ictx->machine, EINVAL, "iommufd 4.5",
+			       "the device's DMA is not cache coherent");
+	else if (no_memory(ictx->machine, "device group"))
+		error = -ENOMEM;
+	else if (owned_elsewhere(ictx, device->group))
+		error = refuse(ictx->machine, EPERM, "iommufd 4.5",
+			       "another context owns the group's DMA");
+	else
+		error = 0;
+	if (error != 0) {
+		iommufd_object_abort(ictx, &idev->object);
+		return error;
+	}
+	idev->ictx = ictx;
+	idev->device = device;
+	idev->igroup = get_group(ictx, device->group);
+	error = join_group(idev);
+	if (error != 0) {
+		put_group(idev->igroup);
+		iommufd_object_abort(ictx, &idev->object);
+		return error;
+	}
+	idev->object.users++; /* the binding driver's */
+	iommufd_object_publish(ictx, &idev->object);
+	*bound = idev;
+	return 0;
+}
+
+void iommufd_device_unbind(struct iommufd_device *idev)
+{
+	idev->destroying = true;
+	iommufd_object_destroy_wait(idev->ictx, &idev->object, false);
+}
+
+/* The device's vDEVICE holds a lookup reference; its id becomes a tombstone (1.6). */
+void iommufd_device_pre_destroy(struct iommufd_object *object)
+{
+	struct iommufd_device *idev = (struct iommufd_device *)object;
+	struct iommufd_vdevice *vdevice = idev->vdevice;
+	/* One that is not (or no more) in the table lets go of the device by itself. */
+	if (vdevice == NULL || idev->ictx->slots[vdevice->object.id].object != &vdevice->object)
+		return;
+	vdevice->object.users++;
+	iommufd_object_destroy_wait(idev->ictx, &vdevice->object, true);
+}
+
+void iommufd_device_destroy(struct iommufd_object *object)
+{
+	struct iommufd_device *idev = (struct iommufd_device *)object;
+	TAILQ_REMOVE(&idev->igroup->devices, idev, group_link);
+	put_group(idev->igroup);
 }
 
 /* --- hardware information (4.3) --- */

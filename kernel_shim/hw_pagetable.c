@@ -107,6 +107,15 @@ struct iommufd_hwpt *iommufd_hwpt_paging_alloc(struct iommufd_ctx *ictx, struct 
 	if (*error != 0)
 		goto abort;
 	hwpt->domain->holder = ledger_holder_new(&ictx->machine->ledger, "domain");
+	if (idev->device->driver->capable(idev->device, IOMMU_CAP_ENFORCE_CACHE_COHERENCY)) {
+		hwpt->enforce_cache_coherency =
+			hwpt->domain->ops->enforce_cache_coherency(hwpt->domain);
+		if (!hwpt->enforce_cache_coherency) {
+			*error = refuse(ictx->machine, EINVAL, "iommufd 4.1.1 8",
+					"the domain can't enforce cache coherency");
+			goto abort;
+		}
+	}
 	if (immediate) {
 		*error = iommufd_group_attach(idev, pasid, hwpt);
 		if (*error != 0)

@@ -71,6 +71,8 @@ struct iommu_domain_ops {
 	int (*attach)(struct iommu_domain *domain, struct device *device);
 	int (*attach_pasid)(struct iommu_domain *domain, struct device *device, uint32_t pasid);
 	int (*cache_invalidate)(struct iommu_domain *domain, struct user_data_array *array);
+	/* Of devices with that capability; called before anything is mapped. */
+	bool (*enforce_cache_coherency)(struct iommu_domain *domain);
 	void (*free)(struct iommu_domain *domain);
 };
 
@@ -95,6 +97,15 @@ enum iommu_cap {
 	IOMMU_CAP_CACHE_COHERENCY,
 	IOMMU_CAP_DIRTY_TRACKING,
 	IOMMU_CAP_ATS,
+	/* DMA of the device can be made coherent whatever it asks for. */
+	IOMMU_CAP_ENFORCE_CACHE_COHERENCY,
+};
+
+/* IOVAs that a device can't use, in whatever domain it is. */
+struct resv_region {
+	uint64_t first;
+	uint64_t last;
+	bool relaxable; /* of direct mappings: may be used all the same */
 };
 
 struct iommu_ops {
@@ -109,6 +120,8 @@ struct iommu_ops {
 	int (*domain_alloc_nested)(struct device *device, struct iommu_domain *parent,
 				   uint32_t flags, const struct user_data *data,
 				   struct iommu_domain **domain);
+	/* NULL: none. */
+	const struct resv_region *(*resv_regions)(struct device *device, uint32_t *count);
 	/* Back to blocked DMA. */
 	void (*block)(struct device *device);
 	void (*block_pasid)(struct device *device, uint32_t pasid);

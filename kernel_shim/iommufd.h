@@ -101,6 +101,7 @@ struct iommufd_module {
 	struct option_set options;  /* kernel_options */
 	uint64_t temp_memory_limit; /* bytes; only changes batching, so nothing here */
 	LIST_HEAD(, io_pagetable) iopts;
+	LIST_HEAD(, iommufd_group) igroups; /* of all contexts */
 };
 
 static inline struct iommufd_module *iommufd_module(struct machine *machine)
@@ -189,14 +190,19 @@ int iommufd_option_huge_pages_off(struct iommufd_ioas *ioas);
 
 LIST_HEAD(attach_list, iommufd_attach);
 
-/* Devices of one IOMMU group bound to one context. */
+TAILQ_HEAD(device_list, iommufd_device);
+TAILQ_HEAD(attached_list, attached_device);
+
+/* Devices of one IOMMU group bound to one context, which owns the group's DMA. */
 struct iommufd_group {
 	TAILQ_ENTRY(iommufd_group) link;
+	LIST_ENTRY(iommufd_group) module_link;
 	struct iommufd_ctx *ictx;
 	uint32_t users;
 	uint32_t group;
 	struct mutex lock;
 	struct attach_list attaches; /* one a pasid */
+	struct device_list devices;  /* all that are bound */
 };
 
 /* What a group has on one pasid. */
@@ -204,12 +210,19 @@ struct iommufd_attach {
 	LIST_ENTRY(iommufd_attach) link;
 	uint32_t pasid; /* 0: the RID */
 	struct iommufd_hwpt *hwpt;
+	struct attached_list devices; /* those that asked for it; never empty */
+};
+
+struct attached_device {
+	TAILQ_ENTRY(attached_device) link;
+	struct iommufd_device *idev;
 };
 
 struct iommufd_device {
 	struct iommufd_object object;
 	struct iommufd_ctx *ictx;
 	struct iommufd_group *igroup;
+	TAILQ_ENTRY(iommufd_device) group_link;
 	struct device *device;
 	struct iommufd_vdevice *vdevice;
 	bool destroying;
@@ -227,6 +240,7 @@ struct iommufd_hwpt {
 	bool in_ioas;
 	bool auto_domain;
 	bool nest_parent;
+	bool enforce_cache_coherency;
 	/* nested */
 	struct iommufd_hwpt *parent;
 	struct iommufd_viommu *viommu;
@@ -259,6 +273,7 @@ int iommufd_hwpt_alloc(struct iommufd_ucmd *ucmd);
 int iommufd_hwpt_set_dirty_tracking(struct iommufd_ucmd *ucmd);
 int iommufd_hwpt_get_dirty_bitmap(struct iommufd_ucmd *ucmd);
 int iommufd_hwpt_invalidate(struct iommufd_ucmd *ucmd);
+/* How an automatic domain is attached before it is filled; the IOAS mutex is held. */
 int iommufd_group_attach(struct iommufd_device *idev, uint32_t pasid, struct iommufd_hwpt *hwpt);
 void iommufd_group_detach(struct iommufd_device *idev, uint32_t pasid);
 

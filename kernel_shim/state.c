@@ -37,7 +37,8 @@ static void hash_ioas(struct iommufd_ioas *ioas, struct hash *hash)
 
 static void hash_hwpt(const struct iommufd_hwpt *hwpt, struct hash *hash)
 {
-	hash_u64(hash, (uint64_t)hwpt->auto_domain << 2 | (uint64_t)hwpt->nest_parent << 1 |
+	hash_u64(hash, (uint64_t)hwpt->enforce_cache_coherency << 3 |
+			       (uint64_t)hwpt->auto_domain << 2 | (uint64_t)hwpt->nest_parent << 1 |
 			       hwpt->pasid_compat);
 	hash_u64(hash, hwpt->fault != NULL ? hwpt->fault->object.id : 0);
 	hash_u64(hash, hwpt->ioas != NULL ? hwpt->ioas->object.id : 0);
@@ -47,9 +48,12 @@ static void hash_hwpt(const struct iommufd_hwpt *hwpt, struct hash *hash)
 static void hash_device(const struct iommufd_device *idev, struct hash *hash)
 {
 	const struct iommufd_attach *attach;
+	const struct attached_device *device;
 	LIST_FOREACH (attach, &idev->igroup->attaches, link) {
 		hash_u64(hash, attach->pasid);
 		hash_u64(hash, attach->hwpt->object.id);
+		TAILQ_FOREACH (device, &attach->devices, link)
+			hash_u64(hash, device->idev->object.id);
 	}
 }
 

@@ -52,7 +52,8 @@ int iommufd_vfio_ioas(struct iommufd_ucmd *ucmd)
 static int64_t check_extension(struct iommufd_ctx *ictx, uint64_t extension)
 {
 	struct iommufd_ioas *ioas;
-	int64_t result;
+	const struct iommufd_hwpt *hwpt;
+	int64_t result = 1;
 	switch (extension) {
 	case VFIO_TYPE1_IOMMU:
 	case VFIO_TYPE1v2_IOMMU:
@@ -62,8 +63,9 @@ static int64_t check_extension(struct iommufd_ctx *ictx, uint64_t extension)
 		ioas = get_compat_ioas(ictx);
 		if (ioas == NULL)
 			return no_compat_ioas(ictx->machine);
-		/* No modelled driver enforces coherency: true only of an IOAS without a HWPT. */
-		result = LIST_EMPTY(&ioas->hwpts);
+		LIST_FOREACH (hwpt, &ioas->hwpts, ioas_link)
+			if (!hwpt->enforce_cache_coherency)
+				result = 0;
 		iommufd_put_ioas(ioas);
 		return result;
 	default:

@@ -251,6 +251,128 @@ START_TEST(bits_past_the_range_stay_in_the_bitmap_s_pages)
 }
 END_TEST
 
+START_TEST(the_bytes_of_both_calls_are_the_sheet_s)
+{
+	setup();
+	/* SET: size, flags, hwpt_id, reserved. */
+	uint32_t set[4] = {16, 1, hwpt, 0xffffffff};
+	world_put(world, world->args, set, sizeof(set));
+	ck_assert_ok(world_ioctl_raw(world, IOMMUFD_IO(IOMMUFD_NR_HWPT_SET_DIRTY_TRACKING),
+				     world->args));
+	ck_assert_int_eq(dirty(APERTURE, PAGES * PAGE_SIZE, PAGE_SIZE, 5), 2);
+	/* GET: size, hwpt_id, flags, reserved; iova, length, page_size, data. */
+	uint64_t zero = 0, bits;
+	uint64_t bytes[6] = {
+		48 | (uint64_t)hwpt << 32, 1,         APERTURE,
+		PAGES * PAGE_SIZE,         PAGE_SIZE, world_data(world, &zero, sizeof(zero))};
+	world_put(world, world->args, bytes, sizeof(bytes));
+	ck_assert_ok(
+		world_ioctl_raw(world, IOMMUFD_IO(IOMMUFD_NR_HWPT_GET_DIRTY_BITMAP), world->args));
+	world_get(world, world->data, &bits, sizeof(bits));
+	ck_assert_uint_eq(bits, 5);
+	/* Flags 1 was NO_CLEAR. */
+	ck_assert_uint_eq(all(0), 5);
+	bytes[1] = 1ULL << 32;
+	world_put(world, world->args, bytes, sizeof(bytes));
+	ck_assert_refused(
+		world_ioctl_raw(world, IOMMUFD_IO(IOMMUFD_NR_HWPT_GET_DIRTY_BITMAP), world->args),
+		EOPNOTSUPP);
+}
+END_TEST
+
+START_TEST(set_does_not_answer)
+{
+	setup();
+	/* A struct that can't be written is good enough. */
+	struct iommu_hwpt_set_dirty_tracking cmd = {sizeof(cmd), 1, hwpt, 0};
+	uint64_t va = world_mmap(world, PAGE_SIZE, PROT_READ_BIT, SHARED);
+	world_put(world, va, &cmd, sizeof(cmd));
+	ck_assert_ok(world_ioctl_raw(world, IOMMUFD_IO(IOMMUFD_NR_HWPT_SET_DIRTY_TRACKING), va));
+}
+END_TEST
+
+START_TEST(the_range_is_checked_before_the_domain)
+{
+	setup();
+	/* Each argument is wrong in one way; the domain can't track in any case. */
+	uint32_t plain = mock.hwpt;
+	uint64_t data = world->data;
+#define RANGE(at, bytes, page) \
+	GET(.hwpt_id = plain, .iova = (at), .length = (bytes), .page_size = (page), .data = data)
+	ck_assert_refused(RANGE(0, 0, 0), EINVAL);
+	ck_assert_refused(RANGE(4096, -1ULL, 0), EOVERFLOW);
+	ck_assert_refused(RANGE(1024, 4096, 1024), EINVAL);
+	ck_assert_refused(RANGE(0, 1024, 1024), EINVAL);
+	ck_assert_refused(RANGE(0, 4096, 0), EINVAL);
+	ck_assert_refused(RANGE(4096, 4096, 8192), EINVAL);
+	ck_assert_refused(RANGE(0, 4096, 8192), EINVAL);
+	ck_assert_refused(RANGE(0, 4096, 4096), EOPNOTSUPP);
+	/* The very last byte: the end wraps to 0, which is aligned. */
+	ck_assert_refused(RANGE(-4096ULL, 4096, 4096), EOPNOTSUPP);
+}
+END_TEST
+
+START_TEST(no_memory_for_the_bitmap_is_enomem)
+{
+	setup();
+	struct failure_injector *failures = &world->machine->failures;
+	int64_t result = -1;
+	uint32_t no_memory = 0;
+	for (uint64_t nth = 1; result < 0; nth++) {
+		ck_assert_uint_lt(nth, 20);
+		failures->countdown = nth;
+		result = GET(.hwpt_id = hwpt, .iova = APERTURE, .length = PAGE_SIZE,
+			     .page_size = PAGE_SIZE, .data = world->data);
+		failures->countdown = 0;
+		no_memory += result == -ENOMEM;
+	}
+	ck_assert_uint_eq(no_memory, 1);
+}
+END_TEST
+
+START_TEST(nested_hwpts_track_nothing)
+{
+	setup();
+	uint32_t parent = made(world_hwpt(world, mock.idev, ioas, IOMMU_HWPT_ALLOC_NEST_PARENT));
+	uint32_t nested = made(world_nested(world, mock.idev, parent, 0, 0, 1));
+	ck_assert_refused(
+		GET(.hwpt_id = nested, .length = 4096, .page_size = 4096, .data = world->data),
+		ENOENT);
+	ck_assert_refused(track(nested, 1), ENOENT);
+}
+END_TEST
+
+START_TEST(enabling_clears_every_area)
+{
+	setup();
+	uint64_t second = APERTURE + (PAGES + 8) * PAGE_SIZE;
+	ck_assert_ok(world_map_at(world, ioas, buffer, 2 * PAGE_SIZE, second));
+	ck_assert_ok(track(hwpt, 1));
+	ck_assert_int_eq(dirty(APERTURE, PAGES * PAGE_SIZE, PAGE_SIZE, 3), 2);
+	ck_assert_int_eq(dirty(second, 2 * PAGE_SIZE, PAGE_SIZE, 3), 2);
+	/* Off and on again. */
+	ck_assert_ok(track(hwpt, 0));
+	ck_assert_uint_eq(bitmap(second, 2 * PAGE_SIZE, PAGE_SIZE, 1), 3);
+	ck_assert_ok(track(hwpt, 1));
+	ck_assert_uint_eq(all(0), 0);
+	ck_assert_uint_eq(bitmap(second, 2 * PAGE_SIZE, PAGE_SIZE, 0), 0);
+}
+END_TEST
+
+START_TEST(adjoining_areas_are_one_range)
+{
+	setup();
+	ck_assert_ok(
+		world_map_at(world, ioas, buffer, 4 * PAGE_SIZE, APERTURE + PAGES * PAGE_SIZE));
+	ck_assert_ok(track(hwpt, 1));
+	uint64_t at = APERTURE + (PAGES - 2) * PAGE_SIZE;
+	ck_assert_int_eq(dirty(at, 6 * PAGE_SIZE, PAGE_SIZE, 0x3f), 6);
+	/* Only what the range covers is read and cleared. */
+	ck_assert_uint_eq(bitmap(at + PAGE_SIZE, 3 * PAGE_SIZE, PAGE_SIZE, 0), 7);
+	ck_assert_uint_eq(bitmap(at, 6 * PAGE_SIZE, PAGE_SIZE, 0), 0x31);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -265,6 +387,13 @@ int main(void)
 		holes_end_the_walk_without_an_error,
 		an_unwritable_bitmap_loses_the_bits,
 		bits_past_the_range_stay_in_the_bitmap_s_pages,
+		the_bytes_of_both_calls_are_the_sheet_s,
+		set_does_not_answer,
+		the_range_is_checked_before_the_domain,
+		no_memory_for_the_bitmap_is_enomem,
+		nested_hwpts_track_nothing,
+		enabling_clears_every_area,
+		adjoining_areas_are_one_range,
 	};
 	return RUN_TESTS("shim_dirty", tests);
 }

@@ -381,6 +381,270 @@ START_TEST(hardware_information_checks_flags_type_and_device)
 }
 END_TEST
 
+/* --- bytes of the structs, and what comes after the handler --- */
+
+static uint32_t u32_at(const uint8_t *bytes, uint32_t at)
+{
+	uint32_t value;
+	memcpy(&value, bytes + at, sizeof(value));
+	return value;
+}
+
+static void put_u32(uint8_t *bytes, uint32_t at, uint32_t value)
+{
+	memcpy(bytes + at, &value, sizeof(value));
+}
+
+/* The call on SIZE literal bytes, which are read back. */
+static int64_t raw(uint32_t nr, uint8_t *bytes, uint32_t size)
+{
+	world_put(world, world->args, bytes, size);
+	int64_t result = world_ioctl_raw(world, IOMMUFD_IO(nr), world->args);
+	world_get(world, world->args, bytes, size);
+	return result;
+}
+
+/* A page of arguments that can be read and not written. */
+static uint64_t read_only(const void *arg, uint32_t size)
+{
+	uint64_t va = world_mmap(world, PAGE_SIZE, PROT_READ_BIT, SHARED);
+	world_put(world, va, arg, size);
+	return va;
+}
+
+START_TEST(the_bytes_of_alloc_are_the_sheet_s)
+{
+	setup();
+	int fd;
+	uint32_t fault = made(world_fault(world, &fd));
+	uint8_t data[8] = {0}, bytes[48] = {0};
+	put_u32(data, 4, 1); /* the huge page table */
+	uint32_t other = made(world_ioas(world));
+	put_u32(bytes, 0, 48);
+	put_u32(bytes, 4, 4); /* FAULT_ID_VALID */
+	put_u32(bytes, 8, mock.idev);
+	put_u32(bytes, 12, other);
+	put_u32(bytes, 24, 0xdead);
+	put_u32(bytes, 28, 8);
+	put_u32(bytes, 32, (uint32_t)world_data(world, data, 8));
+	put_u32(bytes, 36, (uint32_t)(world->data >> 32));
+	put_u32(bytes, 40, fault);
+	put_u32(bytes, 44, 0xffffffff);
+	ck_assert_ok(raw(IOMMUFD_NR_HWPT_ALLOC, bytes, 48));
+	ck_assert_uint_eq(u32_at(bytes, 16), other + 1);
+	struct iommu_iova_range range;
+	ck_assert_ok(world_ranges(world, other, &range, 1, NULL, NULL));
+	ck_assert_uint_eq(range.last, (1ULL << 38) - 1);
+	put_u32(bytes, 20, 1);
+	ck_assert_refused(raw(IOMMUFD_NR_HWPT_ALLOC, bytes, 48), EOPNOTSUPP);
+}
+END_TEST
+
+START_TEST(driver_data_has_the_sheet_s_bytes)
+{
+	setup();
+	uint32_t parent = made(world_hwpt(world, mock.idev, ioas, NEST));
+	uint8_t data[8] = {0x44, 0x33, 0x22, 0x11, 0, 0, 0, 0};
+	struct iommu_hwpt_alloc cmd = {.dev_id = mock.idev,
+				       .pt_id = parent,
+				       .data_type = 0xdead,
+				       .data_len = 8,
+				       .data_uptr = world_data(world, data, 8)};
+	ck_assert_ok(world_ioctl(world, IOMMUFD_NR_HWPT_ALLOC, &cmd));
+	struct iommu_test_cmd check = {.id = cmd.out_hwpt_id, .check_iotlb = {3, 0x11223344}};
+	ck_assert_ok(world_test(world, IOMMU_TEST_OP_MD_CHECK_IOTLB, &check));
+}
+END_TEST
+
+START_TEST(an_alloc_that_can_not_answer_leaves_nothing)
+{
+	setup();
+	uint64_t buffer = world_mmap_aligned(world, PAGE_SIZE);
+	uint32_t other = made(world_ioas(world));
+	ck_assert_ok(world_map_at(world, other, buffer, PAGE_SIZE, APERTURE));
+	struct iommu_hwpt_alloc cmd = {.size = sizeof(cmd), .dev_id = mock.idev, .pt_id = other};
+	uint64_t va = read_only(&cmd, sizeof(cmd));
+	ck_assert_refused(world_ioctl_raw(world, IOMMUFD_IO(IOMMUFD_NR_HWPT_ALLOC), va), EFAULT);
+	ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 0));
+	ck_assert_ok(world_destroy(world, other));
+	ck_assert_int_eq(world_ioas(world), other);
+	ck_assert_int_eq(world_ioas(world), other + 1);
+}
+END_TEST
+
+START_TEST(a_device_without_pasids_of_its_own_has_a_log2_of_0)
+{
+	struct mock plain;
+	setup();
+	ck_assert_ok(world_mock(world, ioas, MOCK_FLAGS_DEVICE_PASID, &plain));
+	struct iommu_hw_info cmd = {.dev_id = mock.idev};
+	ck_assert_ok(hw_info(&cmd));
+	ck_assert_uint_eq(cmd.out_max_pasid_log2, 0);
+	cmd = (struct iommu_hw_info){.dev_id = plain.idev};
+	ck_assert_ok(hw_info(&cmd));
+	ck_assert_uint_eq(cmd.out_max_pasid_log2, 20);
+	/* PASIDs alone are no PCI capability: bits 1 and 2 are clear. */
+	ck_assert_uint_eq(cmd.out_capabilities, 9);
+}
+END_TEST
+
+START_TEST(the_bytes_of_hardware_information_are_the_sheet_s)
+{
+	struct mock pasids;
+	setup();
+	ck_assert_ok(world_mock(world, ioas, MOCK_FLAGS_DEVICE_PASID, &pasids));
+	static const uint8_t expected[8] = {0, 0, 0, 0, 0xef, 0xbe, 0xad, 0xde};
+	uint8_t bytes[40] = {0}, got[8];
+	put_u32(bytes, 0, 40);
+	put_u32(bytes, 4, 1);
+	put_u32(bytes, 8, pasids.idev);
+	put_u32(bytes, 12, 8);
+	put_u32(bytes, 16, (uint32_t)world->data);
+	put_u32(bytes, 20, (uint32_t)(world->data >> 32));
+	put_u32(bytes, 24, 0xfeedbeef);
+	put_u32(bytes, 32, 0xffffffff);
+	put_u32(bytes, 36, 0xffffffff);
+	ck_assert_ok(raw(IOMMUFD_NR_GET_HW_INFO, bytes, 40));
+	world_get(world, world->data, got, 8);
+	for (int i = 0; i < 8; i++)
+		ck_assert_uint_eq(got[i], expected[i]);
+	ck_assert_uint_eq(u32_at(bytes, 12), 8);
+	ck_assert_uint_eq(u32_at(bytes, 24), 0xfeedbeef);
+	ck_assert_uint_eq(bytes[28], 20);
+	for (int i = 29; i < 32; i++)
+		ck_assert_uint_eq(bytes[i], 0);
+	ck_assert_uint_eq(u32_at(bytes, 32), 9);
+	ck_assert_uint_eq(u32_at(bytes, 36), 0);
+}
+END_TEST
+
+START_TEST(the_buffer_of_hardware_information_must_be_writeable)
+{
+	setup();
+	/* The information fits, the zeros behind it do not. */
+	uint64_t two = world_mmap(world, 2 * PAGE_SIZE, PROT_RW, SHARED), end = two + PAGE_SIZE;
+	ck_assert_ok(world_sys(world, SYS_MUNMAP, end, PAGE_SIZE));
+	struct iommu_hw_info cmd = {.dev_id = mock.idev, .data_len = 8, .data_uptr = end - 8};
+	ck_assert_ok(hw_info(&cmd));
+	cmd = (struct iommu_hw_info){.dev_id = mock.idev, .data_len = 9, .data_uptr = end - 8};
+	ck_assert_refused(hw_info(&cmd), EFAULT);
+	cmd = (struct iommu_hw_info){.dev_id = mock.idev, .data_len = 8, .data_uptr = end - 4};
+	ck_assert_refused(hw_info(&cmd), EFAULT);
+	/* No length, no access. */
+	cmd = (struct iommu_hw_info){.dev_id = mock.idev, .data_uptr = end};
+	ck_assert_ok(hw_info(&cmd));
+	/* Nor can the answer go where nothing can be written. */
+	cmd = (struct iommu_hw_info){.size = sizeof(cmd), .dev_id = mock.idev};
+	ck_assert_refused(world_ioctl_raw(world, IOMMUFD_IO(IOMMUFD_NR_GET_HW_INFO),
+					  read_only(&cmd, sizeof(cmd))),
+			  EFAULT);
+}
+END_TEST
+
+/* --- faults of one attachment (4.6) --- */
+
+static int fault_fd;
+
+static int64_t unread(void)
+{
+	uint8_t records[160];
+	return world_read(world, fault_fd, records, sizeof(records)) / 40;
+}
+
+static int64_t answer(uint32_t cookie)
+{
+	struct iommu_hwpt_page_response response = {cookie, 0};
+	return world_write(world, fault_fd, &response, sizeof(response));
+}
+
+/* A nested HWPT with a fault queue on the RID and on PASID 5. */
+static uint32_t setup_faults(uint32_t *fault)
+{
+	ioas = made(world_ioas(world));
+	ck_assert_ok(world_mock(world, ioas, MOCK_FLAGS_DEVICE_PASID, &mock));
+	uint32_t parent = made(world_hwpt(world, mock.idev, ioas, NEST));
+	*fault = made(world_fault(world, &fault_fd));
+	uint32_t hwpt = made(world_nested(world, mock.idev, parent, FAULT | PASID, *fault, 1));
+	uint32_t pt = hwpt;
+	ck_assert_ok(world_replace(world, mock.stdev, &pt));
+	ck_assert_ok(world_pasid(world, ATTACH, mock.stdev, 5, &pt));
+	return hwpt;
+}
+
+START_TEST(detach_answers_the_faults_of_its_attachment_only)
+{
+	uint32_t fault;
+	setup_faults(&fault);
+	/* Read and unanswered: 1 of the RID, 2 of PASID 5; 3 of PASID 6, which falls to the RID. */
+	ck_assert_ok(world_iopf(world, mock.idev, 0, 1));
+	ck_assert_ok(world_iopf(world, mock.idev, 5, 2));
+	ck_assert_ok(world_iopf(world, mock.idev, 6, 3));
+	ck_assert_int_eq(unread(), 3);
+	/* Queued: the same again. */
+	ck_assert_ok(world_iopf(world, mock.idev, 0, 1));
+	ck_assert_ok(world_iopf(world, mock.idev, 5, 2));
+	ck_assert_ok(world_iopf(world, mock.idev, 6, 3));
+	ck_assert_ok(world_pasid_detach(world, mock.stdev, 5));
+	ck_assert_refused(answer(2), EINVAL);
+	ck_assert_int_eq(answer(3), 8);
+	ck_assert_int_eq(answer(1), 8);
+	ck_assert_int_eq(unread(), 2);
+}
+END_TEST
+
+START_TEST(replace_answers_the_faults_of_its_attachment_only)
+{
+	uint32_t fault, hwpt = setup_faults(&fault);
+	uint32_t pt = made(world_hwpt(world, mock.idev, ioas, PASID));
+	ck_assert_ok(world_iopf(world, mock.idev, 0, 1));
+	ck_assert_ok(world_iopf(world, mock.idev, 5, 2));
+	ck_assert_ok(world_iopf(world, mock.idev, 6, 3));
+	ck_assert_int_eq(unread(), 3);
+	ck_assert_ok(world_iopf(world, mock.idev, 0, 1));
+	ck_assert_ok(world_iopf(world, mock.idev, 5, 2));
+	ck_assert_ok(world_replace(world, mock.stdev, &pt));
+	ck_assert_refused(answer(1), EINVAL);
+	/* One that came in through the RID goes with the RID, whatever its number. */
+	ck_assert_refused(answer(3), EINVAL);
+	ck_assert_int_eq(answer(2), 8);
+	ck_assert_int_eq(unread(), 1);
+	ck_assert_refused(world_destroy(world, hwpt), EBUSY);
+	ck_assert_ok(world_pasid_detach(world, mock.stdev, 5));
+	ck_assert_ok(world_destroy(world, hwpt));
+}
+END_TEST
+
+START_TEST(page_requests_are_on_while_a_fault_queue_is_attached)
+{
+	uint32_t fault;
+	setup_faults(&fault);
+	ck_assert_ok(world_iopf(world, mock.idev, 0, 1));
+	ck_assert_int_eq(unread(), 1);
+	uint32_t pt = made(world_hwpt(world, mock.idev, ioas, PASID));
+	ck_assert_ok(world_replace(world, mock.stdev, &pt));
+	ck_assert_ok(world_iopf(world, mock.idev, 0, 1));
+	ck_assert_int_eq(unread(), 0);
+}
+END_TEST
+
+START_TEST(a_failed_pasid_attach_leaves_the_pasid_free)
+{
+	ioas = made(world_ioas(world));
+	ck_assert_ok(world_mock(world, ioas, MOCK_FLAGS_DEVICE_PASID, &mock));
+	uint32_t compat = made(world_hwpt(world, mock.idev, ioas, PASID)), pt = compat;
+	/* Without a RID attachment that counts, only the HWPT itself is asked. */
+	ck_assert_ok(world_replace(world, mock.stdev, &pt));
+	ck_assert_refused(pasid(REPLACE, mock.stdev, 7, compat), EINVAL);
+	ck_assert_ok(world_pasid_check(world, mock.stdev, 7, 0));
+	ck_assert_ok(pasid(ATTACH, mock.stdev, 7, compat));
+	/* An incompatible one is refused although the old one was compatible. */
+	ck_assert_refused(pasid(REPLACE, mock.stdev, 7, ioas), EINVAL);
+	ck_assert_ok(world_pasid_check(world, mock.stdev, 7, compat));
+	ck_assert_ok(world_pasid_detach(world, mock.stdev, 7));
+	ck_assert_ok(world_pasid_detach(world, mock.stdev, 7));
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -399,6 +663,16 @@ int main(void)
 		pasid_1024_fails_every_second_time,
 		hardware_information_fits_any_buffer,
 		hardware_information_checks_flags_type_and_device,
+		the_bytes_of_alloc_are_the_sheet_s,
+		driver_data_has_the_sheet_s_bytes,
+		an_alloc_that_can_not_answer_leaves_nothing,
+		a_device_without_pasids_of_its_own_has_a_log2_of_0,
+		the_bytes_of_hardware_information_are_the_sheet_s,
+		the_buffer_of_hardware_information_must_be_writeable,
+		detach_answers_the_faults_of_its_attachment_only,
+		replace_answers_the_faults_of_its_attachment_only,
+		page_requests_are_on_while_a_fault_queue_is_attached,
+		a_failed_pasid_attach_leaves_the_pasid_free,
 	};
 	return RUN_TESTS("shim_hwpt", tests);
 }

@@ -212,6 +212,60 @@ START_TEST(a_viommu_checks_type_and_number)
 }
 END_TEST
 
+START_TEST(the_bytes_of_invalidate_are_the_sheet_s)
+{
+	setup();
+	/* size, hwpt_id; data_uptr; data_type, entry_len, entry_num, reserved. */
+	uint32_t entries[4] = {0, 1, 0, 3}, bytes[8] = {32, v.nested, 0, 0, TYPE, 8, 2, 0};
+	uint64_t va = world_data(world, entries, sizeof(entries));
+	memcpy(bytes + 2, &va, sizeof(va));
+	world_put(world, world->args, bytes, sizeof(bytes));
+	ck_assert_ok(world_ioctl_raw(world, IOMMUFD_IO(IOMMUFD_NR_HWPT_INVALIDATE), world->args));
+	world_get(world, world->args, bytes, sizeof(bytes));
+	ck_assert_uint_eq(bytes[6], 2);
+	check_iotlbs(0xbadbeef, 0, 0xbadbeef, 0);
+	bytes[7] = 1;
+	world_put(world, world->args, bytes, sizeof(bytes));
+	ck_assert_refused(
+		world_ioctl_raw(world, IOMMUFD_IO(IOMMUFD_NR_HWPT_INVALIDATE), world->args),
+		EOPNOTSUPP);
+	world_get(world, world->args, bytes, sizeof(bytes));
+	ck_assert_uint_eq(bytes[6], 0);
+}
+END_TEST
+
+START_TEST(entries_are_limited_before_the_object_is_looked_up)
+{
+	setup();
+	uint64_t data = world->data;
+	/* At the limits it is the object that is missing. */
+	ck_assert_partly(INVALIDATE(.entry_num = 1, .data_uptr = data, .entry_len = 4096), ENOENT,
+			 0);
+	ck_assert_partly(INVALIDATE(.entry_num = 1, .data_uptr = data, .entry_len = 4097), EINVAL,
+			 0);
+	ck_assert_partly(INVALIDATE(.entry_num = 1, .data_uptr = data, .entry_len = 0), EINVAL, 0);
+	ck_assert_partly(INVALIDATE(.entry_num = 1, .data_uptr = 0, .entry_len = 8), EINVAL, 0);
+	ck_assert_partly(INVALIDATE(.entry_num = 1 << 19, .data_uptr = data, .entry_len = 8),
+			 ENOENT, 0);
+	ck_assert_partly(INVALIDATE(.entry_num = (1 << 19) + 1, .data_uptr = data, .entry_len = 8),
+			 EINVAL, 0);
+	/* Nothing of that matters without entries. */
+	ck_assert_partly(INVALIDATE(.hwpt_id = 99, .entry_len = 5000), ENOENT, 0);
+}
+END_TEST
+
+START_TEST(a_fault_of_the_answer_replaces_success_too)
+{
+	setup();
+	uint64_t va = world_mmap(world, PAGE_SIZE, PROT_READ_BIT, SHARED);
+	struct iommu_hwpt_invalidate cmd = {
+		.size = sizeof(cmd), .hwpt_id = v.nested, .data_type = TYPE};
+	world_put(world, va, &cmd, sizeof(cmd));
+	ck_assert_refused(world_ioctl_raw(world, IOMMUFD_IO(IOMMUFD_NR_HWPT_INVALIDATE), va),
+			  EFAULT);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -223,6 +277,9 @@ int main(void)
 		viommu_entries_are_copied_first_then_done_one_by_one,
 		viommu_entries_may_be_shorter_or_longer,
 		a_viommu_checks_type_and_number,
+		the_bytes_of_invalidate_are_the_sheet_s,
+		entries_are_limited_before_the_object_is_looked_up,
+		a_fault_of_the_answer_replaces_success_too,
 	};
 	return RUN_TESTS("shim_invalidate", tests);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kernel_shim/uapi/vfio.h"
+#include "tests/kit/fake_iommu.h"
 #include "tests/kit/test.h"
 
 static uint32_t ioas;
@@ -394,6 +395,203 @@ START_TEST(only_get_of_the_compat_ioas_answers)
 }
 END_TEST
 
+/* --- single rules of appendix C --- */
+
+START_TEST(other_commands_are_enotty)
+{
+	setup(3);
+	ck_assert_refused(world_ioctl_raw(world, 0x3b75, world->data), ENOTTY);
+	ck_assert_refused(world_ioctl_raw(world, 0x3b67, world->data), ENOTTY);
+	ck_assert_refused(world_ioctl_raw(world, 0x3b7f, world->data), ENOTTY);
+}
+END_TEST
+
+START_TEST(dma_cc_is_what_every_hwpt_enforces)
+{
+	struct fake_iommu *fake = fake_iommu_new(world->machine);
+	int fd;
+	setup(0);
+	uint32_t dev = made(world_bind(world, &fake_device_new(fake)->device, &fd));
+	fake->enforces = true;
+	uint32_t first = made(world_hwpt(world, dev, ioas, 0));
+	ck_assert_int_eq(world_ioctl_raw(world, VFIO_CHECK_EXTENSION, 4), 1);
+	fake->enforces = false;
+	uint32_t second = made(world_hwpt(world, dev, ioas, 0));
+	ck_assert_int_eq(world_ioctl_raw(world, VFIO_CHECK_EXTENSION, 4), 0);
+	ck_assert_ok(world_destroy(world, first));
+	ck_assert_int_eq(world_ioctl_raw(world, VFIO_CHECK_EXTENSION, 4), 0);
+	ck_assert_ok(world_destroy(world, second));
+	ck_assert_int_eq(world_ioctl_raw(world, VFIO_CHECK_EXTENSION, 4), 1);
+}
+END_TEST
+
+START_TEST(type_3_leaves_huge_pages_alone)
+{
+	uint64_t value = 9;
+	setup(3);
+	ck_assert_ok(
+		world_option(world, IOMMU_OPTION_HUGE_PAGES, IOMMU_OPTION_OP_GET, ioas, &value));
+	ck_assert_uint_eq(value, 1);
+}
+END_TEST
+
+/* SIZE bytes at the start of a page that can be read only; the rest of it is 0. */
+static uint64_t read_only(const void *arg, uint32_t size)
+{
+	uint64_t va = world_mmap(world, PAGE_SIZE, PROT_READ_BIT, SHARED);
+	world_put(world, va, arg, size);
+	return va;
+}
+
+START_TEST(map_dma_has_the_sheet_s_bytes_and_writes_none)
+{
+	setup(3);
+	/* argsz, flags; vaddr; iova; size. WRITE alone. */
+	uint64_t bytes[4] = {32 | 2ULL << 32, buffer, 0x10000, PAGE_SIZE};
+	ck_assert_ok(world_ioctl_raw(world, VFIO_IOMMU_MAP_DMA, read_only(bytes, sizeof(bytes))));
+	ck_assert_int_eq(world_unmap(world, ioas, 0x10000, PAGE_SIZE), PAGE_SIZE);
+	/* All 32 bytes are read, even if argsz is wrong. */
+	uint64_t end = world_mmap(world, 2 * PAGE_SIZE, PROT_RW, SHARED) + PAGE_SIZE;
+	ck_assert_ok(world_sys(world, SYS_MUNMAP, end, PAGE_SIZE));
+	ck_assert_refused(world_ioctl_raw(world, VFIO_IOMMU_MAP_DMA, end - 31), EFAULT);
+	ck_assert_refused(world_ioctl_raw(world, VFIO_IOMMU_MAP_DMA, end - 32), EINVAL);
+	ck_assert_refused(world_ioctl_raw(world, VFIO_IOMMU_UNMAP_DMA, end - 23), EFAULT);
+	ck_assert_refused(world_ioctl_raw(world, VFIO_IOMMU_UNMAP_DMA, end - 24), EINVAL);
+	ck_assert_refused(world_ioctl_raw(world, VFIO_IOMMU_GET_INFO, end - 15), EFAULT);
+	ck_assert_refused(world_ioctl_raw(world, VFIO_IOMMU_GET_INFO, end - 16), EINVAL);
+}
+END_TEST
+
+START_TEST(unmap_dma_has_the_sheet_s_bytes)
+{
+	setup(3);
+	ck_assert_ok(map_dma(buffer, 0x10000, PAGE_SIZE, 3));
+	/* argsz, flags; iova; size. */
+	uint64_t bytes[3] = {24, 0x10000, 2 * PAGE_SIZE};
+	uint64_t va = world_data(world, bytes, sizeof(bytes));
+	ck_assert_ok(world_ioctl_raw(world, VFIO_IOMMU_UNMAP_DMA, va));
+	world_get(world, va, bytes, sizeof(bytes));
+	ck_assert_uint_eq(bytes[0], 24);
+	ck_assert_uint_eq(bytes[1], 0x10000);
+	ck_assert_uint_eq(bytes[2], PAGE_SIZE);
+	/* An answer that can't be written is EFAULT, whatever came before; the area is gone. */
+	ck_assert_ok(map_dma(buffer, 0x10000, PAGE_SIZE, 3));
+	bytes[2] = PAGE_SIZE;
+	ck_assert_refused(
+		world_ioctl_raw(world, VFIO_IOMMU_UNMAP_DMA, read_only(bytes, sizeof(bytes))),
+		EFAULT);
+	ck_assert_refused(world_unmap(world, ioas, 0x10000, PAGE_SIZE), ENOENT);
+	bytes[2] = 0;
+	ck_assert_refused(
+		world_ioctl_raw(world, VFIO_IOMMU_UNMAP_DMA, read_only(bytes, sizeof(bytes))),
+		EFAULT);
+	/* Nothing is written back when ALL is used wrongly: no EFAULT. */
+	bytes[0] = 24 | 2ULL << 32;
+	ck_assert_refused(
+		world_ioctl_raw(world, VFIO_IOMMU_UNMAP_DMA, read_only(bytes, sizeof(bytes))),
+		EINVAL);
+}
+END_TEST
+
+START_TEST(cuts_at_borders_and_outside_are_none)
+{
+	setup(1);
+	ck_assert_ok(map_dma(buffer, 0x10000, 4 * PAGE_SIZE, 3));
+	ck_assert_ok(map_dma(buffer, 0x20000, 4 * PAGE_SIZE, 3));
+	/* Unaligned, but in no area. */
+	ck_assert_ok(unmap_dma(0x14008, 0x100, 0));
+	ck_assert_uint_eq(unmapped, 0);
+	ck_assert_ok(unmap_dma(0x10000, 4 * PAGE_SIZE, 0));
+	ck_assert_uint_eq(unmapped, 4 * PAGE_SIZE);
+	/* From 0 on there is nothing to cut in front. */
+	ck_assert_ok(map_dma(buffer, 0, 2 * PAGE_SIZE, 3));
+	ck_assert_ok(unmap_dma(0, PAGE_SIZE, 0));
+	ck_assert_uint_eq(unmapped, PAGE_SIZE);
+	ck_assert_int_eq(world_unmap(world, ioas, PAGE_SIZE, PAGE_SIZE), PAGE_SIZE);
+}
+END_TEST
+
+START_TEST(a_cut_needs_memory_and_an_area_at_rest)
+{
+	setup(1);
+	ck_assert_ok(map_dma(buffer, 0x10000, 4 * PAGE_SIZE, 3));
+	/* Points: the copy in, then the lookup of the IOAS, then the new area. */
+	struct failure_injector *failures = &world->machine->failures;
+	int64_t result = -1;
+	uint32_t no_memory = 0;
+	for (uint64_t nth = 1; result < 0; nth++) {
+		ck_assert_uint_lt(nth, 20);
+		struct vfio_iommu_type1_dma_unmap unmap = {24, 0, 0x11000, PAGE_SIZE};
+		uint64_t va = world_data(world, &unmap, sizeof(unmap));
+		failures->countdown = nth;
+		result = world_ioctl_raw(world, VFIO_IOMMU_UNMAP_DMA, va);
+		failures->countdown = 0;
+		no_memory += result == -ENOMEM;
+		if (result == -EFAULT && nth > 1)
+			break; /* the write back: the area is gone */
+	}
+	ck_assert_uint_eq(no_memory, 2);
+	/* An unmap that an access holds up leaves the area closed. */
+	int access = (int)made(world_access(world, ioas, 0));
+	ck_assert_int_ge(access, 0);
+	struct iommufd_ioas *object = (struct iommufd_ioas *)world_object(world, ioas);
+	struct iopt_area *area = iopt_find_area(&object->iopt, 0x12000);
+	ck_assert_ptr_nonnull(area);
+	area->prevent_access = true;
+	ck_assert_refused(unmap_dma(0x12000, PAGE_SIZE, 0), EBUSY);
+	ck_assert_uint_eq(unmapped, PAGE_SIZE);
+}
+END_TEST
+
+START_TEST(unmap_dma_of_whole_pinned_areas_needs_no_cut)
+{
+	setup(1);
+	int access = (int)made(world_access(world, ioas, 1));
+	ck_assert_ok(map_dma(buffer, 0x10000, PAGE_SIZE, 3));
+	ck_assert_ok(map_dma(buffer, 0x11000, PAGE_SIZE, 3));
+	made(world_pin(world, access, 0x10000, PAGE_SIZE, 0, 0));
+	/* 0x11000 is behind the last byte of the pinned area. */
+	ck_assert_ok(unmap_dma(0x11000, PAGE_SIZE, 0));
+	ck_assert_ok(unmap_dma(0x10000, PAGE_SIZE, 0));
+}
+END_TEST
+
+START_TEST(a_dma_buf_is_not_cut)
+{
+	uint64_t iova = 0x10000;
+	setup(1);
+	int fd = (int)made(world_open(world, "/dev/null"));
+	ck_assert_ok(world_close(world, fd));
+	struct iommu_test_cmd cmd = {.dmabuf_get = {.length = 2 * PAGE_SIZE}};
+	ck_assert_ok(world_test(world, IOMMU_TEST_OP_DMABUF_GET, &cmd));
+	ck_assert_ok(world_map_file(world, ioas, fd, 0, 2 * PAGE_SIZE, MAP_RW | MAP_FIXED_, &iova));
+	ck_assert_refused(unmap_dma(iova, PAGE_SIZE, 0), EOPNOTSUPP);
+	ck_assert_uint_eq(unmapped, PAGE_SIZE);
+	ck_assert_ok(unmap_dma(iova, 2 * PAGE_SIZE, 0));
+}
+END_TEST
+
+START_TEST(page_sizes_are_what_all_domains_have)
+{
+	struct fake_iommu *fake = fake_iommu_new(world->machine);
+	uint8_t bytes[128];
+	int fd;
+	setup(3);
+	uint32_t dev = made(world_bind(world, &fake_device_new(fake)->device, &fd));
+	fake->pgsizes = 1ULL << 30 | 1ULL << 21 | 4096;
+	made(world_hwpt(world, dev, ioas, 0));
+	fake->pgsizes = 1ULL << 30 | 4096 | 512;
+	made(world_hwpt(world, dev, ioas, 0));
+	info_bytes(128, bytes);
+	ck_assert_uint_eq(u64(bytes, 8), 1ULL << 30 | 4096);
+	/* No size in common: that of the alignment. */
+	fake->pgsizes = 2048;
+	made(world_hwpt(world, dev, ioas, 0));
+	info_bytes(128, bytes);
+	ck_assert_uint_eq(u64(bytes, 8), 4096);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -414,6 +612,16 @@ int main(void)
 		a_compat_ioas_under_destruction_is_enodev,
 		vfio_ioas_reads_and_writes_its_four_fields,
 		only_get_of_the_compat_ioas_answers,
+		other_commands_are_enotty,
+		dma_cc_is_what_every_hwpt_enforces,
+		type_3_leaves_huge_pages_alone,
+		map_dma_has_the_sheet_s_bytes_and_writes_none,
+		unmap_dma_has_the_sheet_s_bytes,
+		cuts_at_borders_and_outside_are_none,
+		a_cut_needs_memory_and_an_area_at_rest,
+		unmap_dma_of_whole_pinned_areas_needs_no_cut,
+		a_dma_buf_is_not_cut,
+		page_sizes_are_what_all_domains_have,
 	};
 	return RUN_TESTS("shim_vfio", tests);
 }

@@ -61,6 +61,7 @@ static bool mock_capable(struct device *device, enum iommu_cap cap)
 	case IOMMU_CAP_DIRTY_TRACKING:
 		return !(mock_device(device)->flags & MOCK_FLAGS_DEVICE_NO_DIRTY);
 	case IOMMU_CAP_ATS:
+	case IOMMU_CAP_ENFORCE_CACHE_COHERENCY:
 		return false;
 	}
 	return false;
