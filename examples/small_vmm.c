@@ -20,7 +20,7 @@
 /* Registers of a VCMDQ in a VINTF's page 0, bytes. */
 #define CONS_INDX 0x0
 #define PROD_INDX 0x4
-#define CONFIG	  0x8
+#define CONFIG    0x8
 
 struct vfio_bind {
 	uint32_t argsz, flags;
@@ -80,14 +80,17 @@ static void guest_runs(uint64_t *queue, volatile uint8_t *page0, uint32_t index,
 {
 	volatile uint32_t *prod = (volatile uint32_t *)(page0 + PROD_INDX);
 	volatile uint32_t *cons = (volatile uint32_t *)(page0 + CONS_INDX);
-	const struct timespec a_while = {0, 20000000};
+	const struct timespec a_while = {0, 1000000};
+	uint32_t before = *cons;
 	if (queue != NULL) {
 		queue[2 * index] = command;
 		queue[2 * index + 1] = 0;
 	}
 	*prod = index + 1;
-	nanosleep(&a_while, NULL);
-	printf("guest: PROD %u, CONS %u\n", *prod, *cons);
+	for (int i = 0; i < 5000 && *cons == before; i++)
+		nanosleep(&a_while, NULL);
+	printf("guest: PROD 0x%x, CONS 0x%x\n", *prod, *cons);
+	fflush(stdout);
 }
 
 int main(void)
@@ -101,8 +104,10 @@ int main(void)
 	must(ioctl(iommufd, 0x3b81, &ioas) == 0, "IOAS_ALLOC");
 	struct vfio_bind bind = {.argsz = sizeof(bind), .iommufd = iommufd};
 	must(ioctl(device, 0x3b76, &bind) == 0, "BIND_IOMMUFD");
-	struct hwpt_alloc parent = {
-		.size = sizeof(parent), .flags = 1, .dev_id = bind.out_devid, .pt_id = ioas.out_ioas_id};
+	struct hwpt_alloc parent = {.size = sizeof(parent),
+				    .flags = 1,
+				    .dev_id = bind.out_devid,
+				    .pt_id = ioas.out_ioas_id};
 	must(ioctl(iommufd, 0x3b89, &parent) == 0, "HWPT_ALLOC");
 	struct vfio_attach attach = {.argsz = sizeof(attach), .pt_id = parent.out_hwpt_id};
 	must(ioctl(device, 0x3b77, &attach) == 0, "ATTACH_IOMMUFD_PT");
@@ -141,7 +146,7 @@ int main(void)
 
 	struct ioas_unmap unmap = {sizeof(unmap), ioas.out_ioas_id, QUEUE_IOVA, 4096};
 	int result = ioctl(iommufd, 0x3b86, &unmap);
-	printf("vmm: IOAS_UNMAP of the queue's page: %s\n", result == 0 ? "done" : "refused");
+	printf("vmm:   IOAS_UNMAP of the queue's page: %s\n", result == 0 ? "done" : "refused");
 	if (result == 0) {
 		munmap(queue, 4096);
 		close(ram);

@@ -177,7 +177,7 @@ usage() # MESSAGE ARG...: exit code 2, nothing on stdout
 	grep -qF -- "$message" err || fail "$*: expected '$message'"
 }
 usage 'usage: hwq COMMAND'
-usage "unknown command 'repaly', expected one of: run replay bench" repaly
+usage "unknown command 'repaly', expected one of: run replay exec bench" repaly
 usage 'Unknown option --bad-option' replay --bad-option both/a.trace
 usage 'no PATH is given' replay
 usage "unknown target 'kernel', expected 'shim'" replay --target kernel both/a.trace
