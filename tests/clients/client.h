@@ -199,6 +199,18 @@ static inline int map_file(int fd, uint32_t ioas, int file, uint64_t start, uint
 	return result;
 }
 
+static inline int map_file_fixed(int fd, uint32_t ioas, int file, uint64_t length, uint64_t iova)
+{
+	struct iommu_ioas_map_file cmd = {.size = sizeof(cmd),
+					  .flags = MAP_FIXRW,
+					  .ioas_id = ioas,
+					  .fd = file,
+					  .length = length,
+					  .iova = iova};
+
+	return call(fd, IOMMUFD_NR_IOAS_MAP_FILE, &cmd);
+}
+
 static inline int unmap(int fd, uint32_t ioas, uint64_t iova, uint64_t length)
 {
 	struct iommu_ioas_unmap cmd = {
@@ -555,6 +567,50 @@ static inline void drop_capability(unsigned int which)
 	capabilities(&effective, false);
 	effective &= ~(1U << which);
 	capabilities(&effective, true);
+}
+
+static inline void send_fds(int socket, const int *fds, size_t count)
+{
+	union {
+		char bytes[CMSG_SPACE(4 * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec vector = {(void *)(uintptr_t) "x", 1};
+	struct msghdr message = {.msg_iov = &vector,
+				 .msg_iovlen = 1,
+				 .msg_control = control.bytes,
+				 .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+	struct cmsghdr *header;
+
+	memset(&control, 0, sizeof(control));
+	header = CMSG_FIRSTHDR(&message);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(count * sizeof(int));
+	memcpy(CMSG_DATA(header), fds, count * sizeof(int));
+	EQUAL(sendmsg(socket, &message, 0), 1);
+}
+
+static inline void receive_fds(int socket, int *fds, size_t count)
+{
+	union {
+		char bytes[CMSG_SPACE(4 * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	char byte;
+	struct iovec vector = {&byte, 1};
+	struct msghdr message = {.msg_iov = &vector,
+				 .msg_iovlen = 1,
+				 .msg_control = control.bytes,
+				 .msg_controllen = sizeof(control.bytes)};
+	struct cmsghdr *header;
+
+	EQUAL(recvmsg(socket, &message, MSG_CMSG_CLOEXEC), 1);
+	header = CMSG_FIRSTHDR(&message);
+	CHECK(header);
+	EQUAL(header->cmsg_type, SCM_RIGHTS);
+	EQUAL(header->cmsg_len, CMSG_LEN(count * sizeof(int)));
+	memcpy(fds, CMSG_DATA(header), count * sizeof(int));
 }
 
 static inline void nap(long milliseconds)

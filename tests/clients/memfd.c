@@ -86,10 +86,10 @@ static void nothing_past_the_end_is_pinned(void)
 	OK(map_file(fd, ioas, file, 3 * PAGE, PAGE, &iova));
 	OK(unmap(fd, ioas, iova, PAGE));
 	/* Without a domain nobody looks; a domain that comes later does. */
-	OK(map_file(fd, bare, file, 0, 5 * PAGE, &iova));
+	OK(map_file_fixed(fd, bare, file, 5 * PAGE, APERTURE));
 	REFUSED(EINVAL, mock_device(fd, bare, &late));
 	OK(ftruncate(file, 8 * PAGE));
-	OK(unmap(fd, bare, iova, 5 * PAGE));
+	OK(unmap(fd, bare, APERTURE, 5 * PAGE));
 	OK(map_file(fd, ioas, file, 0, 5 * PAGE, &iova));
 	OK(unmap(fd, ioas, iova, 5 * PAGE));
 	OK(ftruncate(file, 0));

@@ -28,9 +28,9 @@ static void run_timer(bool on)
 }
 
 /* Nothing here sleeps for a signal to interrupt: each call is done once, and gives its result. */
-static void calls_are_whole_under_signals(int flags)
+static void calls_are_whole_under_signals(void)
 {
-	struct sigaction action = {.sa_handler = on_alarm, .sa_flags = flags};
+	struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
 	uint8_t *memory = shared_memory(8 * PAGE);
 	struct device device;
 	int fd = iommu_open(), access;
@@ -152,8 +152,7 @@ static void a_shared_context_survives_its_killed_user(void)
 
 int main(void)
 {
-	calls_are_whole_under_signals(0);
-	calls_are_whole_under_signals(SA_RESTART);
+	calls_are_whole_under_signals();
 	poll_is_interrupted();
 	for (unsigned int round = 0; round < 10; round++)
 		nothing_is_left_of_the_killed(round);
