@@ -577,6 +577,17 @@ static struct answer mmap_fd(struct exec *exec, struct client *client, const uin
 	return (struct answer){.kind = ANSWER_SENT};
 }
 
+/* --- ends --- */
+
+/* Somebody may still look at what CLIENT has pinned; copies are not made for nobody. */
+static void keep_memory(struct exec *exec, struct client *client, bool exits)
+{
+	pid_t tid = (pid_t)exec->notif->pid;
+	bool borrowed = syscall(SYS_tgkill, client->pid, tid, 0) != 0; /* by a vfork() child */
+	if (!borrowed && !(exits && g_hash_table_size(exec->clients) == 1))
+		mirror_keep(client);
+}
+
 /* --- all --- */
 
 struct answer exec_call(struct exec *exec, struct client *client)
@@ -649,7 +660,7 @@ struct answer exec_call(struct exec *exec, struct client *client)
 	case SYS_execve:
 	case SYS_execveat:
 	case SYS_exit_group:
-		mirror_keep(client);
+		keep_memory(exec, client, data->nr == SYS_exit_group);
 		return carry_on;
 	default:
 		return carry_on;

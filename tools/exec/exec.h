@@ -85,6 +85,7 @@ struct standin {
 	int ours;
 	bool has_readiness; /* poll() means something: a queue */
 	bool readable;      /* as clients see it */
+	uint64_t events;    /* machine->poll_events when they were last told */
 	pid_t fail_nth;     /* the task whose fail-nth file it is; 0: none */
 };
 
