@@ -21,7 +21,7 @@ static void pins_move(bool by_mm)
 
 	OK(file);
 	OK(ftruncate(file, 4 * PAGE));
-	if (has_capability(CAP_SYS_RESOURCE))
+	if (may_set_mode())
 		OK(option(fd, IOMMU_OPTION_RLIMIT_MODE, IOMMU_OPTION_OP_SET, 0, &mode));
 	ioas = ioas_alloc(fd);
 	OK(mock_device(fd, ioas, &device));
@@ -67,7 +67,7 @@ int main(void)
 	if (has_capability(CAP_IPC_LOCK))
 		drop_capability(CAP_IPC_LOCK);
 	pins_move(false);
-	if (has_capability(CAP_SYS_RESOURCE))
+	if (may_set_mode())
 		pins_move(true);
 	return 0;
 }

@@ -569,6 +569,27 @@ static inline void drop_capability(unsigned int which)
 	capabilities(&effective, true);
 }
 
+/*
+ * Whether this process may choose the mode of accounting (2.10). One that has CAP_SYS_RESOURCE may,
+ * an ordinary user may not; for root in a container which holds the capability back, what stands
+ * behind /dev/iommu decides.
+ */
+static inline bool may_set_mode(void)
+{
+	uint64_t value = 0;
+	int fd = iommu_open();
+	int result = option(fd, IOMMU_OPTION_RLIMIT_MODE, IOMMU_OPTION_OP_SET, 0, &value);
+
+	if (result)
+		EQUAL(errno, EPERM);
+	if (has_capability(CAP_SYS_RESOURCE))
+		EQUAL(result, 0);
+	else if (geteuid() != 0)
+		EQUAL(result, -1);
+	close(fd);
+	return !result;
+}
+
 static inline void send_fds(int socket, const int *fds, size_t count)
 {
 	union {

@@ -9,12 +9,13 @@ set -euo pipefail
 
 scratch=$(mktemp -d)
 pool=/proc/sys/vm/nr_hugepages
-had=$(cat "$pool" 2>/dev/null || echo 0)
+added=0
 trap 'give_back; rm -rf "$scratch"' EXIT
 
+# By difference: others may have changed the pool meanwhile.
 give_back()
 {
-	[ "$(cat "$pool" 2>/dev/null || echo 0)" = "$had" ] || echo "$had" >"$pool" || true
+	[ "$added" -eq 0 ] || echo $(($(cat "$pool") - added)) >"$pool"
 }
 
 # Where everybody may go, unlike the build folder.
@@ -25,8 +26,10 @@ cp "$HWQ_BUILD_DIR"/clients/* "$scratch/clients/"
 chmod -R a+rX "$scratch"
 cd "$scratch"
 
-if { echo $((had + 4)) >"$pool"; } 2>/dev/null && [ "$(cat "$pool")" -ge $((had + 2)) ]; then
-	echo "huge pages: $(cat "$pool"), of which $had were there before"
+had=$(cat "$pool" 2>/dev/null || echo 0)
+if { echo $((had + 4)) >"$pool"; } 2>/dev/null; then
+	added=$(($(cat "$pool") - had))
+	echo "huge pages: $added reserved, $had were there before"
 else
 	echo "huge pages: none can be reserved here; what needs them is skipped unless there are some"
 fi
