@@ -91,6 +91,7 @@ struct machine {
 	uint64_t huge_free;
 	struct swapped_pages swap;
 	struct wait_queue poll_waiters; /* anyone in poll(): woken when a queue changes */
+	uint64_t poll_events; /* what queues got so far; edge-triggered waiters count it */
 	struct path_device *devices;
 	uint32_t device_count;
 	uint32_t device_capacity;

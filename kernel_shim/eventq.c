@@ -10,6 +10,7 @@
 
 static void wake_pollers(struct machine *machine)
 {
+	machine->poll_events++;
 	wait_queue_wake_all(sched_of(machine), &machine->poll_waiters);
 }
 

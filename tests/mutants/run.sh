@@ -52,6 +52,7 @@ target_of() # TEST
 	case $1 in
 	unit.*) echo "test_${1#unit.}" ;;
 	corpus.*) echo "fuzz_${1#corpus.}" ;;
+	script.exec | script.exec_kill) echo clients ;; # and hwq
 	script.*) echo hwq ;;
 	*) return 1 ;;
 	esac

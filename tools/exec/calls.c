@@ -135,14 +135,74 @@ static bool is_device(const struct exec *exec, const char *path)
 	return false;
 }
 
+/* Takes "//", "/./" and "/../" out of an absolute path. */
+static void tidy(char path[PATH_MAX])
+{
+	size_t to = 0;
+	if (path[0] != '/' || (strstr(path, "/.") == NULL && strstr(path, "//") == NULL))
+		return;
+	for (size_t at = 0; path[at] != 0;) {
+		size_t length = strcspn(path + at + 1, "/") + 1;
+		if (length == 3 && memcmp(path + at, "/..", 3) == 0) {
+			while (to > 0 && path[--to] != '/')
+				;
+		} else if (length > 1 && !(length == 2 && path[at + 1] == '.')) {
+			memmove(path + to, path + at, length);
+			to += length;
+		}
+		at += length;
+	}
+	path[to] = 0;
+}
+
+/* The path that a call means. A link to a device is followed: the kernel would find nothing there. */
+static bool take_path(struct exec *exec, struct client *client, int dirfd, uint64_t va, bool follow,
+		      char path[PATH_MAX])
+{
+	char link[PATH_MAX + 64], target[PATH_MAX];
+	if (!read_path(client, va, path))
+		return false;
+	resolve(client, dirfd, path);
+	tidy(path);
+	if (!follow || path[0] == 0 || is_device(exec, path))
+		return true;
+	if (path[0] == '/')
+		snprintf(link, sizeof(link), "/proc/%d/root%s", client->pid, path);
+	else if (dirfd == AT_FDCWD)
+		snprintf(link, sizeof(link), "/proc/%d/cwd/%s", client->pid, path);
+	else
+		snprintf(link, sizeof(link), "/proc/%d/fd/%d/%s", client->pid, dirfd, path);
+	ssize_t length = readlink(link, target, sizeof(target) - 1);
+	if (length <= 0)
+		return true;
+	target[length] = 0;
+	tidy(target);
+	if (is_device(exec, target))
+		g_strlcpy(path, target, PATH_MAX);
+	return true;
+}
+
+/* As if the device were a folder. */
+static bool is_below_device(const struct exec *exec, const char *path)
+{
+	for (uint32_t i = 0; i < exec->machine->device_count; i++) {
+		size_t length = strlen(exec->machine->devices[i].path);
+		if (strncmp(exec->machine->devices[i].path, path, length) == 0 &&
+		    path[length] == '/')
+			return true;
+	}
+	return false;
+}
+
 static struct answer open_path(struct exec *exec, struct client *client, int dirfd, uint64_t va,
 			       uint32_t flags)
 {
 	char path[PATH_MAX];
 	bool ours;
-	if (!read_path(client, va, path))
+	if (!take_path(exec, client, dirfd, va, !(flags & O_NOFOLLOW), path))
 		return carry_on;
-	resolve(client, dirfd, path);
+	if (is_below_device(exec, path))
+		return value(-ENOTDIR);
 	if (is_device(exec, path)) {
 		if (flags & O_DIRECTORY)
 			return value(-ENOTDIR);
@@ -204,14 +264,13 @@ static bool is_device_fd(struct client *client, int fd)
 }
 
 static struct answer stat_path(struct exec *exec, struct client *client, int dirfd, uint64_t va,
-			       uint64_t buffer, bool extended)
+			       uint64_t buffer, bool extended, bool follow)
 {
 	char path[PATH_MAX];
-	if (!read_path(client, va, path))
+	if (!take_path(exec, client, dirfd, va, follow, path))
 		return carry_on;
 	if (path[0] == 0)
 		return is_device_fd(client, dirfd) ? put_stat(client, buffer, extended) : carry_on;
-	resolve(client, dirfd, path);
 	return is_device(exec, path) ? put_stat(client, buffer, extended) : carry_on;
 }
 
@@ -219,9 +278,8 @@ static struct answer access_path(struct exec *exec, struct client *client, int d
 				 uint32_t mode)
 {
 	char path[PATH_MAX];
-	if (!read_path(client, va, path))
+	if (!take_path(exec, client, dirfd, va, true, path))
 		return carry_on;
-	resolve(client, dirfd, path);
 	if (is_device(exec, path))
 		return value(mode & X_OK ? -EACCES : 0);
 	return procfs_exists(path) ? value(0) : carry_on;
@@ -339,6 +397,19 @@ static struct answer dup_fd(struct exec *exec, struct client *client, int fd, in
 	int given = exec_give_fd(exec, copy, number, cloexec);
 	close(copy);
 	return value(given);
+}
+
+/* A stand-in is a socket, open for both ways however the file was opened. */
+static struct answer flags_of_fd(struct client *client, int fd)
+{
+	struct standin *standin = standin_find(client, fd);
+	int copy =
+		standin != NULL && standin->file != NULL ? pidfd_getfd(client->pidfd, fd, 0) : -1;
+	int flags = copy >= 0 ? fcntl(copy, F_GETFL) : -1;
+	close(copy);
+	if (flags < 0)
+		return carry_on;
+	return value((flags & ~O_ACCMODE) | (int)(standin->file->flags & O_ACCMODE_BITS));
 }
 
 /* --- mmap --- */
@@ -506,6 +577,17 @@ static struct answer mmap_fd(struct exec *exec, struct client *client, const uin
 	return (struct answer){.kind = ANSWER_SENT};
 }
 
+/* --- ends --- */
+
+/* Somebody may still look at what CLIENT has pinned; copies are not made for nobody. */
+static void keep_memory(struct exec *exec, struct client *client, bool exits)
+{
+	pid_t tid = (pid_t)exec->notif->pid;
+	bool borrowed = syscall(SYS_tgkill, client->pid, tid, 0) != 0; /* by a vfork() child */
+	if (!borrowed && !(exits && g_hash_table_size(exec->clients) == 1))
+		mirror_keep(client);
+}
+
 /* --- all --- */
 
 struct answer exec_call(struct exec *exec, struct client *client)
@@ -530,14 +612,17 @@ struct answer exec_call(struct exec *exec, struct client *client)
 	}
 	case SYS_stat:
 	case SYS_lstat:
-		return stat_path(exec, client, AT_FDCWD, args[0], args[1], false);
+		return stat_path(exec, client, AT_FDCWD, args[0], args[1], false,
+				 data->nr == SYS_stat);
 	case SYS_fstat:
 		return is_device_fd(client, (int)args[0]) ? put_stat(client, args[1], false)
 							  : carry_on;
 	case SYS_newfstatat:
-		return stat_path(exec, client, (int)args[0], args[1], args[2], false);
+		return stat_path(exec, client, (int)args[0], args[1], args[2], false,
+				 !(args[3] & AT_SYMLINK_NOFOLLOW));
 	case SYS_statx:
-		return stat_path(exec, client, (int)args[0], args[1], args[4], true);
+		return stat_path(exec, client, (int)args[0], args[1], args[4], true,
+				 !(args[2] & AT_SYMLINK_NOFOLLOW));
 	case SYS_access:
 		return access_path(exec, client, AT_FDCWD, args[0], (uint32_t)args[1]);
 	case SYS_faccessat:
@@ -561,9 +646,22 @@ struct answer exec_call(struct exec *exec, struct client *client)
 	case SYS_dup3:
 		return dup_fd(exec, client, (int)args[0], (int)args[1], false);
 	case SYS_fcntl:
+		if (args[1] == F_GETFL)
+			return flags_of_fd(client, (int)args[0]);
 		return dup_fd(exec, client, (int)args[0], -1, args[1] != F_DUPFD);
 	case SYS_mmap:
 		return mmap_fd(exec, client, args);
+	case SYS_mremap:
+		/* A driver's page never grows (iommufd 5.9). */
+		return args[2] > args[1] && exec->regions->len > 0 &&
+				       mirror_is_region(client, args[0])
+			       ? value(-EFAULT)
+			       : carry_on;
+	case SYS_execve:
+	case SYS_execveat:
+	case SYS_exit_group:
+		keep_memory(exec, client, data->nr == SYS_exit_group);
+		return carry_on;
 	default:
 		return carry_on;
 	}

@@ -2,6 +2,7 @@
 /* Clients: who they are, what they may, their memory as bytes, their descriptors. */
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/kcmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,17 @@ static long status_field(pid_t pid, const char *field)
 	return value;
 }
 
+static struct client *parent_of(struct exec *exec, pid_t pid)
+{
+	pid_t parent = (pid_t)status_field(pid, "PPid:");
+	return g_hash_table_lookup(exec->clients, GINT_TO_POINTER(parent));
+}
+
+static bool share_memory(pid_t one, pid_t other)
+{
+	return syscall(SYS_kcmp, one, other, KCMP_VM, 0, 0) == 0;
+}
+
 static struct client *client_new(struct exec *exec, pid_t pid)
 {
 	struct client *client = g_new0(struct client, 1);
@@ -44,8 +56,7 @@ static struct client *client_new(struct exec *exec, pid_t pid)
 	client->fail_nth = g_hash_table_new(NULL, NULL);
 	client->numbers = g_ptr_array_new();
 	g_ptr_array_set_size(client->numbers, 3);
-	pid_t parent_pid = (pid_t)status_field(pid, "PPid:");
-	struct client *parent = g_hash_table_lookup(exec->clients, GINT_TO_POINTER(parent_pid));
+	struct client *parent = parent_of(exec, pid);
 	if (parent != NULL) {
 		/* It had what its parent has: the fork was not asked about, and is made up for. */
 		parent->refreshed = 0;
@@ -82,8 +93,13 @@ struct client *client_of(struct exec *exec, pid_t tid)
 	if (pid <= 0)
 		return NULL; /* killed meanwhile */
 	client = g_hash_table_lookup(exec->clients, GINT_TO_POINTER(pid));
-	if (client == NULL)
+	if (client == NULL) {
+		struct client *parent = parent_of(exec, pid);
+		/* Between vfork() and exec its calls are about its parent's memory. */
+		if (parent != NULL && share_memory(pid, parent->pid))
+			return parent;
 		client = client_new(exec, pid);
+	}
 	g_hash_table_insert(exec->threads, GINT_TO_POINTER(tid), client);
 	return client;
 }

@@ -85,6 +85,7 @@ struct standin {
 	int ours;
 	bool has_readiness; /* poll() means something: a queue */
 	bool readable;      /* as clients see it */
+	uint64_t events;    /* machine->poll_events when they were last told */
 	pid_t fail_nth;     /* the task whose fail-nth file it is; 0: none */
 };
 
@@ -126,6 +127,7 @@ struct exec {
 	GPtrArray *objects;   /* struct outside_object */
 	GPtrArray *regions;   /* struct shared_region */
 	struct spans places;  /* pfn -> page of a client's address space; tag: its pid */
+	GHashTable *kept;     /* pfn -> bytes that a client's pinned page had at its end */
 	struct memory_outside memory_outside;
 	struct seccomp_notif *notif; /* the one at hand */
 	GQueue *deferred;            /* struct seccomp_notif */
@@ -223,6 +225,10 @@ void mirror_refresh(struct client *client);
 void mirror_forget(struct client *client);
 /* The object as a file of the shim. */
 void mirror_make_file(struct exec *exec, struct outside_object *outside);
+/* Its memory is about to go: what is pinned of it is copied while it can be read. */
+void mirror_keep(struct client *client);
+/* Whether a mapping of a driver's page is at VA. */
+bool mirror_is_region(struct client *client, uint64_t va);
 /* The emulated file behind another descriptor of the client: a memfd, a regular file; or NULL. */
 struct file *mirror_file(struct client *client, int fd);
 

@@ -19,13 +19,27 @@
 
 #define MAP_DENYWRITE_BIT 0x0800U
 #define F_DUPFD_CMD       0U
+#define F_GETFL_CMD       3U
 #define F_DUPFD_CLOEXEC   1030U
 
 /* By path, or by a descriptor that may be ours. */
 static const int asked_always[] = {
-	SCMP_SYS(open),   SCMP_SYS(openat),    SCMP_SYS(openat2),    SCMP_SYS(stat),
-	SCMP_SYS(lstat),  SCMP_SYS(fstat),     SCMP_SYS(newfstatat), SCMP_SYS(statx),
-	SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
+	SCMP_SYS(open),
+	SCMP_SYS(openat),
+	SCMP_SYS(openat2),
+	SCMP_SYS(stat),
+	SCMP_SYS(lstat),
+	SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(statx),
+	SCMP_SYS(access),
+	SCMP_SYS(faccessat),
+	SCMP_SYS(faccessat2),
+	/* The last look at memory that goes, and a region that must not grow. */
+	SCMP_SYS(execve),
+	SCMP_SYS(execveat),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(mremap),
 };
 
 static const int asked_if_reserved[] = {
@@ -47,6 +61,8 @@ static int add_rules(scmp_filter_ctx filter, uint64_t fd_base)
 	error |= seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(fcntl), 2,
 				  SCMP_A0(SCMP_CMP_GE, fd_base),
 				  SCMP_A1(SCMP_CMP_EQ, F_DUPFD_CLOEXEC));
+	error |= seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(fcntl), 1,
+				  SCMP_A1(SCMP_CMP_EQ, F_GETFL_CMD));
 	/* Type ';': iommufd's and VFIO's (iommufd 1.2, app. C). */
 	error |= seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(ioctl), 1,
 				  SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffff00U, 0x3b00U));

@@ -242,6 +242,33 @@ void mirror_forget(struct client *client)
 	forget_private(client, 0, TASK_SIZE - 1);
 }
 
+static gboolean is_unpinned(gpointer pfn, gpointer bytes, gpointer exec)
+{
+	(void)bytes;
+	struct memory *memory = &((struct exec *)exec)->machine->memory;
+	return memory_frame(memory, GPOINTER_TO_SIZE(pfn), NULL).pins == 0;
+}
+
+void mirror_keep(struct client *client)
+{
+	struct exec *exec = client->exec;
+	struct span *span;
+	g_hash_table_foreach_remove(exec->kept, is_unpinned, exec);
+	SPANS_FOREACH (span, &exec->places) {
+		if ((pid_t)span->tag != client->pid)
+			continue;
+		for (uint64_t pfn = span->first; pfn <= span->last; pfn++) {
+			uint8_t bytes[PAGE_SIZE];
+			if (is_unpinned(GSIZE_TO_POINTER(pfn), NULL, exec) ||
+			    client_read(client, span_at(span, pfn) * PAGE_SIZE, bytes, PAGE_SIZE) !=
+				    PAGE_SIZE)
+				continue;
+			g_hash_table_insert(exec->kept, GSIZE_TO_POINTER(pfn),
+					    g_memdup2(bytes, PAGE_SIZE));
+		}
+	}
+}
+
 static void unmap(struct client *client, uint64_t first, uint64_t last)
 {
 	forget_private(client, first, last);
@@ -342,6 +369,20 @@ static GString *read_maps(const struct client *client)
 	return text;
 }
 
+bool mirror_is_region(struct client *client, uint64_t va)
+{
+	GString *text = read_maps(client);
+	char *rest = text->str, *line;
+	bool is = false;
+	while (!is && (line = strsep(&rest, "\n")) != NULL) {
+		struct live_mapping mapping;
+		is = parse_mapping(line, &mapping) && mapping.first <= va && va <= mapping.last &&
+		     is_region(client->exec, mapping.inode);
+	}
+	g_string_free(text, TRUE);
+	return is;
+}
+
 void mirror_refresh(struct client *client)
 {
 	if (client->refreshed == client->exec->calls + 1)
@@ -378,6 +419,9 @@ static void refresh(struct mm *mm)
 static void found(struct mm *mm, struct va va, uint64_t pfn, uint64_t count)
 {
 	struct client *client = mm->outside_context;
+	/* A frame that was handed out again. */
+	for (uint64_t i = 0; i < count && g_hash_table_size(client->exec->kept) > 0; i++)
+		g_hash_table_remove(client->exec->kept, GSIZE_TO_POINTER(pfn + i));
 	spans_set(&client->exec->places, pfn, pfn + count - 1, va.value / PAGE_SIZE,
 		  (uint64_t)client->pid);
 }
@@ -504,6 +548,12 @@ static bool copy(struct exec *exec, struct pa pa, void *to, const void *from, ui
 		return true;
 	if (is_objects && through_any_client(exec, pa, to, from, size))
 		return true;
+	uint8_t *kept = g_hash_table_lookup(exec->kept, GSIZE_TO_POINTER(pa_pfn(pa)));
+	if (kept != NULL) {
+		memcpy(to != NULL ? to : kept + page_offset(pa.value),
+		       to != NULL ? kept + page_offset(pa.value) : from, size);
+		return true;
+	}
 	exec_limit(
 		exec, LIMIT_GONE_PAGE,
 		"a pinned page is no longer mapped by the program, and its bytes can't be "
@@ -528,6 +578,7 @@ void mirror_init(struct exec *exec)
 {
 	exec->objects = g_ptr_array_new();
 	exec->regions = g_ptr_array_new();
+	exec->kept = g_hash_table_new_full(NULL, NULL, NULL, g_free);
 	spans_init(&exec->places, exec->machine->arena, true);
 	exec->memory_outside = (struct memory_outside){read_frame, write_frame, exec};
 	exec->machine->memory.outside = &exec->memory_outside;

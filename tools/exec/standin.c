@@ -137,17 +137,19 @@ static int borrow(struct exec *exec, const struct standin *standin)
 
 void standin_set_readable(struct exec *exec, struct standin *standin, bool readable)
 {
-	char byte = 0;
+	char bytes[256] = {0};
+	bool told = standin->events == exec->machine->poll_events;
+	standin->events = exec->machine->poll_events;
+	/* Another byte, as edge-triggered waiters wake again; perhaps for another queue's event. */
+	if (readable && (!standin->readable || !told))
+		(void)!send(standin->ours, bytes, 1, MSG_NOSIGNAL);
 	if (readable == standin->readable)
 		return;
 	standin->readable = readable;
-	if (readable) {
-		(void)!send(standin->ours, &byte, 1, MSG_NOSIGNAL);
-		return;
-	}
-	int theirs = borrow(exec, standin);
+	int theirs = readable ? -1 : borrow(exec, standin);
 	if (theirs < 0)
 		return;
-	(void)!recv(theirs, &byte, 1, MSG_DONTWAIT);
+	while (recv(theirs, bytes, sizeof(bytes), MSG_DONTWAIT) == sizeof(bytes))
+		;
 	close(theirs);
 }
