@@ -168,14 +168,39 @@ void machine_tell_note(struct machine *machine, const struct note *note)
 			machine->observers[i].note(machine->observers[i].context, machine, note);
 }
 
+void machine_fail_nth(struct machine *machine, uint64_t nth, const char *only)
+{
+	struct failure_injector *failures = &machine->failures;
+	failures->countdown = nth;
+	failures->only = only;
+	memset(failures->passed, 0, sizeof(failures->passed));
+}
+
+/* Which of its name the point is. */
+static uint64_t rank(struct failure_injector *failures, const char *name)
+{
+	for (uint32_t i = 0; i < FAILURE_NAMES_MAX; i++) {
+		if (failures->passed[i].name == NULL)
+			failures->passed[i].name = name;
+		if (strcmp(failures->passed[i].name, name) == 0)
+			return ++failures->passed[i].count;
+	}
+	return 0;
+}
+
 bool fails_here(struct machine *machine, const char *name)
 {
 	struct failure_injector *failures = &machine->failures;
 	failures->points++;
-	if (failures->countdown == 0 || --failures->countdown > 0)
+	if (failures->countdown == 0 ||
+	    (failures->only != NULL && strcmp(failures->only, name) != 0))
+		return false;
+	uint64_t nth = rank(failures, name);
+	if (--failures->countdown > 0)
 		return false;
 	failures->hits++;
 	failures->last = name;
+	failures->last_rank = nth;
 	return true;
 }
 

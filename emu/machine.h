@@ -65,12 +65,20 @@ struct rule {
 	const char *why;
 };
 
+#define FAILURE_NAMES_MAX 32U
+
 /* Counts modelled allocations and user copies; fails the one that an experiment names. */
 struct failure_injector {
 	uint64_t countdown; /* 1: the next one fails; 0: off */
+	const char *only;   /* of those with this name; NULL: of all */
 	uint64_t hits;      /* points that failed */
 	uint64_t points;    /* points passed */
 	const char *last;   /* name of the one that failed */
+	uint64_t last_rank; /* which of its name it was, from 1, since the countdown was set */
+	struct {
+		const char *name;
+		uint64_t count;
+	} passed[FAILURE_NAMES_MAX];
 };
 
 struct owner {
@@ -158,6 +166,8 @@ static inline int refuse(struct machine *machine, int error, const char *id, con
 	return -error;
 }
 
+/* The NTH point from here on fails (0: none); of those named ONLY, if that is not NULL. */
+void machine_fail_nth(struct machine *machine, uint64_t nth, const char *only);
 /* True when the experiment wants this modelled allocation or user copy to fail. */
 bool fails_here(struct machine *machine, const char *name);
 

@@ -393,7 +393,8 @@ START_TEST(context_lines_are_read)
 	ck_assert(!context_line.credentials.ipc_lock && context_line.credentials.sys_resource &&
 		  !context_line.credentials.sys_rawio);
 	ck_assert_uint_eq(context_line.credentials.memlock, 65536);
-	ck_assert_int_eq(context(" fail-nth 12: 3"), 0);
+	ck_assert_int_eq(context(" fail-nth 12: 3 copy to user"), 0);
+	ck_assert_str_eq(context_line.fail_nth.point, "copy to user");
 	ck_assert_int_eq(context_line.kind, CONTEXT_FAIL_NTH);
 	ck_assert_uint_eq(context_line.fail_nth.pid, 12);
 	ck_assert_uint_eq(context_line.fail_nth.nth, 3);
@@ -417,7 +418,7 @@ START_TEST(broken_context_lines_are_refused)
 		" credentials 12: ipc_lock 1, sys_resource 1, sys_rawio 0",
 		" credentials 12: ipc_lock 1, sys_resource 1, sys_rawio 0, memlock 1 MiB",
 		" fail-nth 12",
-		" fail-nth 12: 3 times",
+		" fail-nth 12: 3x",
 		" kernel: Linux 6.1.0",
 		" kernel: Linux 7.30",
 		" kernel: a FreeBSD that runs Linux 7.3 programs",

@@ -39,18 +39,21 @@ bool exec_issue(struct exec *exec, struct client *client)
 	struct machine *machine = exec->machine;
 	GHashTable *fail_nth = client->fail_nth;
 	gpointer tid = GINT_TO_POINTER((gint)exec->notif->pid);
-	machine->failures.countdown = GPOINTER_TO_UINT(g_hash_table_lookup(fail_nth, tid));
-	bool armed = machine->failures.countdown > 0;
-	recorder_fail_nth(exec->recorder, client, machine->failures.countdown);
+	uint64_t nth = GPOINTER_TO_UINT(g_hash_table_lookup(fail_nth, tid));
+	machine_fail_nth(machine, nth, NULL);
 	if (machine_guard(machine) != 0 || !syscall_start(client->thread, exec->call) ||
 	    !syscall_finish(machine, exec->call)) {
 		exec->failed = true;
 		return false;
 	}
-	if (armed)
+	/* How many points a call passes hangs on which frames lie side by side: say which failed. */
+	if (nth > 0 && machine->failures.countdown == 0)
+		recorder_fail_nth(exec->recorder, client, machine->failures.last_rank,
+				  machine->failures.last);
+	if (nth > 0)
 		g_hash_table_insert(fail_nth, tid,
 				    GUINT_TO_POINTER((guint)machine->failures.countdown));
-	machine->failures.countdown = 0;
+	machine_fail_nth(machine, 0, NULL);
 	engine_called(exec->engine, client);
 	exec_update_readiness(exec);
 	return true;

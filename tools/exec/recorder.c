@@ -149,10 +149,11 @@ void recorder_credentials(struct recorder *recorder, const struct client *client
 			may->rlimit_memlock);
 }
 
-void recorder_fail_nth(struct recorder *recorder, const struct client *client, uint64_t nth)
+void recorder_fail_nth(struct recorder *recorder, const struct client *client, uint64_t nth,
+		       const char *point)
 {
-	if (recorder != NULL && nth > 0)
-		fprintf(recorder->out, "# fail-nth %d: %" PRIu64 "\n", client->pid, nth);
+	if (recorder != NULL)
+		fprintf(recorder->out, "# fail-nth %d: %" PRIu64 " %s\n", client->pid, nth, point);
 }
 
 /* --- memory and files --- */

@@ -28,8 +28,9 @@ void recorder_file(struct recorder *recorder, struct client *client,
 		   struct outside_object *outside);
 /* What the client may, when it changed. */
 void recorder_credentials(struct recorder *recorder, const struct client *client);
-/* The next call fails at its NTH modelled allocation. */
-void recorder_fail_nth(struct recorder *recorder, const struct client *client, uint64_t nth);
+/* The next call fails at its NTH modelled allocation, or other point, of this name. */
+void recorder_fail_nth(struct recorder *recorder, const struct client *client, uint64_t nth,
+		       const char *point);
 /* The last descriptor of FILE is closed. */
 void recorder_closed(struct recorder *recorder, struct file *file);
 

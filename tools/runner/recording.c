@@ -840,9 +840,13 @@ static bool credentials_line(const char *text, struct recorded_credentials *cred
 static bool fail_nth_line(const char *text, struct recorded_fail_nth *fail_nth)
 {
 	int end = 0;
-	return sscanf(text, " fail-nth %u: %" SCNu64 "%n", &fail_nth->pid, &fail_nth->nth, &end) ==
-		       2 &&
-	       text[end] == 0;
+	if (sscanf(text, " fail-nth %u: %" SCNu64 "%n", &fail_nth->pid, &fail_nth->nth, &end) !=
+		    2 ||
+	    (text[end] != 0 && text[end] != ' ') || strlen(text + end) >= FAIL_POINT_MAX)
+		return false;
+	snprintf(fail_nth->point, sizeof(fail_nth->point), "%s",
+		 text[end] != 0 ? text + end + 1 : "");
+	return true;
 }
 
 static bool kernel_line(const char *text)
@@ -878,7 +882,7 @@ int recorded_context_decode(const char *file, const struct trace_line *line,
 		context->kind = CONTEXT_FAIL_NTH;
 		if (!fail_nth_line(text, &context->fail_nth))
 			return bad_context(file, line, diag, "it names no process and number",
-					   "# fail-nth PID: N");
+					   "# fail-nth PID: N POINT");
 	} else if (starts_with(text, " kernel:")) {
 		context->kind = CONTEXT_KERNEL;
 		if (!kernel_line(text))

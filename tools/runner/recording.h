@@ -139,10 +139,13 @@ struct recorded_credentials {
 	uint64_t memlock; /* bytes */
 };
 
-/* `# fail-nth PID: N`: the next call of the process fails at its Nth modelled allocation. */
+#define FAIL_POINT_MAX 64U
+
+/* `# fail-nth PID: N POINT`: the process's next call fails at its Nth modelled allocation of that name. */
 struct recorded_fail_nth {
 	uint32_t pid;
 	uint64_t nth;
+	char point[FAIL_POINT_MAX]; /* empty: of any */
 };
 
 enum context_kind {

@@ -22,7 +22,7 @@ struct bound_process {
 	uint64_t scratch;   /* va; 0: none yet */
 	uint32_t fork_line; /* of the fork that made it; 0: not seen */
 	bool acted;
-	uint64_t fail_nth; /* of its next call; 0: none */
+	struct recorded_fail_nth fail_nth; /* of its next call; nth 0: none */
 };
 
 /* A fork line, for what only later lines can tell. */
@@ -872,9 +872,13 @@ static int issue(struct replay *replay, const struct recorded_call *call,
 	}
 	if (call->number == SYS_FORK)
 		return do_fork(replay, call, bound);
-	replay->machine->failures.countdown = bound->fail_nth;
+	const char *point = bound->fail_nth.point;
+	if (bound->fail_nth.nth > 0)
+		machine_fail_nth(replay->machine, bound->fail_nth.nth, *point != 0 ? point : NULL);
 	int ended = start_and_run(replay, call, thread_of(bound, call->tid));
-	replay->machine->failures.countdown = bound->fail_nth = 0;
+	if (bound->fail_nth.nth > 0)
+		machine_fail_nth(replay->machine, 0, NULL);
+	bound->fail_nth.nth = 0;
 	if (ended < 0)
 		return -1;
 	if (ended == 0) {
@@ -911,7 +915,7 @@ bool replay_context(struct replay *replay, const struct recorded_context *contex
 	case CONTEXT_FAIL_NTH:
 		bound = find_process(replay, context->fail_nth.pid);
 		if (bound != NULL)
-			bound->fail_nth = context->fail_nth.nth;
+			bound->fail_nth = context->fail_nth;
 		return bound != NULL;
 	case CONTEXT_KERNEL:
 	case CONTEXT_OTHER:
