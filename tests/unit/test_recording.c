@@ -398,6 +398,12 @@ START_TEST(context_lines_are_read)
 	ck_assert_int_eq(context_line.kind, CONTEXT_FAIL_NTH);
 	ck_assert_uint_eq(context_line.fail_nth.pid, 12);
 	ck_assert_uint_eq(context_line.fail_nth.nth, 3);
+	ck_assert_int_eq(context(" descriptor 12: 3 of 13: 4"), 0);
+	ck_assert_int_eq(context_line.kind, CONTEXT_DESCRIPTOR);
+	ck_assert_uint_eq(context_line.descriptor.pid, 12);
+	ck_assert_int_eq(context_line.descriptor.fd, 3);
+	ck_assert_uint_eq(context_line.descriptor.from_pid, 13);
+	ck_assert_int_eq(context_line.descriptor.from_fd, 4);
 	ck_assert_int_eq(context(" kernel: Linux 7.3.4 x86_64"), 0);
 	ck_assert_int_eq(context_line.kind, CONTEXT_KERNEL);
 	ck_assert_int_eq(context(" anything else"), 0);
@@ -418,6 +424,8 @@ START_TEST(broken_context_lines_are_refused)
 		" credentials 12: ipc_lock 1, sys_resource 1, sys_rawio 0",
 		" credentials 12: ipc_lock 1, sys_resource 1, sys_rawio 0, memlock 1 MiB",
 		" fail-nth 12",
+		" descriptor 12: 3 of 13",
+		" descriptor 12: 3000 of 13: 4",
 		" fail-nth 12: 3x",
 		" kernel: Linux 6.1.0",
 		" kernel: Linux 7.30",

@@ -213,6 +213,8 @@ extern const struct fd_outside client_fds;
 struct standin *standin_new(struct exec *exec, struct file *file, bool queue, int *theirs);
 /* Behind the client's descriptor; NULL: none of ours. */
 struct standin *standin_find(struct client *client, int fd);
+/* Whether any process still has a descriptor of FILE. */
+bool standin_is_open(struct exec *exec, const struct file *file);
 void standin_hung_up(struct exec *exec, struct standin *standin);
 void standin_set_readable(struct exec *exec, struct standin *standin, bool readable);
 

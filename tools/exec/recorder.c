@@ -13,6 +13,7 @@
 #include "kernel_shim/uapi/layout.h"
 
 #define ARGUMENT_MAX 65536U
+#define HOLDER       1U     /* a process that is none: has what its sender no longer has */
 #define CONTENTS_MAX 16384U /* of memory behind a pointer, captures/FORMAT.md */
 
 /* User memory that the shim looked at or changed during a call, and what was there before. */
@@ -24,6 +25,7 @@ struct touched {
 struct recorder {
 	struct exec *exec;
 	FILE *out;
+	GPtrArray *held; /* files under way between processes: descriptors of HOLDER, from 3 on */
 	const char *path;
 	bool failed;
 	struct trace_text text;
@@ -50,6 +52,7 @@ struct recorder *recorder_new(struct exec *exec, const char *path)
 	recorder->out = out;
 	recorder->path = path;
 	recorder->argument = g_malloc(ARGUMENT_MAX);
+	recorder->held = g_ptr_array_new();
 	recorder->touched = g_array_new(FALSE, FALSE, sizeof(struct touched));
 	fprintf(out,
 		"# hwq-capture 1\n# source: hwq exec\n# kernel: Linux 7.3.4, as hwq models it\n");
@@ -66,6 +69,7 @@ bool recorder_free(struct recorder *recorder)
 		fprintf(stderr, "hwq exec: %s: not all of it could be written\n", recorder->path);
 	trace_text_free(&recorder->text);
 	g_array_free(recorder->touched, TRUE);
+	g_ptr_array_free(recorder->held, TRUE);
 	g_free(recorder->argument);
 	g_free(recorder);
 	return ok;
@@ -130,10 +134,65 @@ void recorder_process(struct recorder *recorder, struct client *client, const st
 		descriptor_kind(client, 1), descriptor_kind(client, 2));
 }
 
+/* The number of FILE among NUMBERS, or -1. */
+static int find_number(const GPtrArray *numbers, const struct file *file)
+{
+	for (guint i = 0; i < numbers->len; i++)
+		if (numbers->pdata[i] == file)
+			return (int)i;
+	return -1;
+}
+
+/* Another client that has FILE; NULL: none. */
+static struct client *other_with(struct recorder *recorder, const struct client *client,
+				 const struct file *file)
+{
+	GHashTableIter iter;
+	gpointer at;
+	g_hash_table_iter_init(&iter, recorder->exec->clients);
+	while (g_hash_table_iter_next(&iter, NULL, &at)) {
+		struct client *other = at;
+		if (other != client && find_number(other->numbers, file) >= 0)
+			return other;
+	}
+	return NULL;
+}
+
+/* What lives on although its last known owner exits is under way to somebody. */
+static void hold(struct recorder *recorder, const struct client *client, struct file *file, int fd)
+{
+	if (recorder->held->len == 0) {
+		fprintf(recorder->out, "# process %u of 0: fd 0 closed, fd 1 closed, fd 2 closed\n",
+			HOLDER);
+		g_ptr_array_set_size(recorder->held, 3);
+	}
+	fprintf(recorder->out, "# descriptor %u: %u of %d: %d\n", HOLDER, recorder->held->len,
+		client->pid, fd);
+	g_ptr_array_add(recorder->held, file);
+}
+
+/* A descriptor that came by no call that is asked about: passed on by another process. */
+static void receive(struct recorder *recorder, struct client *client, struct file *file)
+{
+	struct client *from = other_with(recorder, client, file);
+	int held = find_number(recorder->held, file);
+	if (from == NULL && held < 0)
+		return;
+	fprintf(recorder->out, "# descriptor %d: %d of %d: %d\n", client->pid,
+		client_number(client, file), from != NULL ? from->pid : (pid_t)HOLDER,
+		from != NULL ? find_number(from->numbers, file) : held);
+}
+
 void recorder_exit(struct recorder *recorder, struct client *client)
 {
 	if (recorder == NULL)
 		return;
+	for (guint i = 3; i < client->numbers->len; i++) {
+		struct file *file = client->numbers->pdata[i];
+		if (file != NULL && standin_is_open(recorder->exec, file) &&
+		    other_with(recorder, client, file) == NULL)
+			hold(recorder, client, file, (int)i);
+	}
 	begin(recorder, client);
 	fprintf(recorder->out, "exit(0) = ?\n");
 }
@@ -182,15 +241,6 @@ static bool is_memfd(const struct outside_object *outside)
 	return outside->object->kind == OBJECT_SHMEM && g_str_has_prefix(outside->name, "/memfd:");
 }
 
-/* Whether a recording of this process has a descriptor for the file. */
-static bool has_number(const struct client *client, const struct file *file)
-{
-	for (guint i = 3; i < client->numbers->len; i++)
-		if (client->numbers->pdata[i] == file)
-			return true;
-	return false;
-}
-
 static void record_size(struct recorder *recorder, const struct client *client,
 			struct outside_object *outside, int number)
 {
@@ -205,7 +255,7 @@ void recorder_file(struct recorder *recorder, struct client *client, struct outs
 {
 	if (recorder == NULL)
 		return;
-	bool known = has_number(client, outside->file);
+	bool known = find_number(client->numbers, outside->file) >= 0;
 	int number = client_number(client, outside->file);
 	bool memfd = is_memfd(outside);
 	if (!known) {
@@ -271,6 +321,11 @@ void recorder_closed(struct recorder *recorder, struct file *file)
 			fprintf(recorder->out, "close(%u) = 0\n", i);
 		}
 	}
+	int held = find_number(recorder->held, file);
+	if (held < 0)
+		return;
+	recorder->held->pdata[held] = NULL;
+	fprintf(recorder->out, "[%u.%u] 0.000000000 close(%d) = 0\n", HOLDER, HOLDER, held);
 }
 
 /* --- calls --- */
@@ -344,11 +399,13 @@ static const struct test_op_layout *test_op_of(const struct recorder *recorder,
 }
 
 /* As the recording counts it; what is not open gets a number that is not open there either. */
-static int64_t number_of_fd(struct client *client, int fd)
+static int64_t number_of_fd(struct recorder *recorder, struct client *client, int fd)
 {
 	if (fd >= 0 && fd < 3)
 		return fd;
 	struct file *file = client->process->fd_outside->file(client->process, fd);
+	if (file != NULL && find_number(client->numbers, file) < 0)
+		receive(recorder, client, file);
 	if (file != NULL)
 		return client_number(client, file);
 	return fd < 0 ? fd : 100000 + fd;
@@ -380,7 +437,8 @@ static void name_descriptor(struct recorder *recorder, struct client *client,
 {
 	(void)context;
 	if (fd && !g_str_has_prefix(field->name, "out_") && strstr(field->name, ".out_") == NULL)
-		number_of_fd(client, (int)load(recorder->argument + field->offset, field->width));
+		number_of_fd(recorder, client,
+			     (int)load(recorder->argument + field->offset, field->width));
 }
 
 void recorder_before(struct recorder *recorder, struct client *client, int fd)
@@ -391,6 +449,8 @@ void recorder_before(struct recorder *recorder, struct client *client, int fd)
 	const struct ioctl_layout *layout = layout_of(call);
 	uint32_t size = 0;
 	forget_touched(recorder);
+	if (fd >= 0)
+		number_of_fd(recorder, client, fd);
 	recorder->fd = fd;
 	recorder->argument_size = 0;
 	recorder->readable = false;
@@ -443,7 +503,7 @@ static void print_field(struct recorder *recorder, struct client *client,
 		return;
 	fprintf(recorder->out, "%s%s=", field->offset > 0 ? ", " : "", field->name);
 	if (fd && !g_str_has_prefix(field->name, "out_") && strstr(field->name, ".out_") == NULL) {
-		int64_t number = number_of_fd(client, (int)before);
+		int64_t number = number_of_fd(recorder, client, (int)before);
 		fprintf(recorder->out, "%" PRIu64, (uint64_t)(uint32_t)number);
 		return;
 	}
@@ -454,7 +514,7 @@ static void print_field(struct recorder *recorder, struct client *client,
 		return;
 	fputs(" => ", recorder->out);
 	if (fd)
-		fprintf(recorder->out, "%" PRId64, number_of_fd(client, (int)after));
+		fprintf(recorder->out, "%" PRId64, number_of_fd(recorder, client, (int)after));
 	else
 		print_value(recorder, field, after);
 }
@@ -483,7 +543,7 @@ static void print_ioctl(struct recorder *recorder, struct client *client)
 {
 	const struct syscall *call = recorder->exec->call;
 	const struct ioctl_layout *layout = layout_of(call);
-	fprintf(recorder->out, "ioctl(%" PRId64 ", ", number_of_fd(client, recorder->fd));
+	fprintf(recorder->out, "ioctl(%" PRId64 ", ", number_of_fd(recorder, client, recorder->fd));
 	if (layout == NULL)
 		fprintf(recorder->out, "0x%" PRIx64 ", 0x%" PRIx64, call->args[1], call->args[2]);
 	else if (layout->argument == ARGUMENT_SCALAR || recorder->argument_size == 0)
@@ -512,7 +572,7 @@ static void print_transfer(struct recorder *recorder, struct client *client, int
 	uint8_t bytes[CONTENTS_MAX];
 	length = client_read(client, call->args[1], bytes, MIN(length, sizeof(bytes)));
 	fprintf(recorder->out, "%s(%" PRId64 ", ", reads ? "read" : "write",
-		number_of_fd(client, recorder->fd));
+		number_of_fd(recorder, client, recorder->fd));
 	print_hex(recorder, bytes, length);
 	fprintf(recorder->out, ", %" PRIu64 ")", call->args[2]);
 }
@@ -523,8 +583,11 @@ void recorder_after(struct recorder *recorder, struct client *client, int64_t re
 		return;
 	const struct syscall *call = recorder->exec->call;
 	recorder->recording = false;
+	/* Killed before the shim had read it: nothing came of it. */
+	if (result == -EFAULT && !exec_still_waits(recorder->exec))
+		return;
 	if (call->number == SYS_OPEN && result >= 0)
-		result = number_of_fd(client, (int)result);
+		result = number_of_fd(recorder, client, (int)result);
 	begin(recorder, client);
 	if (call->number == SYS_OPEN)
 		fprintf(recorder->out, "open(\"%s\", 0x%" PRIx64 ")", call->path, call->args[1]);
@@ -544,6 +607,6 @@ void recorder_device_mmap(struct recorder *recorder, struct client *client, cons
 	fprintf(recorder->out, "mmap(0x%" PRIx64 ", 0x%" PRIx64 ", ", args[0], args[1]);
 	print_prot(recorder, (uint32_t)args[2]);
 	fprintf(recorder->out, ", 0x%" PRIx64 ", %" PRId64 ", 0x%" PRIx64 ")", args[3],
-		number_of_fd(client, (int)args[4]), args[5]);
+		number_of_fd(recorder, client, (int)args[4]), args[5]);
 	end(recorder, result);
 }

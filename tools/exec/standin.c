@@ -98,6 +98,17 @@ struct standin *standin_find(struct client *client, int fd)
 	return standin;
 }
 
+bool standin_is_open(struct exec *exec, const struct file *file)
+{
+	GHashTableIter iter;
+	gpointer at;
+	g_hash_table_iter_init(&iter, exec->standins);
+	while (g_hash_table_iter_next(&iter, NULL, &at))
+		if (((struct standin *)at)->file == file)
+			return true;
+	return false;
+}
+
 void standin_hung_up(struct exec *exec, struct standin *standin)
 {
 	g_hash_table_remove(exec->standins, GSIZE_TO_POINTER(standin->inode));

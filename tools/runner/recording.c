@@ -849,6 +849,14 @@ static bool fail_nth_line(const char *text, struct recorded_fail_nth *fail_nth)
 	return true;
 }
 
+static bool descriptor_line(const char *text, struct recorded_descriptor *descriptor)
+{
+	int end = 0;
+	return sscanf(text, " descriptor %u: %d of %u: %d%n", &descriptor->pid, &descriptor->fd,
+		      &descriptor->from_pid, &descriptor->from_fd, &end) == 4 &&
+	       text[end] == 0 && descriptor->fd >= 0 && descriptor->fd < (int)FD_MAX;
+}
+
 static bool kernel_line(const char *text)
 {
 	static const char kernel[] = " kernel: Linux 7.3";
@@ -883,6 +891,11 @@ int recorded_context_decode(const char *file, const struct trace_line *line,
 		if (!fail_nth_line(text, &context->fail_nth))
 			return bad_context(file, line, diag, "it names no process and number",
 					   "# fail-nth PID: N POINT");
+	} else if (starts_with(text, " descriptor ")) {
+		context->kind = CONTEXT_DESCRIPTOR;
+		if (!descriptor_line(text, &context->descriptor))
+			return bad_context(file, line, diag, "it names no two descriptors",
+					   "# descriptor PID: FD of PID: FD");
 	} else if (starts_with(text, " kernel:")) {
 		context->kind = CONTEXT_KERNEL;
 		if (!kernel_line(text))

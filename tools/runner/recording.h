@@ -148,12 +148,21 @@ struct recorded_fail_nth {
 	char point[FAIL_POINT_MAX]; /* empty: of any */
 };
 
+/* `# descriptor PID: FD of PID2: FD2`: passed on: it has as FD what the other has as FD2. */
+struct recorded_descriptor {
+	uint32_t pid;
+	uint32_t from_pid;
+	int fd;
+	int from_fd;
+};
+
 enum context_kind {
 	CONTEXT_OTHER,
 	CONTEXT_PROCESS,
 	CONTEXT_MEMORY,
 	CONTEXT_CREDENTIALS,
 	CONTEXT_FAIL_NTH,
+	CONTEXT_DESCRIPTOR,
 	CONTEXT_KERNEL, /* the version must be one that the shim models */
 };
 
@@ -165,6 +174,7 @@ struct recorded_context {
 		struct recorded_memory memory;
 		struct recorded_credentials credentials;
 		struct recorded_fail_nth fail_nth;
+		struct recorded_descriptor descriptor;
 	};
 };
 

@@ -894,6 +894,20 @@ static int issue(struct replay *replay, const struct recorded_call *call,
 	return 0;
 }
 
+/* As a message between the two would. False: one of them, or the descriptor, is not there. */
+static bool pass_descriptor(struct replay *replay, const struct recorded_descriptor *passed)
+{
+	struct bound_process *to = find_process(replay, passed->pid);
+	struct bound_process *from = find_process(replay, passed->from_pid);
+	struct file *file = from != NULL ? fd_file(from->process, passed->from_fd) : NULL;
+	if (to == NULL || to->process->exited || file == NULL ||
+	    fd_file(to->process, passed->fd) != NULL)
+		return false;
+	file_get(file);
+	fd_install_at(to->process, passed->fd, file);
+	return true;
+}
+
 bool replay_context(struct replay *replay, const struct recorded_context *context)
 {
 	struct bound_process *bound;
@@ -917,6 +931,8 @@ bool replay_context(struct replay *replay, const struct recorded_context *contex
 		if (bound != NULL)
 			bound->fail_nth = context->fail_nth;
 		return bound != NULL;
+	case CONTEXT_DESCRIPTOR:
+		return pass_descriptor(replay, &context->descriptor);
 	case CONTEXT_KERNEL:
 	case CONTEXT_OTHER:
 		break;

@@ -56,8 +56,8 @@ static enum trace_replay_result run(struct replay *replay, const char *file,
 		if (replay_context(replay, &item->context))
 			return TRACE_REPLAYED;
 		trace_diag_set(diag, file, (struct trace_pos){item->line, 1},
-			       "misplaced context line, the process that it is about is not "
-			       "there yet, expected it behind '# process'");
+			       "misplaced context line, the process or descriptor that it is "
+			       "about is not there, expected it behind what makes it");
 		return TRACE_BAD_INPUT;
 	}
 	if (replay_call(replay, &item->call) == 0)
