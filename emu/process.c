@@ -389,6 +389,25 @@ int mm_map(struct mm *mm, const struct map_request *request, uint64_t *va)
 	return 0;
 }
 
+int mm_protect(struct mm *mm, uint64_t va, uint64_t length, uint32_t prot)
+{
+	if (page_offset(va) != 0)
+		return -EINVAL;
+	if (va > TASK_SIZE || length > TASK_SIZE - va || mm->vma_count + 2 > VMA_MAX)
+		return -ENOMEM;
+	uint64_t end = va + align_up(length, PAGE_SIZE);
+	vma_split(mm, va);
+	vma_split(mm, end);
+	while (va < end) {
+		struct vma *vma = mm_find_vma(mm, va);
+		if (vma == NULL)
+			return -ENOMEM;
+		vma->prot = prot;
+		va = vma->last + 1;
+	}
+	return 0;
+}
+
 int mm_dontneed(struct mm *mm, uint64_t va, uint64_t length)
 {
 	if (page_offset(va) != 0 || va > TASK_SIZE || length > TASK_SIZE - va)

@@ -206,6 +206,8 @@ struct map_request {
 /* The address in *VA, or -EINVAL, -ENOMEM, -EEXIST. Takes its own references. */
 int mm_map(struct mm *mm, const struct map_request *request, uint64_t *va);
 int mm_unmap(struct mm *mm, uint64_t va, uint64_t length);
+/* -ENOMEM where nothing is mapped, after what lies before the gap was changed, as in Linux. */
+int mm_protect(struct mm *mm, uint64_t va, uint64_t length, uint32_t prot);
 /* MADV_DONTNEED. */
 int mm_dontneed(struct mm *mm, uint64_t va, uint64_t length);
 

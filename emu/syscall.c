@@ -319,6 +319,8 @@ static int64_t dispatch(struct thread *thread, struct syscall *call)
 		return sys_mmap(thread, args);
 	case SYS_MUNMAP:
 		return mm_unmap(mm, args[0], args[1]);
+	case SYS_MPROTECT:
+		return mm_protect(mm, args[0], args[1], (uint32_t)args[2]);
 	case SYS_MADVISE:
 		return args[2] == MADV_DONTNEED_ADVICE ? mm_dontneed(mm, args[0], args[1]) : 0;
 	case SYS_MEMFD_CREATE:

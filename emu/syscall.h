@@ -22,6 +22,7 @@ enum syscall_number {
 	SYS_POLL,         /* fd, events, timeout in ms; revents in out */
 	SYS_MMAP,         /* addr, length, prot, flags, fd, offset */
 	SYS_MUNMAP,       /* addr, length */
+	SYS_MPROTECT,     /* addr, length, prot */
 	SYS_MADVISE,      /* addr, length, advice */
 	SYS_MEMFD_CREATE, /* path, flags */
 	SYS_FTRUNCATE,    /* fd, length */

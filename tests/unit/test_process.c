@@ -882,6 +882,32 @@ START_TEST(hash_follows_mappings)
 }
 END_TEST
 
+START_TEST(protection_changes_for_the_pages_named_and_no_others)
+{
+	uint64_t pfn, run;
+	map_here(NULL, 4, RW, PRIVATE);
+	uint64_t frame = frame_of(mm, PAGE(1), FAULT_WRITE);
+	ck_assert_int_eq(mm_protect(mm, PAGE(1), PAGE_SIZE, PROT_READ_BIT), 0);
+	ck_assert_int_eq(mm_fault(mm, va_of(PAGE(1)), 1, FAULT_WRITE, &pfn, &run), -EFAULT);
+	ck_assert_uint_eq(frame_of(mm, PAGE(1), 0), frame);
+	frame_of(mm, PAGE(0), FAULT_WRITE);
+	frame_of(mm, PAGE(2), FAULT_WRITE);
+	ck_assert_int_eq(mm_protect(mm, PAGE(1), PAGE_SIZE, RW), 0);
+	ck_assert_uint_eq(frame_of(mm, PAGE(1), FAULT_WRITE), frame);
+}
+END_TEST
+
+START_TEST(protection_of_a_gap_is_enomem)
+{
+	uint64_t pfn, run;
+	map_here(NULL, 2, RW, PRIVATE);
+	ck_assert_int_eq(mm_protect(mm, PAGE(0) + 1, PAGE_SIZE, PROT_READ_BIT), -EINVAL);
+	ck_assert_int_eq(mm_protect(mm, PAGE(1), 2 * PAGE_SIZE, PROT_READ_BIT), -ENOMEM);
+	ck_assert_int_eq(mm_fault(mm, va_of(PAGE(1)), 1, FAULT_WRITE, &pfn, &run), -EFAULT);
+	frame_of(mm, PAGE(0), FAULT_WRITE);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("process");
@@ -948,6 +974,8 @@ static Suite *suite(void)
 	tcase_add_loop_test(host, reclaimed_page_waits_for_a_frame, 0, 2);
 	tcase_add_test(placement, reclaimed_copy_leaves_nothing_for_the_host);
 	tcase_add_test(placement, hash_follows_what_the_host_took);
+	tcase_add_test(placement, protection_changes_for_the_pages_named_and_no_others);
+	tcase_add_test(placement, protection_of_a_gap_is_enomem);
 	suite_add_tcase(s, host);
 	return s;
 }

@@ -276,6 +276,15 @@ static void unmap(struct client *client, uint64_t first, uint64_t last)
 	recorder_munmap(client->exec->recorder, client, first, last - first + 1);
 }
 
+static void protect(struct client *client, const struct vma *vma, uint64_t first, uint64_t last,
+		    uint32_t prot)
+{
+	if (vma->prot == prot)
+		return;
+	mm_protect(client->process->mm, first, last - first + 1, prot);
+	recorder_mprotect(client->exec->recorder, client, first, last - first + 1, prot);
+}
+
 /* The first live mapping that ends at or after AT, or NULL. */
 static const struct live_mapping *live_from(const GArray *live, uint64_t at)
 {
@@ -302,7 +311,7 @@ static void remove_old(struct client *client, const GArray *live)
 			if (!is_same(client->exec, vma, first, mapping))
 				unmap(client, first, end);
 			else
-				vma->prot = mapping->prot;
+				protect(client, vma, first, end, mapping->prot);
 		}
 		at = end + 1;
 	}
@@ -429,14 +438,14 @@ static void found(struct mm *mm, struct va va, uint64_t pfn, uint64_t count)
 static uint64_t read_memory(struct mm *mm, struct va va, void *to, uint64_t size)
 {
 	struct client *client = mm->outside_context;
-	recorder_touch(client->exec->recorder, client, va.value, size);
+	recorder_touch(client->exec->recorder, client, va.value, NULL, size);
 	return client_read(client, va.value, to, size);
 }
 
 static uint64_t write_memory(struct mm *mm, struct va va, const void *from, uint64_t size)
 {
 	struct client *client = mm->outside_context;
-	recorder_touch(client->exec->recorder, client, va.value, size);
+	recorder_touch(client->exec->recorder, client, va.value, from, size);
 	return client_write(client, va.value, from, size);
 }
 

@@ -20,6 +20,7 @@
 struct touched {
 	uint64_t va;
 	GByteArray *before;
+	GByteArray *after; /* as the shim left it: the client may be gone when it is asked for */
 };
 
 struct recorder {
@@ -32,7 +33,8 @@ struct recorder {
 	/* The call at hand. */
 	bool recording;
 	int fd;
-	uint8_t *argument; /* as it was given */
+	GHashTable *numbers; /* descriptors that were looked up: the client may be gone later */
+	uint8_t *argument;   /* as it was given */
 	uint32_t argument_size;
 	bool readable;
 	GArray *touched;
@@ -52,6 +54,7 @@ struct recorder *recorder_new(struct exec *exec, const char *path)
 	recorder->out = out;
 	recorder->path = path;
 	recorder->argument = g_malloc(ARGUMENT_MAX);
+	recorder->numbers = g_hash_table_new(NULL, NULL);
 	recorder->held = g_ptr_array_new();
 	recorder->touched = g_array_new(FALSE, FALSE, sizeof(struct touched));
 	fprintf(out,
@@ -69,6 +72,7 @@ bool recorder_free(struct recorder *recorder)
 		fprintf(stderr, "hwq exec: %s: not all of it could be written\n", recorder->path);
 	trace_text_free(&recorder->text);
 	g_array_free(recorder->touched, TRUE);
+	g_hash_table_destroy(recorder->numbers);
 	g_ptr_array_free(recorder->held, TRUE);
 	g_free(recorder->argument);
 	g_free(recorder);
@@ -304,6 +308,17 @@ void recorder_munmap(struct recorder *recorder, struct client *client, uint64_t 
 	fprintf(recorder->out, "munmap(0x%" PRIx64 ", 0x%" PRIx64 ") = 0\n", va, length);
 }
 
+void recorder_mprotect(struct recorder *recorder, struct client *client, uint64_t va,
+		       uint64_t length, uint32_t prot)
+{
+	if (recorder == NULL)
+		return;
+	begin(recorder, client);
+	fprintf(recorder->out, "mprotect(0x%" PRIx64 ", 0x%" PRIx64 ", ", va, length);
+	print_prot(recorder, prot);
+	fprintf(recorder->out, ") = 0\n");
+}
+
 void recorder_closed(struct recorder *recorder, struct file *file)
 {
 	GHashTableIter iter;
@@ -340,31 +355,57 @@ static struct touched *find_touched(struct recorder *recorder, uint64_t va)
 	return NULL;
 }
 
-void recorder_touch(struct recorder *recorder, struct client *client, uint64_t va, uint64_t size)
+static struct touched *make_touched(struct recorder *recorder, uint64_t va)
+{
+	struct touched fresh = {va, g_byte_array_new(), g_byte_array_new()};
+	g_array_append_val(recorder->touched, fresh);
+	return &g_array_index(recorder->touched, struct touched, recorder->touched->len - 1);
+}
+
+void recorder_touch(struct recorder *recorder, struct client *client, uint64_t va,
+		    const void *written, uint64_t size)
 {
 	uint8_t bytes[CONTENTS_MAX];
 	if (recorder == NULL || !recorder->recording || size == 0)
 		return;
 	struct touched *touched = find_touched(recorder, va);
-	if (touched == NULL) {
-		struct touched fresh = {va, g_byte_array_new()};
-		g_array_append_val(recorder->touched, fresh);
-		touched = &g_array_index(recorder->touched, struct touched,
-					 recorder->touched->len - 1);
-	}
+	if (touched == NULL)
+		touched = make_touched(recorder, va);
 	uint64_t known = touched->va + touched->before->len - va;
-	if (known >= size)
-		return;
-	uint64_t n = MIN(size - known, sizeof(bytes));
-	n = client_read(client, va + known, bytes, n);
-	g_byte_array_append(touched->before, bytes, (guint)n);
+	if (known < size) {
+		uint64_t n = MIN(size - known, sizeof(bytes));
+		n = client_read(client, va + known, bytes, n);
+		g_byte_array_append(touched->before, bytes, (guint)n);
+		g_byte_array_append(touched->after, bytes, (guint)n);
+	}
+	uint64_t offset = va - touched->va;
+	if (written != NULL)
+		memcpy(touched->after->data + offset, written,
+		       MIN(size, touched->after->len - offset));
 }
 
 static void forget_touched(struct recorder *recorder)
 {
-	for (guint i = 0; i < recorder->touched->len; i++)
-		g_byte_array_free(g_array_index(recorder->touched, struct touched, i).before, TRUE);
+	for (guint i = 0; i < recorder->touched->len; i++) {
+		struct touched *touched = &g_array_index(recorder->touched, struct touched, i);
+		g_byte_array_free(touched->before, TRUE);
+		g_byte_array_free(touched->after, TRUE);
+	}
 	g_array_set_size(recorder->touched, 0);
+}
+
+/* What lies at VA now, as far as the call had to do with it; BYTES holds what was there before. */
+static void bring_up_to_date(struct recorder *recorder, uint64_t va, uint8_t *bytes, uint64_t size)
+{
+	for (guint i = 0; i < recorder->touched->len; i++) {
+		const struct touched *touched =
+			&g_array_index(recorder->touched, struct touched, i);
+		uint64_t first = MAX(va, touched->va);
+		uint64_t end = MIN(va + size, touched->va + touched->after->len);
+		if (first < end)
+			memcpy(bytes + (first - va), touched->after->data + (first - touched->va),
+			       end - first);
+	}
 }
 
 static const struct ioctl_layout *layout_of(const struct syscall *call)
@@ -401,14 +442,19 @@ static const struct test_op_layout *test_op_of(const struct recorder *recorder,
 /* As the recording counts it; what is not open gets a number that is not open there either. */
 static int64_t number_of_fd(struct recorder *recorder, struct client *client, int fd)
 {
-	if (fd >= 0 && fd < 3)
+	gpointer known;
+	if (fd < 3)
 		return fd;
+	if (g_hash_table_lookup_extended(recorder->numbers, GINT_TO_POINTER(fd), NULL, &known))
+		return GPOINTER_TO_INT(known);
 	struct file *file = client->process->fd_outside->file(client->process, fd);
-	if (file != NULL && find_number(client->numbers, file) < 0)
+	if (file == NULL)
+		return 100000 + fd;
+	if (find_number(client->numbers, file) < 0)
 		receive(recorder, client, file);
-	if (file != NULL)
-		return client_number(client, file);
-	return fd < 0 ? fd : 100000 + fd;
+	int number = client_number(client, file);
+	g_hash_table_insert(recorder->numbers, GINT_TO_POINTER(fd), GINT_TO_POINTER(number));
+	return number;
 }
 
 static bool is_fd_field(const struct field_layout *field, const struct test_op_layout *op)
@@ -449,6 +495,7 @@ void recorder_before(struct recorder *recorder, struct client *client, int fd)
 	const struct ioctl_layout *layout = layout_of(call);
 	uint32_t size = 0;
 	forget_touched(recorder);
+	g_hash_table_remove_all(recorder->numbers);
 	if (fd >= 0)
 		number_of_fd(recorder, client, fd);
 	recorder->fd = fd;
@@ -466,18 +513,17 @@ void recorder_before(struct recorder *recorder, struct client *client, int fd)
 	recorder->recording = true;
 }
 
-static void print_contents(struct recorder *recorder, struct client *client, uint64_t va)
+static void print_contents(struct recorder *recorder, uint64_t va)
 {
 	struct touched *touched = find_touched(recorder, va);
-	uint8_t after[CONTENTS_MAX];
 	if (va == 0 || touched == NULL || va == touched->va + touched->before->len)
 		return;
 	const uint8_t *before = touched->before->data + (va - touched->va);
+	const uint8_t *after = touched->after->data + (va - touched->va);
 	uint64_t length = MIN(touched->va + touched->before->len - va, CONTENTS_MAX);
 	fputs("->", recorder->out);
 	print_hex(recorder, before, length);
-	if (client_read(client, va, after, length) == length &&
-	    memcmp(before, after, length) != 0) {
+	if (memcmp(before, after, length) != 0) {
 		fputs(" => ", recorder->out);
 		print_hex(recorder, after, length);
 	}
@@ -509,7 +555,7 @@ static void print_field(struct recorder *recorder, struct client *client,
 	}
 	print_value(recorder, field, before);
 	if (field->kind == FIELD_DATA)
-		print_contents(recorder, client, before);
+		print_contents(recorder, before);
 	if (after == before)
 		return;
 	fputs(" => ", recorder->out);
@@ -539,13 +585,25 @@ static void print_tail(struct recorder *recorder, const struct ioctl_layout *lay
 	print_hex(recorder, after + at, recorder->argument_size - at);
 }
 
+/* By its number; with the bytes that the dispatcher looks at, where they can be read. */
+static void print_unknown(struct recorder *recorder, struct client *client)
+{
+	const struct syscall *call = recorder->exec->call;
+	uint8_t bytes[4];
+	fprintf(recorder->out, "0x%" PRIx64 ", 0x%" PRIx64, call->args[1], call->args[2]);
+	if (client_read(client, call->args[2], bytes, sizeof(bytes)) != sizeof(bytes))
+		return;
+	fputs(", ", recorder->out);
+	print_hex(recorder, bytes, sizeof(bytes));
+}
+
 static void print_ioctl(struct recorder *recorder, struct client *client)
 {
 	const struct syscall *call = recorder->exec->call;
 	const struct ioctl_layout *layout = layout_of(call);
 	fprintf(recorder->out, "ioctl(%" PRId64 ", ", number_of_fd(recorder, client, recorder->fd));
 	if (layout == NULL)
-		fprintf(recorder->out, "0x%" PRIx64 ", 0x%" PRIx64, call->args[1], call->args[2]);
+		print_unknown(recorder, client);
 	else if (layout->argument == ARGUMENT_SCALAR || recorder->argument_size == 0)
 		fprintf(recorder->out, "%s, 0x%" PRIx64, layout->name, call->args[2]);
 	else if (!recorder->readable || load(recorder->argument, 4) < 4)
@@ -554,7 +612,7 @@ static void print_ioctl(struct recorder *recorder, struct client *client)
 	else {
 		uint8_t *after = g_malloc(ARGUMENT_MAX);
 		memcpy(after, recorder->argument, recorder->argument_size);
-		client_read(client, call->args[2], after, recorder->argument_size);
+		bring_up_to_date(recorder, call->args[2], after, recorder->argument_size);
 		fprintf(recorder->out, "%s, {", layout->name);
 		each_field(recorder, client, layout, print_field, after);
 		print_tail(recorder, layout, after);

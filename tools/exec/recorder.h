@@ -23,6 +23,8 @@ void recorder_mmap(struct recorder *recorder, struct client *client,
 		   const struct map_request *request, struct outside_object *outside);
 void recorder_munmap(struct recorder *recorder, struct client *client, uint64_t va,
 		     uint64_t length);
+void recorder_mprotect(struct recorder *recorder, struct client *client, uint64_t va,
+		       uint64_t length, uint32_t prot);
 /* A file that the shim was given by its descriptor. */
 void recorder_file(struct recorder *recorder, struct client *client,
 		   struct outside_object *outside);
@@ -37,8 +39,9 @@ void recorder_closed(struct recorder *recorder, struct file *file);
 /* Around exec->call: before() remembers what it is given, after() writes the line. */
 void recorder_before(struct recorder *recorder, struct client *client, int fd);
 void recorder_after(struct recorder *recorder, struct client *client, int64_t result);
-/* The shim is about to read or change the client's memory. */
-void recorder_touch(struct recorder *recorder, struct client *client, uint64_t va, uint64_t size);
+/* The shim is about to read the client's memory, or to change it to what is WRITTEN. */
+void recorder_touch(struct recorder *recorder, struct client *client, uint64_t va,
+		    const void *written, uint64_t size);
 /* A mapping of a driver's page. */
 void recorder_device_mmap(struct recorder *recorder, struct client *client, const uint64_t args[6],
 			  int64_t result);

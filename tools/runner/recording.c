@@ -615,6 +615,7 @@ static const struct call_layout calls[] = {
 	{"poll", SYS_POLL, RESULT_COMPARED, 3, 3, {N, ARG_EVENTS, N}},
 	{"mmap", SYS_MMAP, RESULT_ADDRESS, 6, 6, {N, N, ARG_PROT, ARG_MAP, N, N}},
 	{"munmap", SYS_MUNMAP, RESULT_COMPARED, 2, 2, {N, N}},
+	{"mprotect", SYS_MPROTECT, RESULT_COMPARED, 3, 3, {N, N, ARG_PROT}},
 	{"madvise", SYS_MADVISE, RESULT_COMPARED, 3, 3, {N, N, ARG_ADVICE}},
 	{"memfd_create", SYS_MEMFD_CREATE, RESULT_COMPARED, 2, 2, {ARG_PATH, N}},
 	{"ftruncate", SYS_FTRUNCATE, RESULT_COMPARED, 2, 2, {N, N}},
