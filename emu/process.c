@@ -784,6 +784,12 @@ struct process *process_fork(struct process *parent)
 	return child;
 }
 
+void process_exec(struct process *process)
+{
+	mm_exit(process->mm);
+	process->mm = mm_new(process->machine, owner_of_pid(process->machine, process->pid));
+}
+
 void process_exit(struct process *process, uint32_t status)
 {
 	/* In the kernel's order: memory first, then files, which still have what they pinned. */

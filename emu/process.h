@@ -166,6 +166,8 @@ TAILQ_HEAD(process_list, process);
 struct process *process_new(struct machine *machine, struct process *parent);
 /* As fork(): NULL when the machine's process limit is reached. */
 struct process *process_fork(struct process *parent);
+/* As exec(): an empty address space in place of the old one. Descriptors are left alone. */
+void process_exec(struct process *process);
 /* Closes descriptors, drops the address space; the process stays until reaped. */
 void process_exit(struct process *process, uint32_t status);
 struct thread *thread_new(struct process *process);

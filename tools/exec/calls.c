@@ -589,6 +589,8 @@ static void keep_memory(struct exec *exec, struct client *client, bool exits)
 	bool borrowed = syscall(SYS_tgkill, client->pid, tid, 0) != 0; /* by a vfork() child */
 	if (!borrowed && !(exits && g_hash_table_size(exec->clients) == 1))
 		mirror_keep(client);
+	if (!borrowed && !exits)
+		client_execs(client);
 }
 
 /* --- all --- */

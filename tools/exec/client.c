@@ -83,12 +83,60 @@ static struct client *client_new(struct exec *exec, pid_t pid)
 	return client;
 }
 
+/*
+ * Changes with exec(): the program's file, and the fields startstack, arg_start to env_end (28, 48 to
+ * 51) of /proc/PID/stat, which are random addresses. Where they are not random, an exec() of the same
+ * program with the same arguments is not noticed.
+ */
+static char *program_of(pid_t pid)
+{
+	char path[64], file[256];
+	char *text = NULL;
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (!g_file_get_contents(path, &text, NULL, NULL))
+		return NULL;
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	ssize_t length = readlink(path, file, sizeof(file) - 1);
+	file[length > 0 ? length : 0] = 0;
+	const char *rest = strrchr(text, ')');
+	char **fields = g_strsplit(rest != NULL ? rest : text, " ", -1);
+	char *program = NULL;
+	/* The first is field 2. */
+	if (g_strv_length(fields) > 49)
+		program = g_strjoin(" ", file, fields[26], fields[46], fields[47], fields[48],
+				    fields[49], NULL);
+	g_strfreev(fields);
+	g_free(text);
+	return program;
+}
+
+void client_execs(struct client *client)
+{
+	g_free(client->program);
+	client->program = program_of(client->pid);
+	client->exec_tid = (pid_t)client->exec->notif->pid;
+}
+
+/* TID, a thread of it, makes a call. */
+static struct client *look_for_exec(struct client *client, pid_t tid)
+{
+	char *now = client->program != NULL ? program_of(client->pid) : NULL;
+	bool became = now != NULL && strcmp(now, client->program) != 0;
+	g_free(now);
+	if (became)
+		mirror_exec(client);
+	/* Another thread may call while exec() is under way. */
+	if (became || tid == client->exec_tid)
+		g_clear_pointer(&client->program, g_free);
+	return client;
+}
+
 struct client *client_of(struct exec *exec, pid_t tid)
 {
 	struct client *client = g_hash_table_lookup(exec->threads, GINT_TO_POINTER(tid));
 	/* The number may be another thread's by now. */
 	if (client != NULL && syscall(SYS_tgkill, client->pid, tid, 0) == 0)
-		return client;
+		return look_for_exec(client, tid);
 	pid_t pid = (pid_t)status_field(tid, "Tgid:");
 	if (pid <= 0)
 		return NULL; /* killed meanwhile */
@@ -101,7 +149,7 @@ struct client *client_of(struct exec *exec, pid_t tid)
 		client = client_new(exec, pid);
 	}
 	g_hash_table_insert(exec->threads, GINT_TO_POINTER(tid), client);
-	return client;
+	return look_for_exec(client, tid);
 }
 
 static gboolean is_of(gpointer tid, gpointer client, gpointer gone)
@@ -126,6 +174,7 @@ void client_exited(struct exec *exec, struct client *client)
 	if (client->pidfd >= 0)
 		close(client->pidfd);
 	g_string_free(client->maps, TRUE);
+	g_free(client->program);
 	g_hash_table_destroy(client->fail_nth);
 	g_ptr_array_free(client->numbers, TRUE);
 	g_free(client);

@@ -74,6 +74,8 @@ struct client {
 	uint64_t refreshed;   /* the call at which the mirror was brought up to date */
 	GString *maps;        /* /proc/PID/maps then */
 	GHashTable *fail_nth; /* tid -> what is left of its fail-nth */
+	char *program;        /* what it ran when it called exec(), until that is over; or NULL */
+	pid_t exec_tid;       /* the thread that did */
 	GPtrArray *numbers;   /* descriptors as a recording counts them: struct file, or NULL */
 };
 
@@ -203,6 +205,8 @@ uint64_t client_read(struct client *client, uint64_t va, void *to, uint64_t size
 uint64_t client_write(struct client *client, uint64_t va, const void *from, uint64_t size);
 /* Of those that the shim asks about, what root lacks in this container. A mask. */
 uint64_t capabilities_held_back(void);
+/* It calls exec(), which may fail: whether it did is seen at its next call. */
+void client_execs(struct client *client);
 /* Capabilities and limits as they are now. */
 void client_credentials(struct client *client);
 /* The number by which a recording knows FILE in this process. */
@@ -227,6 +231,8 @@ void mirror_refresh(struct client *client);
 void mirror_forget(struct client *client);
 /* The object as a file of the shim. */
 void mirror_make_file(struct exec *exec, struct outside_object *outside);
+/* Another program runs in it: its memory is new. */
+void mirror_exec(struct client *client);
 /* Its memory is about to go: what is pinned of it is copied while it can be read. */
 void mirror_keep(struct client *client);
 /* Whether a mapping of a driver's page is at VA. */

@@ -364,6 +364,17 @@ static void add_new(struct client *client, const GArray *live)
 	}
 }
 
+void mirror_exec(struct client *client)
+{
+	unmap(client, 0, TASK_SIZE - 1);
+	client->process->mm->outside = NULL;
+	process_exec(client->process);
+	client->process->mm->outside = &client_memory;
+	client->process->mm->outside_context = client;
+	g_string_truncate(client->maps, 0);
+	client->refreshed = 0;
+}
+
 static GString *read_maps(const struct client *client)
 {
 	char path[64], bytes[16384];
