@@ -114,9 +114,9 @@ static void resolve(struct client *client, int dirfd, char path[PATH_MAX])
 	if (!worth)
 		return;
 	if (dirfd == AT_FDCWD)
-		snprintf(link, sizeof(link), "/proc/%d/cwd", client->pid);
+		snprintf(link, sizeof(link), "/proc/%d/cwd", client_task(client));
 	else
-		snprintf(link, sizeof(link), "/proc/%d/fd/%d", client->pid, dirfd);
+		snprintf(link, sizeof(link), "/proc/%d/fd/%d", client_task(client), dirfd);
 	ssize_t length = readlink(link, folder, sizeof(folder) - 1);
 	if (length <= 0)
 		return;
@@ -170,11 +170,11 @@ static bool take_path(struct exec *exec, struct client *client, int dirfd, uint6
 	if (!follow || path[0] == 0 || is_device(exec, path))
 		return true;
 	if (path[0] == '/')
-		snprintf(link, sizeof(link), "/proc/%d/root%s", client->pid, path);
+		snprintf(link, sizeof(link), "/proc/%d/root%s", client_task(client), path);
 	else if (dirfd == AT_FDCWD)
-		snprintf(link, sizeof(link), "/proc/%d/cwd/%s", client->pid, path);
+		snprintf(link, sizeof(link), "/proc/%d/cwd/%s", client_task(client), path);
 	else
-		snprintf(link, sizeof(link), "/proc/%d/fd/%d/%s", client->pid, dirfd, path);
+		snprintf(link, sizeof(link), "/proc/%d/fd/%d/%s", client_task(client), dirfd, path);
 	ssize_t length = readlink(link, target, sizeof(target) - 1);
 	if (length <= 0)
 		return true;
@@ -394,7 +394,7 @@ static struct answer dup_fd(struct exec *exec, struct client *client, int fd, in
 	int number = client->process->fd_outside->reserve(client->process);
 	if (number < 0)
 		return value(number);
-	int copy = pidfd_getfd(client->pidfd, fd, 0);
+	int copy = client_take_fd(client, fd);
 	if (copy < 0)
 		return value(-EBADF);
 	int given = exec_give_fd(exec, copy, number, cloexec);
@@ -406,8 +406,7 @@ static struct answer dup_fd(struct exec *exec, struct client *client, int fd, in
 static struct answer flags_of_fd(struct client *client, int fd)
 {
 	struct standin *standin = standin_find(client, fd);
-	int copy =
-		standin != NULL && standin->file != NULL ? pidfd_getfd(client->pidfd, fd, 0) : -1;
+	int copy = standin != NULL && standin->file != NULL ? client_take_fd(client, fd) : -1;
 	int flags = copy >= 0 ? fcntl(copy, F_GETFL) : -1;
 	close(copy);
 	if (flags < 0)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Clients: who they are, what they may, their memory as bytes, their descriptors. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/kcmp.h>
 #include <stdio.h>
@@ -15,6 +16,10 @@
 
 #include "tools/exec/exec.h"
 #include "tools/exec/recorder.h"
+
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD ((unsigned)O_EXCL)
+#endif
 
 /* --- who --- */
 
@@ -43,6 +48,46 @@ static struct client *parent_of(struct exec *exec, pid_t pid)
 static bool share_memory(pid_t one, pid_t other)
 {
 	return syscall(SYS_kcmp, one, other, KCMP_VM, 0, 0) == 0;
+}
+
+/* A thread that has its memory and descriptors: one that ended has neither. */
+static bool is_alive(pid_t tid)
+{
+	char path[64], target[1];
+	snprintf(path, sizeof(path), "/proc/%d/exe", tid);
+	return readlink(path, target, sizeof(target)) >= 0;
+}
+
+pid_t client_task(const struct client *client)
+{
+	char path[64];
+	const char *name;
+	pid_t task = client->pid;
+	if (client == client->exec->caller)
+		return (pid_t)client->exec->notif->pid;
+	if (is_alive(task))
+		return task;
+	snprintf(path, sizeof(path), "/proc/%d/task", client->pid);
+	GDir *tasks = g_dir_open(path, 0, NULL);
+	while (tasks != NULL && (name = g_dir_read_name(tasks)) != NULL)
+		if (is_alive((pid_t)strtol(name, NULL, 10)))
+			task = (pid_t)strtol(name, NULL, 10);
+	if (tasks != NULL)
+		g_dir_close(tasks);
+	return task;
+}
+
+int client_take_fd(const struct client *client, int fd)
+{
+	pid_t task = client_task(client);
+	if (task == client->pid)
+		return pidfd_getfd(client->pidfd, fd, 0);
+	int pidfd = pidfd_open(task, PIDFD_THREAD);
+	int copy = pidfd >= 0 ? pidfd_getfd(pidfd, fd, 0) : -1;
+	if (pidfd >= 0)
+		close(pidfd);
+	/* Linux before 6.9 knows first threads only. */
+	return copy >= 0 ? copy : pidfd_getfd(client->pidfd, fd, 0);
 }
 
 static struct client *client_new(struct exec *exec, pid_t pid)
@@ -225,12 +270,12 @@ void client_credentials(struct client *client)
 	struct __user_cap_data_struct data[2] = {{0}};
 	struct rlimit limit;
 	const struct credentials before = *credentials;
-	if (get_capabilities(client->pid, data)) {
+	if (get_capabilities(client_task(client), data)) {
 		credentials->cap_ipc_lock = has_capability(client, data, CAP_IPC_LOCK);
 		credentials->cap_sys_resource = has_capability(client, data, CAP_SYS_RESOURCE);
 		credentials->cap_sys_rawio = has_capability(client, data, CAP_SYS_RAWIO);
 	}
-	if (prlimit(client->pid, RLIMIT_MEMLOCK, NULL, &limit) == 0)
+	if (prlimit(client_task(client), RLIMIT_MEMLOCK, NULL, &limit) == 0)
 		credentials->rlimit_memlock = limit.rlim_cur;
 	if (memcmp(&before, credentials, sizeof(before)) != 0)
 		recorder_credentials(client->exec->recorder, client);
@@ -258,7 +303,7 @@ static uint64_t transfer(struct client *client, uint64_t va, void *bytes, uint64
 			piece_bytes += n;
 		}
 		struct iovec local = {(char *)bytes + done, piece_bytes};
-		ssize_t got = vm(client->pid, &local, 1, remote, count, 0);
+		ssize_t got = vm(client_task(client), &local, 1, remote, count, 0);
 		if (got < 0) {
 			if (errno == EPERM)
 				exec_limit(client->exec, LIMIT_UNREADABLE,
@@ -305,7 +350,7 @@ int client_number(struct client *client, struct file *file)
 static bool is_open(const struct client *client, int fd)
 {
 	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", client->pid, fd);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", client_task(client), fd);
 	return access(path, F_OK) == 0 || errno != ENOENT;
 }
 

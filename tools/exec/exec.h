@@ -132,6 +132,7 @@ struct exec {
 	GHashTable *kept;     /* pfn -> bytes that a client's pinned page had at its end */
 	struct memory_outside memory_outside;
 	struct seccomp_notif *notif; /* the one at hand */
+	struct client *caller;       /* whose it is; NULL: none is being answered */
 	GQueue *deferred;            /* struct seccomp_notif */
 	struct {
 		uint64_t call;
@@ -199,6 +200,10 @@ void exec_update_readiness(struct exec *exec);
 
 /* client.c */
 struct client *client_of(struct exec *exec, pid_t tid);
+/* A thread through which its memory and descriptors can be had: the caller, if it is the client's. */
+pid_t client_task(const struct client *client);
+/* A copy of its descriptor, or -1. */
+int client_take_fd(const struct client *client, int fd);
 void client_exited(struct exec *exec, struct client *client);
 /* As process_vm_readv() and writev(); bytes done. */
 uint64_t client_read(struct client *client, uint64_t va, void *to, uint64_t size);

@@ -157,7 +157,7 @@ struct file *mirror_file(struct client *client, int fd)
 	char path[64], name[256];
 	struct stat stat_;
 	struct exec *exec = client->exec;
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", client->pid, fd);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", client_task(client), fd);
 	if (fd < 0 || stat(path, &stat_) != 0)
 		return NULL;
 	ssize_t length = readlink(path, name, sizeof(name) - 1);
@@ -331,7 +331,7 @@ static void map(struct client *client, const struct live_mapping *mapping, uint6
 	uint64_t va;
 	if (mapping->inode != 0) {
 		char path[96];
-		snprintf(path, sizeof(path), "/proc/%d/map_files/%lx-%lx", client->pid,
+		snprintf(path, sizeof(path), "/proc/%d/map_files/%lx-%lx", client_task(client),
 			 (unsigned long)mapping->first, (unsigned long)mapping->last + 1);
 		bool memory = kind_of_name(mapping->name) != OBJECT_FILE;
 		int fd = memory && mapping->shared ? open(path, O_RDWR | O_CLOEXEC) : -1;
@@ -379,7 +379,7 @@ static GString *read_maps(const struct client *client)
 {
 	char path[64], bytes[16384];
 	GString *text = g_string_new(NULL);
-	snprintf(path, sizeof(path), "/proc/%d/maps", client->pid);
+	snprintf(path, sizeof(path), "/proc/%d/maps", client_task(client));
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t got;
 	while (fd >= 0 && (got = read(fd, bytes, sizeof(bytes))) > 0)

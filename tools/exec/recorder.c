@@ -117,7 +117,7 @@ static const char *descriptor_kind(const struct client *client, int fd)
 {
 	char path[64];
 	struct stat stat_;
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", client->pid, fd);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", client_task(client), fd);
 	if (stat(path, &stat_) != 0)
 		return "closed";
 	return S_ISREG(stat_.st_mode)   ? "regular file"

@@ -83,7 +83,7 @@ struct standin *standin_find(struct client *client, int fd)
 	if (exec->looked_up.call == exec->calls && exec->looked_up.fd == fd &&
 	    exec->looked_up.pid == client->pid)
 		return exec->looked_up.standin;
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", client->pid, fd);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", client_task(client), fd);
 	if (fd < 0 || stat(path, &stat_) != 0 || !S_ISSOCK(stat_.st_mode))
 		return NULL;
 	struct standin *standin =
@@ -130,13 +130,13 @@ static int borrow(struct exec *exec, const struct standin *standin)
 	g_hash_table_iter_init(&iter, exec->clients);
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
 		struct client *client = value;
-		char *folder = g_strdup_printf("/proc/%d/fd", client->pid);
+		char *folder = g_strdup_printf("/proc/%d/fd", client_task(client));
 		GDir *dir = g_dir_open(folder, 0, NULL);
 		const char *name;
 		int fd = -1;
 		while (fd < 0 && dir != NULL && (name = g_dir_read_name(dir)) != NULL)
 			if (standin_find(client, (int)strtol(name, NULL, 10)) == standin)
-				fd = pidfd_getfd(client->pidfd, (int)strtol(name, NULL, 10), 0);
+				fd = client_take_fd(client, (int)strtol(name, NULL, 10));
 		if (dir != NULL)
 			g_dir_close(dir);
 		g_free(folder);

@@ -77,8 +77,10 @@ static void answer_call(struct exec *exec)
 	struct client *client = client_of(exec, (pid_t)exec->notif->pid);
 	struct answer answer = {.kind = ANSWER_CONTINUE};
 	exec->calls++;
+	exec->caller = client;
 	if (client != NULL && !exec->failed)
 		answer = exec_call(exec, client);
+	exec->caller = NULL;
 	if (answer.kind == ANSWER_SENT)
 		return;
 	struct seccomp_notif_resp response = {.id = exec->notif->id};
