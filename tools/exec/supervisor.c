@@ -120,11 +120,14 @@ static bool collect(struct exec *exec, int timeout_ms, bool *asked)
 	for (int pass = 0; pass < 2; pass++) {
 		for (int i = 0; i < count; i++) {
 			const enum source *source = events[i].data.ptr;
-			if ((*source == SOURCE_STANDIN) != (pass == 0))
+			if (source == NULL || (*source == SOURCE_STANDIN) != (pass == 0))
 				continue;
-			if (*source == SOURCE_STANDIN)
+			if (*source == SOURCE_STANDIN) {
 				standin_hung_up(exec, events[i].data.ptr);
-			else if (*source == SOURCE_CLIENT)
+				events[i].data.ptr = NULL; /* freed */
+				continue;
+			}
+			if (*source == SOURCE_CLIENT)
 				client_exited(exec, events[i].data.ptr);
 			else if (*source == SOURCE_SIGNAL)
 				pass_signals_on(exec);
