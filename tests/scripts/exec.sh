@@ -18,6 +18,9 @@ give_back()
 	[ "$added" -eq 0 ] || echo $(($(cat "$pool") - added)) >"$pool"
 }
 
+# The usual limit, also where this shell's is another.
+ulimit -S -n 1024 || true
+
 # Where everybody may go, unlike the build folder.
 chmod 755 "$scratch"
 mkdir "$scratch/clients"

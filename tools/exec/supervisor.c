@@ -237,6 +237,16 @@ static int reserved_from(void)
 	return (int)(end > 2 * RESERVED_FDS ? end - RESERVED_FDS : end / 2);
 }
 
+/* A descriptor for each of the clients': theirs are limited a process, hwq has them all. */
+static void allow_many_descriptors(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static struct machine *make_machine(const struct exec_options *options)
 {
 	struct machine_config config = machine_config_default();
@@ -284,6 +294,7 @@ int exec_run(const struct exec_options *options)
 		run_program(options, channel[1], exec.fd_base);
 	}
 	close(channel[1]);
+	allow_many_descriptors();
 	sigset_t forwarded;
 	sigemptyset(&forwarded);
 	sigaddset(&forwarded, SIGTERM);
