@@ -565,7 +565,7 @@ static struct answer mmap_fd(struct exec *exec, struct client *client, const uin
 		request.ops->close(request.ops_context);
 		return value(number); /* a region that nobody has goes with the next sweep */
 	}
-	int64_t result = inject_mmap(exec, (pid_t)exec->notif->pid, args, number);
+	int64_t result = inject_mmap(exec, client->pid, (pid_t)exec->notif->pid, args, number);
 	recorder_device_mmap(exec->recorder, client, args, result);
 	struct region_mapping mapping = {
 		.client = client,

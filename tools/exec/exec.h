@@ -254,6 +254,6 @@ int64_t procfs_read(struct client *client, struct standin *standin, uint64_t va,
 int64_t procfs_write(struct client *client, struct standin *standin, uint64_t va, uint64_t count);
 
 /* inject.c: maps FD of the client in the thread that waits. The address or a negative errno. */
-int64_t inject_mmap(struct exec *exec, pid_t tid, const uint64_t args[6], int fd);
+int64_t inject_mmap(struct exec *exec, pid_t tgid, pid_t tid, const uint64_t args[6], int fd);
 
 #endif
