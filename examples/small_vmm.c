@@ -4,6 +4,7 @@
  * in the guest's memory, lets the guest run a command, then takes that memory away.
  * It is an ordinary program: it knows nothing of hwq, and builds with `cc small_vmm.c`.
  */
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -312,6 +312,7 @@ static struct answer ioctl_fd(struct exec *exec, struct client *client, const ui
 		return carry_on;
 	struct syscall *call =
 		prepare(exec, SYS_IOCTL, args[0] & UINT32_MAX, args[1] & UINT32_MAX, args[2]);
+	client_prefetch(client, args[2]);
 	if (asks_for_rights((uint32_t)args[1]))
 		client_credentials(client);
 	recorder_before(exec->recorder, client, (int)args[0]);

@@ -179,7 +179,12 @@ static struct client *look_for_exec(struct client *client, pid_t tid)
 struct client *client_of(struct exec *exec, pid_t tid)
 {
 	struct client *client = g_hash_table_lookup(exec->threads, GINT_TO_POINTER(tid));
-	/* The number may be another thread's by now. */
+	/*
+	 * The number may be another thread's by now; that of a first thread is not given anew before
+	 * the process is gone, which we are told.
+	 */
+	if (client != NULL && tid == client->pid)
+		return look_for_exec(client, tid);
 	if (client != NULL && syscall(SYS_tgkill, client->pid, tid, 0) == 0)
 		return look_for_exec(client, tid);
 	pid_t pid = (pid_t)status_field(tid, "Tgid:");
@@ -319,13 +324,31 @@ static uint64_t transfer(struct client *client, uint64_t va, void *bytes, uint64
 	return done;
 }
 
+void client_prefetch(struct client *client, uint64_t va)
+{
+	struct exec *exec = client->exec;
+	uint64_t size = MIN(sizeof(exec->prefetched.bytes), PAGE_SIZE - page_offset(va));
+	exec->prefetched.client = client;
+	exec->prefetched.va = va;
+	exec->prefetched.size =
+		transfer(client, va, exec->prefetched.bytes, size, process_vm_readv);
+}
+
 uint64_t client_read(struct client *client, uint64_t va, void *to, uint64_t size)
 {
+	const struct exec *exec = client->exec;
+	uint64_t offset = va - exec->prefetched.va;
+	if (exec->prefetched.client == client && offset < exec->prefetched.size &&
+	    size <= exec->prefetched.size - offset) {
+		memcpy(to, exec->prefetched.bytes + offset, size);
+		return size;
+	}
 	return transfer(client, va, to, size, process_vm_readv);
 }
 
 uint64_t client_write(struct client *client, uint64_t va, const void *from, uint64_t size)
 {
+	client->exec->prefetched.client = NULL;
 	/* process_vm_writev() only reads its local side. */
 	return transfer(client, va, (void *)(uintptr_t)from, size, process_vm_writev);
 }

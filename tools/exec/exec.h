@@ -139,8 +139,15 @@ struct exec {
 		pid_t pid;
 		int fd;
 		struct standin *standin;
-	} looked_up;   /* of the call at hand */
-	int installed; /* number that an open() got */
+	} looked_up; /* of the call at hand */
+	struct {
+		struct client *client; /* NULL: nothing */
+		uint64_t va;
+		uint64_t size;
+		uint8_t bytes[128];
+	} prefetched;
+	uint64_t last_id; /* of a notification: the kernel counts them */
+	int installed;    /* number that an open() got */
 	struct {
 		uint64_t call;
 		pid_t pid;
@@ -205,6 +212,8 @@ pid_t client_task(const struct client *client);
 /* A copy of its descriptor, or -1. */
 int client_take_fd(const struct client *client, int fd);
 void client_exited(struct exec *exec, struct client *client);
+/* Reads at once what the call at hand asks for in pieces: its argument. Until a write, or its end. */
+void client_prefetch(struct client *client, uint64_t va);
 /* As process_vm_readv() and writev(); bytes done. */
 uint64_t client_read(struct client *client, uint64_t va, void *to, uint64_t size);
 uint64_t client_write(struct client *client, uint64_t va, const void *from, uint64_t size);

@@ -81,6 +81,7 @@ static void answer_call(struct exec *exec)
 	if (client != NULL && !exec->failed)
 		answer = exec_call(exec, client);
 	exec->caller = NULL;
+	exec->prefetched.client = NULL;
 	if (answer.kind == ANSWER_SENT)
 		return;
 	struct seccomp_notif_resp response = {.id = exec->notif->id};
@@ -172,7 +173,10 @@ static void serve(struct exec *exec)
 			asked = false;
 			if (!receive(exec))
 				continue;
-			collect(exec, 0, &ignored);
+			/* Another than the one that woke us: what came before it was not collected. */
+			if (exec->notif->id != exec->last_id + 1)
+				collect(exec, 0, &ignored);
+			exec->last_id = exec->notif->id;
 			answer_call(exec);
 		}
 	}

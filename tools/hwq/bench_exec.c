@@ -32,12 +32,8 @@ static void call_open(int fd)
 
 static void call_iommu(int fd)
 {
-	struct iommu_option option = {
-		.size = sizeof(option),
-		.option_id = IOMMU_OPTION_RLIMIT_MODE,
-		.op = IOMMU_OPTION_OP_GET,
-	};
-	ioctl(fd, IOMMUFD_IO(IOMMUFD_NR_OPTION), &option);
+	struct iommu_ioas_iova_ranges ranges = {.size = sizeof(ranges), .ioas_id = 1};
+	ioctl(fd, IOMMUFD_IO(IOMMUFD_NR_IOAS_IOVA_RANGES), &ranges);
 }
 
 static int compare(const void *a, const void *b)
@@ -78,6 +74,9 @@ static int measure(void *context)
 	struct figures *figures = context;
 	int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 	int iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	struct iommu_ioas_alloc ioas = {.size = sizeof(ioas)};
+	if (iommufd >= 0)
+		ioctl(iommufd, IOMMUFD_IO(IOMMUFD_NR_IOAS_ALLOC), &ioas);
 	figures->read_us = median_us(call_read, zero);
 	figures->open_us = median_us(call_open, -1);
 	figures->iommu_us = median_us(call_iommu, iommufd);
