@@ -329,6 +329,9 @@ static int64_t dispatch(struct thread *thread, struct syscall *call)
 		return sys_ftruncate(thread, (int)args[0], args[1]);
 	case SYS_FORK:
 		return sys_fork(thread);
+	case SYS_EXECVE:
+		process_exec(thread->process);
+		return 0;
 	case SYS_WAITPID:
 		return sys_waitpid(thread, call);
 	case SYS_EXIT:

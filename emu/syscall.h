@@ -27,6 +27,7 @@ enum syscall_number {
 	SYS_MEMFD_CREATE, /* path, flags */
 	SYS_FTRUNCATE,    /* fd, length */
 	SYS_FORK,         /* the child's process number in result */
+	SYS_EXECVE,       /* path: a new, empty address space; descriptors stay */
 	SYS_WAITPID,      /* pid, (unused), options; the status in out */
 	SYS_EXIT,         /* code, the signal that ends it (0: none) */
 	/* No calls of the process: what the host does with the page at ADDR of its memory. */

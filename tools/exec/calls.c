@@ -528,6 +528,25 @@ static int open_region(const struct shared_region *region)
 	return open(path, O_RDWR | O_CLOEXEC);
 }
 
+/* Where a new mapping lies, an earlier one does not: its munmap() was not asked about. */
+static void note_unmapped(struct exec *exec, const struct client *client, uint64_t va,
+			  uint64_t length)
+{
+	for (guint i = 0; i < exec->regions->len; i++) {
+		struct shared_region *region = exec->regions->pdata[i];
+		for (guint k = 0; k < region->mappings->len; k++) {
+			struct region_mapping *mapping =
+				&g_array_index(region->mappings, struct region_mapping, k);
+			if (mapping->client != client || mapping->va == 0 ||
+			    mapping->va >= va + length || va >= mapping->va + region->length)
+				continue;
+			recorder_munmap(exec->recorder, mapping->client, mapping->va,
+					region->length);
+			mapping->va = 0;
+		}
+	}
+}
+
 static struct answer mmap_fd(struct exec *exec, struct client *client, const uint64_t args[6])
 {
 	struct standin *standin = standin_find(client, (int)args[4]);
@@ -567,6 +586,8 @@ static struct answer mmap_fd(struct exec *exec, struct client *client, const uin
 		return value(number); /* a region that nobody has goes with the next sweep */
 	}
 	int64_t result = inject_mmap(exec, client->pid, (pid_t)exec->notif->pid, args, number);
+	if (result > 0)
+		note_unmapped(exec, client, (uint64_t)result, request.length);
 	recorder_device_mmap(exec->recorder, client, args, result);
 	struct region_mapping mapping = {
 		.client = client,

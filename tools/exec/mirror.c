@@ -366,7 +366,9 @@ static void add_new(struct client *client, const GArray *live)
 
 void mirror_exec(struct client *client)
 {
-	unmap(client, 0, TASK_SIZE - 1);
+	mirror_forget(client);
+	regions_forget(client->exec, client);
+	recorder_exec(client->exec->recorder, client);
 	client->process->mm->outside = NULL;
 	process_exec(client->process);
 	client->process->mm->outside = &client_memory;

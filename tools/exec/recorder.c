@@ -187,6 +187,14 @@ static void receive(struct recorder *recorder, struct client *client, struct fil
 		from != NULL ? find_number(from->numbers, file) : held);
 }
 
+void recorder_exec(struct recorder *recorder, struct client *client)
+{
+	if (recorder == NULL)
+		return;
+	begin(recorder, client);
+	fprintf(recorder->out, "execve(\"program\") = 0\n");
+}
+
 void recorder_exit(struct recorder *recorder, struct client *client)
 {
 	if (recorder == NULL)
@@ -642,7 +650,10 @@ void recorder_after(struct recorder *recorder, struct client *client, int64_t re
 	const struct syscall *call = recorder->exec->call;
 	recorder->recording = false;
 	/* Killed before the shim had read it: nothing came of it. */
-	if (result == -EFAULT && !exec_still_waits(recorder->exec))
+	if ((result == -EFAULT || result == -EBADF) && !exec_still_waits(recorder->exec))
+		return;
+	/* The program's own limit on descriptors, which a recording does not hold. */
+	if (call->number == SYS_OPEN && result == -EMFILE)
 		return;
 	if (call->number == SYS_OPEN && result >= 0)
 		result = number_of_fd(recorder, client, (int)result);

@@ -18,6 +18,8 @@ bool recorder_free(struct recorder *recorder);
 
 void recorder_process(struct recorder *recorder, struct client *client,
 		      const struct client *parent);
+/* It has new memory. */
+void recorder_exec(struct recorder *recorder, struct client *client);
 void recorder_exit(struct recorder *recorder, struct client *client);
 void recorder_mmap(struct recorder *recorder, struct client *client,
 		   const struct map_request *request, struct outside_object *outside);

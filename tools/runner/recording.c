@@ -620,6 +620,7 @@ static const struct call_layout calls[] = {
 	{"memfd_create", SYS_MEMFD_CREATE, RESULT_COMPARED, 2, 2, {ARG_PATH, N}},
 	{"ftruncate", SYS_FTRUNCATE, RESULT_COMPARED, 2, 2, {N, N}},
 	{"fork", SYS_FORK, RESULT_PROCESS, 0, 0, {N}},
+	{"execve", SYS_EXECVE, RESULT_COMPARED, 1, 1, {ARG_PATH}},
 	{"waitpid", SYS_WAITPID, RESULT_COMPARED, 3, 3, {N, ARG_STATUS, N}},
 	{"exit", SYS_EXIT, RESULT_NONE, 1, 1, {N}},
 };
