@@ -89,6 +89,12 @@ struct iommufd_hwpt *iommufd_device_hwpt(struct iommufd_device *idev, uint32_t p
 	return attach != NULL ? attach->hwpt : NULL;
 }
 
+bool iommufd_device_is_attached(struct iommufd_device *idev, uint32_t pasid)
+{
+	struct iommufd_attach *attach = find_attach(idev->igroup, pasid);
+	return attach != NULL && find_device(attach, idev) != NULL;
+}
+
 /* --- attach (4.6) --- */
 
 static int check_pasid_compat(struct iommufd_device *idev, uint32_t pasid,
@@ -506,6 +512,17 @@ void iommufd_device_detach(struct iommufd_device *idev, uint32_t pasid)
 		return;
 	iommufd_hwpt_put(idev->ictx, hwpt);
 	idev->object.users--;
+}
+
+/* PASIDs too, in no order that anybody could see. */
+void iommufd_device_detach_all(struct iommufd_device *idev)
+{
+	struct iommufd_attach *attach, *next;
+	for (attach = LIST_FIRST(&idev->igroup->attaches); attach != NULL; attach = next) {
+		next = LIST_NEXT(attach, link);
+		if (find_device(attach, idev) != NULL)
+			iommufd_device_detach(idev, attach->pasid);
+	}
 }
 
 /* --- bind (4.5) --- */

@@ -153,6 +153,7 @@ struct device {
 	uint32_t group;       /* devices of one group attach together */
 	uint32_t max_pasids;  /* 1: none beyond the RID */
 	uint32_t fault_users; /* attachments with page-request handling */
+	bool vfio_bound;      /* by a VFIO descriptor */
 };
 
 #endif

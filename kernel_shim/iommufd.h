@@ -254,6 +254,10 @@ void iommufd_device_unbind(struct iommufd_device *idev);
 int iommufd_device_attach(struct iommufd_device *idev, uint32_t pasid, uint32_t *pt_id);
 int iommufd_device_replace(struct iommufd_device *idev, uint32_t pasid, uint32_t *pt_id);
 void iommufd_device_detach(struct iommufd_device *idev, uint32_t pasid);
+/* Itself, whatever others of its group are. */
+bool iommufd_device_is_attached(struct iommufd_device *idev, uint32_t pasid);
+/* The RID and every PASID. */
+void iommufd_device_detach_all(struct iommufd_device *idev);
 struct iommufd_hwpt *iommufd_device_hwpt(struct iommufd_device *idev, uint32_t pasid);
 void iommufd_device_destroy(struct iommufd_object *object);
 void iommufd_device_pre_destroy(struct iommufd_object *object);

@@ -56,10 +56,8 @@ static int no_device(struct iommufd_ucmd *ucmd)
 void iommufd_selftest_destroy(struct iommufd_object *object)
 {
 	struct selftest_obj *stdev = (struct selftest_obj *)object;
-	struct iommufd_attach *attach;
 	/* The kernel leaves PASIDs to the caller and is undefined without; here they go too. */
-	while ((attach = LIST_FIRST(&stdev->idev->igroup->attaches)) != NULL)
-		iommufd_device_detach(stdev->idev, attach->pasid);
+	iommufd_device_detach_all(stdev->idev);
 	iommufd_device_unbind(stdev->idev);
 	mock_dev_free(stdev->dev);
 }

@@ -276,12 +276,14 @@ static const struct field_layout vfio_device_attach_iommufd_pt_fields[] = {
 	FIELD(vfio_device_attach_iommufd_pt, argsz, NUMBER),
 	FIELD(vfio_device_attach_iommufd_pt, flags, NUMBER),
 	FIELD(vfio_device_attach_iommufd_pt, pt_id, NUMBER),
+	FIELD(vfio_device_attach_iommufd_pt, pasid, NUMBER),
 	END,
 };
 
 static const struct field_layout vfio_device_detach_iommufd_pt_fields[] = {
 	FIELD(vfio_device_detach_iommufd_pt, argsz, NUMBER),
 	FIELD(vfio_device_detach_iommufd_pt, flags, NUMBER),
+	FIELD(vfio_device_detach_iommufd_pt, pasid, NUMBER),
 	END,
 };
 

@@ -60,15 +60,20 @@ struct vfio_device_bind_iommufd {
 	uint64_t token_uuid_ptr;
 };
 
+#define VFIO_DEVICE_ATTACH_PASID 1U
+#define VFIO_DEVICE_DETACH_PASID 1U
+
 struct vfio_device_attach_iommufd_pt {
 	uint32_t argsz;
 	uint32_t flags;
 	uint32_t pt_id;
+	uint32_t pasid; /* with ATTACH_PASID only */
 };
 
 struct vfio_device_detach_iommufd_pt {
 	uint32_t argsz;
 	uint32_t flags;
+	uint32_t pasid; /* with DETACH_PASID only */
 };
 
 struct vfio_info_cap_header {

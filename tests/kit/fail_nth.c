@@ -126,10 +126,10 @@ static void hash_vma(struct hash *hash, struct mm *mm, const struct vma *vma)
 			hash_content(hash, memory, va, span_at(anon, va / PAGE_SIZE));
 		else if (shared != NULL && shared->first <= index)
 			hash_content(hash, memory, va, span_at(shared, index));
-		else if (object == NULL && (anon == NULL || anon->first * PAGE_SIZE > vma->last))
+		else if ((object == NULL &&
+			  (anon == NULL || anon->first * PAGE_SIZE > vma->last)) ||
+			 (anon == NULL && shared == NULL))
 			return; /* nothing more in it */
-		else if (anon == NULL && shared == NULL)
-			return;
 	}
 }
 

@@ -282,7 +282,10 @@ void client_credentials(struct client *client)
 	}
 	if (prlimit(client_task(client), RLIMIT_MEMLOCK, NULL, &limit) == 0)
 		credentials->rlimit_memlock = limit.rlim_cur;
-	if (memcmp(&before, credentials, sizeof(before)) != 0)
+	if (before.cap_ipc_lock != credentials->cap_ipc_lock ||
+	    before.cap_sys_resource != credentials->cap_sys_resource ||
+	    before.cap_sys_rawio != credentials->cap_sys_rawio ||
+	    before.rlimit_memlock != credentials->rlimit_memlock)
 		recorder_credentials(client->exec->recorder, client);
 }
 

@@ -571,9 +571,12 @@ static bool copy(struct exec *exec, struct pa pa, void *to, const void *from, ui
 	if (is_objects && through_any_client(exec, pa, to, from, size))
 		return true;
 	uint8_t *kept = g_hash_table_lookup(exec->kept, GSIZE_TO_POINTER(pa_pfn(pa)));
-	if (kept != NULL) {
-		memcpy(to != NULL ? to : kept + page_offset(pa.value),
-		       to != NULL ? kept + page_offset(pa.value) : from, size);
+	if (kept != NULL && to != NULL) {
+		memcpy(to, kept + page_offset(pa.value), size);
+		return true;
+	}
+	if (kept != NULL && from != NULL) {
+		memcpy(kept + page_offset(pa.value), from, size);
 		return true;
 	}
 	exec_limit(
