@@ -53,6 +53,7 @@ START_TEST(the_worked_trace_of_the_sheet)
 	ck_assert_uint_eq(records[0].addr, 0xdeadbeaf);
 	ck_assert_uint_eq(records[0].length, 0);
 	ck_assert_uint_eq(records[0].cookie, 1);
+	ck_assert_refused(answer(1, 2), EINVAL);
 	ck_assert_int_eq(answer(1, 0), 8);
 	ck_assert_refused(answer(1, 0), EINVAL);
 	ck_assert_refused(answer(5, 7), EINVAL);

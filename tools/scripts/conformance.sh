@@ -3,6 +3,7 @@
 # conformance.sh RULES: prints the conformance document of one list of rules (tests/conformance/*.rules).
 # A list has lines
 #   # comment
+#   > TEXT                       stands as it is at the head of the document
 #   = SECTION TITLE              a section of the sheet
 #   ID | MUTANT | RULE           ID is the sheet's section and step; MUTANT is a patch of tests/mutants
 #   ID | - REASON | RULE         a rule that nothing here can show, and why
@@ -50,6 +51,10 @@ $1 == "function" { exists[$2 " " $3] = 1; next }
 	sub(/^rule [0-9]+ ?/, "")
 }
 /^#/ || /^[ \t]*$/ { next }
+/^>/ {
+	head = head substr($0, 3) "\n"
+	next
+}
 /^= / {
 	out = out "\n## " substr($0, 3) "\n\n| rule | what | test | mutant |\n|---|---|---|---|\n"
 	next
@@ -91,6 +96,7 @@ $1 == "function" { exists[$2 " " $3] = 1; next }
 END {
 	if (failed)
 		exit 1
+	printf "%s", head
 	printf "%d rules: %d shown by a test that fails under a mutant, %d not shown", count, count - unshown, unshown
 	if (unsure)
 		printf "; %d rest on a choice where the sheet is unsure", unsure
