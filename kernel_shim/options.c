@@ -46,5 +46,8 @@ const struct option kernel_options[] = {
 	[KERNEL_AMD_QUEUE_BASE] = {"amd.queue_base",
 				   "amd-viommu 12.3",
 				   {{"enables", "posted"}, {"clears-enables", "posted AE-a"}}},
+	[KERNEL_AMD_TRANS_CLEAR] = {"amd.trans_clear",
+				    "amd-viommu 12.3",
+				    {{"blocked", "posted"}, {"zero", "posted AE-b, AE-c"}}},
 	{NULL, NULL, {{NULL, NULL}}},
 };

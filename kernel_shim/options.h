@@ -23,6 +23,7 @@ enum kernel_option {
 	KERNEL_AMD_GUEST_ID,
 	KERNEL_AMD_QUEUE_DESTROY,
 	KERNEL_AMD_QUEUE_BASE,
+	KERNEL_AMD_TRANS_CLEAR,
 };
 
 enum hw_queue_pin {
@@ -92,6 +93,12 @@ enum amd_queue_destroy {
 enum amd_queue_base {
 	AMD_QUEUE_BASE_ENABLES,
 	AMD_QUEUE_BASE_CLEARS_ENABLES, /* AE-a */
+};
+
+/* What becomes of the table entry of a translation DeviceID that is given back. */
+enum amd_trans_clear {
+	AMD_TRANS_CLEAR_BLOCKED, /* V = 1 and nothing else */
+	AMD_TRANS_CLEAR_ZERO,    /* V = 0: forwards (AE-b, AE-c) */
 };
 
 enum kernel_switch {

@@ -275,7 +275,8 @@ static void tear_down_safely(struct amd_viommu *viommu)
 static void release(struct amd_viommu *viommu)
 {
 	struct amd *amd = viommu->amd;
-	const struct amd_dte cleared = amd_dte_blocked();
+	bool zero = kernel_option(amd->machine, KERNEL_AMD_TRANS_CLEAR) == AMD_TRANS_CLEAR_ZERO;
+	const struct amd_dte cleared = zero ? (struct amd_dte){{0, 0, 0, 0}} : amd_dte_blocked();
 	amd_dte_update(amd, viommu->trans_devid, &cleared);
 	amd_give_number(amd->trans_devids, viommu->trans_devid);
 	if (!viommu->guest_given)
