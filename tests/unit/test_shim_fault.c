@@ -221,6 +221,21 @@ START_TEST(alloc_checks_flags_and_the_queue_is_kept_by_its_users)
 }
 END_TEST
 
+START_TEST(a_queue_without_a_free_descriptor_is_emfile)
+{
+	setup();
+	while (world_open(world, "/dev/null") >= 0)
+		;
+	struct iommu_fault_alloc cmd = {0};
+	ck_assert_refused(world_ioctl(world, IOMMUFD_NR_FAULT_QUEUE_ALLOC, &cmd), EMFILE);
+	ck_assert_ok(world_close(world, FD_MAX - 1));
+	cmd.size = 0;
+	ck_assert_ok(world_ioctl(world, IOMMUFD_NR_FAULT_QUEUE_ALLOC, &cmd));
+	ck_assert_uint_eq(cmd.out_fault_fd, FD_MAX - 1);
+	ck_assert_uint_eq(cmd.out_fault_id, 4); /* the automatic HWPT's, which is gone */
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -233,6 +248,7 @@ int main(void)
 		faults_of_another_pasid_stay_when_one_is_detached,
 		poll_always_allows_answers,
 		alloc_checks_flags_and_the_queue_is_kept_by_its_users,
+		a_queue_without_a_free_descriptor_is_emfile,
 	};
 	return RUN_TESTS("shim_fault", tests);
 }

@@ -264,6 +264,21 @@ START_TEST(an_answer_that_can_not_be_written_undoes_the_queue)
 }
 END_TEST
 
+/* The what-if of host_move.c: the pinned page is elsewhere, and the parent does not know yet. */
+START_TEST(a_queue_where_the_parent_translates_to_another_page_is_efault)
+{
+	struct iommufd_module *module = world->machine->kernel;
+	module->options.values[KERNEL_HOST_MOVE] = HOST_MOVE_DEFERRED;
+	setup();
+	map_page(0);
+	ck_assert_ok(world_sys(world, SYS_HOST_MIGRATE, buffer));
+	ck_assert_refused(queue(0, B, PAGE_SIZE), EFAULT);
+	ck_assert_str_eq(world_rule(world), "iommufd 7.6 init");
+	ck_assert_ok(world_sys(world, SYS_HOST_UPDATE, buffer));
+	ck_assert_int_eq(queue(0, B, PAGE_SIZE), 8);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -280,6 +295,7 @@ int main(void)
 		while_a_queue_lives_its_ioas_is_page_aligned,
 		queues_may_share_pages,
 		an_answer_that_can_not_be_written_undoes_the_queue,
+		a_queue_where_the_parent_translates_to_another_page_is_efault,
 	};
 	return RUN_TESTS("shim_hw_queue", tests);
 }

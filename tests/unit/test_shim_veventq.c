@@ -205,6 +205,19 @@ START_TEST(the_payload_is_the_low_half_of_virt_id)
 }
 END_TEST
 
+START_TEST(a_queue_without_a_free_descriptor_is_emfile)
+{
+	v = world_make_viommu(world);
+	while (world_open(world, "/dev/null") >= 0)
+		;
+	ck_assert_refused(world_veventq(world, v.viommu, 2, &fd), EMFILE);
+	/* Its id, 8, and the vIOMMU are as before. */
+	ck_assert_ok(world_close(world, FD_MAX - 1));
+	ck_assert_int_eq(world_veventq(world, v.viommu, 2, &fd), 8);
+	ck_assert_int_eq(fd, FD_MAX - 1);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -218,6 +231,7 @@ int main(void)
 		a_queue_lives_until_descriptor_and_id_are_gone,
 		poll_tells_whether_there_is_a_record,
 		the_payload_is_the_low_half_of_virt_id,
+		a_queue_without_a_free_descriptor_is_emfile,
 	};
 	return RUN_TESTS("shim_veventq", tests);
 }

@@ -2,6 +2,7 @@
 /* vIOMMUs, vDEVICEs and the mmap regions (iommufd 5.1, 5.3, 5.9, 7.6). */
 #include <string.h>
 
+#include "tests/kit/fake_iommu.h"
 #include "tests/kit/test.h"
 
 #define TYPE 0xdeadbeefU
@@ -225,6 +226,19 @@ START_TEST(a_nested_domain_on_a_viommu_needs_a_vdevice_to_attach)
 }
 END_TEST
 
+START_TEST(a_vdevice_of_another_iommu_s_device_is_refused)
+{
+	setup();
+	int fd;
+	struct fake_device *device = fake_device_new(fake_iommu_new(world->machine));
+	uint32_t dev = made(world_bind(world, &device->device, &fd));
+	ck_assert_refused(world_vdevice(world, v.viommu, dev, 1), EINVAL);
+	/* After both lookups, and before the device's own vDEVICE would be in the way. */
+	ck_assert_refused(world_vdevice(world, 99, dev, 1), ENOENT);
+	ck_assert_int_eq(world_vdevice(world, v.viommu, v.mock.idev, 1), dev + 1);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -238,6 +252,7 @@ int main(void)
 		vdevice_checks_its_arguments_in_order,
 		a_failed_vdevice_leaves_nothing_behind,
 		a_nested_domain_on_a_viommu_needs_a_vdevice_to_attach,
+		a_vdevice_of_another_iommu_s_device_is_refused,
 	};
 	return RUN_TESTS("shim_viommu", tests);
 }
