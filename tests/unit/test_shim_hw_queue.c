@@ -172,6 +172,8 @@ START_TEST(pages_that_are_not_consecutive_are_efault)
 	ck_assert_ok(world_map_at(world, v.ioas, buffer + 2 * PAGE_SIZE, PAGE_SIZE, B + PAGE_SIZE));
 	ck_assert_refused(queue(0, B, 2 * PAGE_SIZE), EFAULT);
 	ck_assert_str_eq(world_rule(world), "iommufd 5.4 11");
+	/* A hole behind them comes first. */
+	ck_assert_refused(queue(0, B, 3 * PAGE_SIZE), ENOENT);
 	ck_assert_int_gt(world_unmap_all(world, v.ioas), 0);
 	/* Inside one 2 MiB run they are. */
 	ck_assert_ok(world_map_at(world, v.ioas, buffer + HPAGE_SIZE / 2, HPAGE_SIZE / 2, B));

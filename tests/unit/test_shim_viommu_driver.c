@@ -22,6 +22,8 @@ static struct {
 	bool ops_then_error; /* a failed one has them */
 	struct iommufd_hw_queue *depended;
 	int depend_error; /* what depending on it gave */
+	uint32_t entries_done;
+	int invalidate_error;
 } driver;
 
 /* ... and what it saw. */
@@ -71,6 +73,13 @@ static void viommu_destroy(struct iommufd_viommu *viommu)
 	seen.viommus_destroyed++;
 }
 
+static int viommu_invalidate(struct iommufd_viommu *viommu, struct user_data_array *array)
+{
+	(void)viommu;
+	array->entry_count = driver.entries_done;
+	return driver.invalidate_error;
+}
+
 static int vdevice_init(struct iommufd_vdevice *vdevice)
 {
 	uint64_t virt_id;
@@ -115,6 +124,7 @@ static void queue_destroy(struct iommufd_hw_queue *queue)
 
 static const struct iommufd_viommu_ops viommu_ops = {
 	.destroy = viommu_destroy,
+	.cache_invalidate = viommu_invalidate,
 	.vdevice_init = vdevice_init,
 	.vdevice_destroy = vdevice_destroy,
 	.hw_queue_supported = queue_supported,
@@ -129,7 +139,9 @@ static void setup(void)
 	fake = fake_iommu_new(world->machine);
 	fake->ops.viommu_supported = supported;
 	fake->ops.viommu_init = viommu_init;
-	fake->viommu_ops = viommu_ops;
+	struct iommufd_viommu_ops ops = viommu_ops;
+	ops.alloc_domain_nested = fake->viommu_ops.alloc_domain_nested;
+	fake->viommu_ops = ops;
 	a = fake_device_new(fake);
 	b = fake_device_new(fake);
 	ioas = made(world_ioas(world));
@@ -304,6 +316,40 @@ START_TEST(the_device_is_neither_attached_nor_kept)
 	ck_assert_ok(world_close(world, fd));
 	ck_assert_refused(world_destroy(world, dev), ENOENT);
 	made(world_vdevice(world, id, dev_b, 5));
+}
+END_TEST
+
+START_TEST(a_nested_domains_driver_does_not_see_who_takes_its_faults)
+{
+	int file;
+	setup();
+	uint32_t id = made(viommu()), fault = made(world_fault(world, &file));
+	struct iommu_hwpt_alloc cmd = {.flags = IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID,
+				       .dev_id = dev,
+				       .pt_id = id,
+				       .fault_id = fault,
+				       .data_type = FAKE_DATA_TYPE,
+				       .data_len = FAKE_DATA_MAX,
+				       .data_uptr = world->data};
+	ck_assert_ok(world_ioctl(world, IOMMUFD_NR_HWPT_ALLOC, &cmd));
+	ck_assert_uint_eq(fake->flags, IOMMU_HWPT_ALLOC_PASID);
+}
+END_TEST
+
+START_TEST(the_driver_tells_how_many_entries_it_did)
+{
+	setup();
+	struct iommu_hwpt_invalidate cmd = {.hwpt_id = made(viommu()),
+					    .data_uptr = world->data,
+					    .entry_len = 8,
+					    .entry_num = 9};
+	driver.entries_done = 9;
+	ck_assert_ok(world_ioctl(world, IOMMUFD_NR_HWPT_INVALIDATE, &cmd));
+	ck_assert_uint_eq(cmd.entry_num, 9);
+	driver.entries_done = 4;
+	driver.invalidate_error = -EIO;
+	ck_assert_refused(world_ioctl(world, IOMMUFD_NR_HWPT_INVALIDATE, &cmd), EIO);
+	ck_assert_uint_eq(cmd.entry_num, 4);
 }
 END_TEST
 
@@ -606,6 +652,8 @@ int main(void)
 		an_answer_that_can_not_be_written_tells_the_driver,
 		a_driver_need_not_hear_of_the_end,
 		the_device_is_neither_attached_nor_kept,
+		a_nested_domains_driver_does_not_see_who_takes_its_faults,
+		the_driver_tells_how_many_entries_it_did,
 		a_device_behind_another_iommu_is_einval,
 		a_device_on_its_way_out_is_enoent,
 		while_a_vdevice_is_being_made_its_virt_id_leads_nowhere,
