@@ -190,6 +190,8 @@ void tlb_insert(struct tlb *tlb, const struct tlb_entry *entry, uint64_t page)
 
 /* What is to go, beside the domain. */
 struct wanted {
+	struct tlb_tag tag;
+	bool any_space;
 	uint32_t space;
 	uint64_t first; /* pages */
 	uint64_t last;
@@ -241,10 +243,12 @@ static bool match_space(const struct tlb_entry *entry, uint64_t page, const stru
 	return entry->tag.stage1 && !entry->tag.global && entry->tag.space == wanted->space;
 }
 
-static bool match_range(const struct tlb_entry *entry, uint64_t page, const struct wanted *wanted)
+static bool match_span(const struct tlb_entry *entry, uint64_t page, const struct wanted *wanted)
 {
 	uint64_t last = page + (1ULL << entry->order) - 1;
-	return !entry->tag.stage1 && page <= wanted->last && last >= wanted->first;
+	return entry->tag.stage1 == wanted->tag.stage1 &&
+	       tag_matches(entry, wanted->tag, wanted->any_space) && page <= wanted->last &&
+	       last >= wanted->first;
 }
 
 uint32_t tlb_remove_domain(struct tlb *tlb, uint16_t domain)
@@ -264,10 +268,17 @@ uint32_t tlb_remove_space(struct tlb *tlb, uint16_t domain, uint32_t space)
 
 uint32_t tlb_remove_range(struct tlb *tlb, uint16_t domain, uint64_t first, uint64_t last)
 {
+	return tlb_remove_span(tlb, (struct tlb_tag){.domain = domain}, true, first, last);
+}
+
+uint32_t tlb_remove_span(struct tlb *tlb, struct tlb_tag tag, bool any_space, uint64_t first,
+			 uint64_t last)
+{
+	const struct wanted wanted = {
+		.tag = tag, .any_space = any_space, .first = first, .last = last};
 	if (first == last)
-		return tlb_remove_page(tlb, (struct tlb_tag){.domain = domain}, true, first);
-	return remove_from_bucket(tlb, domain, &(struct wanted){.first = first, .last = last},
-				  match_range);
+		return tlb_remove_page(tlb, tag, any_space, first);
+	return remove_from_bucket(tlb, tag.domain, &wanted, match_span);
 }
 
 uint32_t tlb_remove_all(struct tlb *tlb)

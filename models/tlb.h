@@ -40,7 +40,7 @@ struct tlb_tag {
 struct tlb_entry {
 	struct tlb_tag tag;
 	uint8_t order; /* log2 of its pages */
-	uint8_t perm;  /* PTE_S2_READ | PTE_S2_WRITE */
+	uint8_t perm;  /* of the engine: PTE_S2_READ | PTE_S2_WRITE, and others */
 	uint64_t pa;   /* its first page */
 	uint32_t next; /* in its bucket: number + 1 */
 	uint32_t previous;
@@ -78,6 +78,9 @@ uint32_t tlb_remove_stage1(struct tlb *tlb, uint16_t domain);
 uint32_t tlb_remove_space(struct tlb *tlb, uint16_t domain, uint32_t space);
 /* Entries of stage 2 that hold any of the pages [FIRST, LAST]. */
 uint32_t tlb_remove_range(struct tlb *tlb, uint16_t domain, uint64_t first, uint64_t last);
+/* Entries that hold any of the pages [FIRST, LAST]; otherwise as tlb_remove_page(). */
+uint32_t tlb_remove_span(struct tlb *tlb, struct tlb_tag tag, bool any_space, uint64_t first,
+			 uint64_t last);
 /* Entries that hold PAGE. With stage 1: of the space and global ones, or of any. */
 uint32_t tlb_remove_page(struct tlb *tlb, struct tlb_tag tag, bool any_space, uint64_t page);
 

@@ -2,14 +2,14 @@
 /* What commands do to caches and to devices (smmuv3 3.2, 7.3). */
 #include "models/nvidia_vcmdq/smmu.h"
 
-static uint16_t vmid_of(const struct smmu_command *command)
+static uint16_t vmid_of(const struct smmu *smmu, const struct smmu_command *command)
 {
-	return (uint16_t)field_get(command->dw[0], CMD_VMID);
+	return (uint16_t)field_get(command->dw[0], CMD_VMID) & smmu->vmid_mask;
 }
 
-static uint16_t asid_of(const struct smmu_command *command)
+static uint16_t asid_of(const struct smmu *smmu, const struct smmu_command *command)
 {
-	return (uint16_t)field_get(command->dw[0], CMD_ASID);
+	return (uint16_t)field_get(command->dw[0], CMD_ASID) & smmu->asid_mask;
 }
 
 static void reached(struct probe *probe, enum probe_effect effect, uint32_t target)
@@ -18,13 +18,28 @@ static void reached(struct probe *probe, enum probe_effect effect, uint32_t targ
 	probe->target = target;
 }
 
-static uint32_t remove_page(struct tlb *tlb, const struct smmu_command *command, bool stage1,
-			    bool any_asid)
+/* Of a TLBI with a range (3.3): how many 4-KiB pages from its address on; 1: it has none. */
+static uint64_t range_pages(const struct smmu *smmu, const struct smmu_command *command)
 {
-	const struct tlb_tag tag = {
-		.stage1 = stage1, .domain = vmid_of(command), .space = asid_of(command)};
-	uint64_t address = command->dw[1] & (stage1 ? CMD_ADDR : CMD_IPA);
-	return tlb_remove_page(tlb, tag, any_asid, address >> PAGE_SHIFT);
+	uint64_t granule = field_get(command->dw[1], CMD_TLBI_TG);
+	if (granule == 0 || !(smmu->idr[3] & IDR3_RIL))
+		return 1;
+	uint64_t scale = field_get(command->dw[0], CMD_TLBI_SCALE);
+	uint64_t pages = (field_get(command->dw[0], CMD_TLBI_NUM) + 1) << (scale < 39 ? scale : 39);
+	return pages << (2 * (granule - 1));
+}
+
+static uint32_t remove_pages(struct smmu *smmu, const struct smmu_command *command, bool stage1,
+			     bool any_asid)
+{
+	const struct tlb_tag tag = {.stage1 = stage1,
+				    .domain = vmid_of(smmu, command),
+				    .space = asid_of(smmu, command)};
+	uint64_t page = (command->dw[1] & (stage1 ? CMD_ADDR : CMD_IPA)) >> PAGE_SHIFT;
+	uint64_t count = range_pages(smmu, command);
+	if (__builtin_expect(count == 1, 1))
+		return tlb_remove_page(&smmu->tlb, tag, any_asid, page);
+	return tlb_remove_span(&smmu->tlb, tag, any_asid, page, page + count - 1);
 }
 
 static void invalidate_config(struct smmu *smmu, const struct smmu_command *command,
@@ -32,9 +47,22 @@ static void invalidate_config(struct smmu *smmu, const struct smmu_command *comm
 {
 	uint32_t sid = (uint32_t)field_get(command->dw[0], CMD_SID);
 	bool range = command_opcode(command) == CMD_CFGI_STE_RANGE;
-	config_cache_drop(&smmu->configs, sid,
-			  range ? (uint32_t)field_get(command->dw[1], CMD_CFGI_RANGE) + 1 : 0);
+	uint32_t bits = range ? (uint32_t)field_get(command->dw[1], CMD_CFGI_RANGE) + 1 : 0;
+	config_cache_drop(&smmu->configs, sid, bits);
+	context_cache_drop(&smmu->contexts, sid, bits);
 	reached(probe, range ? EFFECT_ALL : EFFECT_DEVICE, sid);
+}
+
+static void invalidate_contexts(struct smmu *smmu, const struct smmu_command *command,
+				struct probe *probe)
+{
+	uint32_t sid = (uint32_t)field_get(command->dw[0], CMD_SID);
+	if (command_opcode(command) == CMD_CFGI_CD_ALL)
+		context_cache_drop(&smmu->contexts, sid, 0);
+	else
+		context_cache_drop_one(&smmu->contexts, sid,
+				       (uint32_t)field_get(command->dw[0], CMD_SSID));
+	reached(probe, EFFECT_DEVICE, sid);
 }
 
 /* The endpoint answers after a round trip; one that does not is given up (8). */
@@ -81,24 +109,24 @@ void smmu_execute(struct smmu *smmu, struct command_queue *queue,
 		  const struct smmu_command *command, struct probe *probe)
 {
 	struct tlb *tlb = &smmu->tlb;
-	uint16_t vmid = vmid_of(command);
+	uint16_t vmid = vmid_of(smmu, command);
 	probe->removed = 0;
 	reached(probe, EFFECT_DOMAIN, vmid);
 	switch (command_opcode(command)) {
 	case CMD_TLBI_NH_VA:
-		probe->removed = remove_page(tlb, command, true, false);
+		probe->removed = remove_pages(smmu, command, true, false);
 		break;
 	case CMD_TLBI_NH_VAA:
-		probe->removed = remove_page(tlb, command, true, true);
+		probe->removed = remove_pages(smmu, command, true, true);
 		break;
 	case CMD_TLBI_NH_ASID:
-		probe->removed = tlb_remove_space(tlb, vmid, asid_of(command));
+		probe->removed = tlb_remove_space(tlb, vmid, asid_of(smmu, command));
 		break;
 	case CMD_TLBI_NH_ALL:
 		probe->removed = tlb_remove_stage1(tlb, vmid);
 		break;
 	case CMD_TLBI_S2_IPA:
-		probe->removed = remove_page(tlb, command, false, true);
+		probe->removed = remove_pages(smmu, command, false, true);
 		break;
 	case CMD_TLBI_S12_VMALL:
 		probe->removed = tlb_remove_domain(tlb, vmid);
@@ -111,6 +139,10 @@ void smmu_execute(struct smmu *smmu, struct command_queue *queue,
 	case CMD_CFGI_STE_RANGE:
 		invalidate_config(smmu, command, probe);
 		break;
+	case CMD_CFGI_CD:
+	case CMD_CFGI_CD_ALL:
+		invalidate_contexts(smmu, command, probe);
+		break;
 	case CMD_ATC_INV:
 		invalidate_atc(smmu, queue, command, probe);
 		break;
@@ -118,7 +150,7 @@ void smmu_execute(struct smmu *smmu, struct command_queue *queue,
 		synchronise(smmu, queue);
 		reached(probe, EFFECT_NONE, 0);
 		break;
-	default: /* hints; CDs: there is no stage 1 yet; nothing is ever stalled */
+	default: /* hints; nothing is ever stalled */
 		reached(probe, EFFECT_NONE, 0);
 		break;
 	}

@@ -4,8 +4,6 @@
 
 #include "models/nvidia_vcmdq/smmu.h"
 
-#define LEVEL_BITS 9U
-
 void config_cache_init(struct config_cache *cache, struct machine *machine, uint32_t count)
 {
 	cache->count = 1;
@@ -27,45 +25,142 @@ void config_cache_drop(struct config_cache *cache, uint32_t sid, uint32_t range)
 			cache->entries[i].valid = false;
 }
 
+/* --- geometry of tables, of either stage (5.1) --- */
+
+bool smmu_granule_exists(const struct smmu *smmu, unsigned page_shift)
+{
+	uint64_t bit = page_shift == 12   ? IDR5_GRAN4K
+		       : page_shift == 14 ? IDR5_GRAN16K
+					  : IDR5_GRAN64K;
+	return smmu->idr[5] & bit;
+}
+
+static unsigned oas_of(const struct smmu *smmu)
+{
+	return smmu_address_bits((unsigned)field_get(smmu->idr[5], IDR5_OAS));
+}
+
+/* Without DS more than 48 bits are for the 64 KiB granule alone. */
+unsigned smmu_output_bits(const struct smmu *smmu, unsigned code, unsigned page_shift)
+{
+	unsigned bits = smmu_address_bits(code), oas = oas_of(smmu);
+	unsigned most = page_shift == 16 ? 52 : 48;
+	bits = bits < oas ? bits : oas;
+	return bits < most ? bits : most;
+}
+
+bool smmu_input_size_legal(const struct smmu *smmu, unsigned txsz, unsigned page_shift)
+{
+	unsigned most = !(smmu->idr[3] & IDR3_STT) ? 39 : page_shift == 16 ? 47 : 48;
+	return txsz <= most;
+}
+
+/* --- what an STE says (4.2) --- */
+
+/* Start levels by S2SL0; 4: none (5.4). */
+static unsigned start_level_of(unsigned sl0, unsigned page_shift)
+{
+	static const uint8_t levels[3][4] = {{2, 1, 0, 3}, {3, 2, 1, 4}, {3, 2, 1, 4}};
+	return levels[(page_shift - PAGE_SHIFT) / 2][sl0];
+}
+
+/* Small address sizes begin one level lower, concatenated (5.4). */
+static bool start_level_legal(const struct smmu *smmu, const struct tables *tables)
+{
+	unsigned oas = oas_of(smmu);
+	switch (tables->page_shift) {
+	case 12: /* level 3: small tables only */
+		return (tables->start_level != 0 || oas >= 44) &&
+		       (tables->start_level != 3 || (smmu->idr[3] & IDR3_STT));
+	case 14:
+		return tables->start_level != 1 || oas >= 42;
+	default:
+		return tables->start_level != 1 || oas >= 44;
+	}
+}
+
 /* Stage 2 from the STE; false: not consistent (C_BAD_STE). */
 static bool decode_stage2(const struct smmu *smmu, const uint64_t ste[STE_WORDS],
 			  struct stream_config *config)
 {
-	static const uint8_t start_levels[] = {2, 1, 0, 3};
-	unsigned t0sz = (unsigned)field_get(ste[2], STE_S2T0SZ);
-	unsigned oas = smmu_address_bits((unsigned)field_get(smmu->idr[5], IDR5_OAS));
-	if (field_get(ste[2], STE_S2TG) != 0 || !field_get(ste[2], STE_S2AA64) || t0sz < 16 ||
-	    t0sz < 64 - oas || t0sz > 39 || (ste[2] & (STE_S2ENDI | STE_S2HD | STE_S2HA)))
+	static const uint8_t page_shifts[] = {12, 16, 14, 0};
+	struct tables *tables = &config->stage2;
+	unsigned t0sz = (unsigned)field_get(ste[2], STE_S2T0SZ), oas = oas_of(smmu);
+	tables->page_shift = page_shifts[field_get(ste[2], STE_S2TG)];
+	if (tables->page_shift == 0 || !smmu_granule_exists(smmu, tables->page_shift) ||
+	    !field_get(ste[2], STE_S2AA64) || t0sz < 64 - oas ||
+	    t0sz < (tables->page_shift == 16 ? 12U : 16U) ||
+	    !smmu_input_size_legal(smmu, t0sz, tables->page_shift) ||
+	    (ste[2] & (STE_S2ENDI | STE_S2HD | STE_S2HA)))
 		return false;
-	unsigned output = smmu_address_bits((unsigned)field_get(ste[2], STE_S2PS));
-	config->input_bits = (uint8_t)(64 - t0sz);
-	config->start_level = start_levels[field_get(ste[2], STE_S2SL0)];
-	config->output_bits = (uint8_t)(output < oas ? output : oas);
-	config->no_access_fault = field_get(ste[2], STE_S2AFFD);
-	config->vmid = (uint16_t)field_get(ste[2], STE_S2VMID);
-	config->table = ste[3] & STE_S2TTB;
+	tables->input_bits = (uint8_t)(64 - t0sz);
+	tables->start_level =
+		(uint8_t)start_level_of((unsigned)field_get(ste[2], STE_S2SL0), tables->page_shift);
+	tables->output_bits = (uint8_t)smmu_output_bits(smmu, (unsigned)field_get(ste[2], STE_S2PS),
+							tables->page_shift);
+	tables->wide = tables->output_bits == 52;
+	tables->no_access_fault = field_get(ste[2], STE_S2AFFD);
+	tables->protected = field_get(ste[2], STE_S2PTW);
+	tables->root = ste[3] & STE_S2TTB;
+	config->record = field_get(ste[2], STE_S2R);
 	/* Index bits at the start level: 1 to bits + 4, the rest concatenated tables (5.4). */
-	int bits = (int)config->input_bits -
-		   (int)(PAGE_SHIFT + LEVEL_BITS * (3U - config->start_level));
-	if (config->start_level == 3 || bits < 1 || bits > (int)LEVEL_BITS + 4 ||
-	    config->table >> (config->output_bits < 48 ? config->output_bits : 48) != 0)
-		return false; /* without DS a table of this granule lies below 2^48 */
-	/* Settings of nested streams, and of what IDR registers do not offer (4.2). */
-	unsigned eats = (unsigned)field_get(ste[1], STE_EATS);
-	if (eats == 2 || (eats == 1 && (ste[2] & STE_S2S)) || (ste[1] & STE_S2FWB))
+	int level_bits = tables->page_shift - 3;
+	int bits = (int)tables->input_bits - tables->page_shift -
+		   level_bits * (3 - (int)tables->start_level);
+	if (tables->start_level > 3 || bits < 1 || bits > level_bits + 4 ||
+	    !start_level_legal(smmu, tables) || tables->root >> tables->output_bits != 0)
 		return false;
-	/* 48 bits of address, and 40 or 42, begin one level lower, concatenated (5.4). */
-	if (config->start_level == 0 && oas < 44)
+	tables->root = smmu_table_base(tables->root, (unsigned)bits);
+	/* Settings of what IDR registers do not offer (4.2). */
+	unsigned stall_model = (unsigned)field_get(smmu->idr[0], IDR0_STALL_MODEL);
+	bool stalls = ste[2] & STE_S2S;
+	return !((ste[1] & STE_S2FWB) && !(smmu->idr[3] & IDR3_FWB)) &&
+	       !(stalls && stall_model == 1) && !(!stalls && stall_model == 2) &&
+	       !(stalls && field_get(ste[1], STE_EATS) == 1);
+}
+
+static bool decode_stage1(const struct smmu *smmu, const uint64_t ste[STE_WORDS],
+			  struct stream_config *config)
+{
+	config->contexts = ste[0] & STE_S1CONTEXTPTR;
+	config->context_bits = (uint8_t)field_get(ste[0], STE_S1CDMAX);
+	config->context_format = (uint8_t)field_get(ste[0], STE_S1FMT);
+	config->unnumbered = (uint8_t)field_get(ste[1], STE_S1DSS);
+	config->no_stall = field_get(ste[1], STE_S1STALLD);
+	if (config->context_bits > field_get(smmu->idr[1], IDR1_SSIDSIZE))
 		return false;
-	/* The start table is aligned to its size. */
-	config->table &= ~((bits < 3 ? 64ULL : 8ULL << bits) - 1);
-	return true;
+	if (config->context_bits == 0)
+		config->context_format = S1FMT_LINEAR; /* ignored */
+	if (config->context_format > S1FMT_64K ||
+	    (config->context_format != S1FMT_LINEAR && !(smmu->idr[0] & IDR0_CD2L)))
+		return false;
+	/* StreamWorld EL2 needs HYP, which is not modelled; beside stage 2 it is not looked at. */
+	if (config->kind == STREAM_STAGE1 && field_get(ste[1], STE_STRW) != STRW_NS_EL1)
+		return false;
+	return !(config->no_stall && field_get(smmu->idr[0], IDR0_STALL_MODEL) != 0);
 }
 
 static void bad_ste(struct stream_config *config)
 {
 	config->kind = STREAM_FAULT;
 	config->event = EVT_C_BAD_STE;
+}
+
+static void decode_stages(const struct smmu *smmu, const uint64_t ste[STE_WORDS],
+			  struct stream_config *config)
+{
+	bool stage1 = config->kind != STREAM_STAGE2, stage2 = config->kind != STREAM_STAGE1;
+	unsigned needs = (stage1 ? COMMAND_NEEDS_STAGE1 : 0) | (stage2 ? COMMAND_NEEDS_STAGE2 : 0);
+	uint16_t vmid = (uint16_t)field_get(ste[2], STE_S2VMID);
+	bool split = config->kind == STREAM_NESTED && !(ste[2] & STE_S2S) &&
+		     !(smmu->idr[0] & IDR0_NS1ATS);
+	/* The VMID is a tag of stage 1 alone too, where there is a stage 2 (7.2). */
+	config->vmid = smmu->features & COMMAND_NEEDS_STAGE2 ? vmid : 0;
+	if ((needs & ~smmu->features) != 0 || (config->vmid & ~smmu->vmid_mask) != 0 ||
+	    (field_get(ste[1], STE_EATS) == EATS_SPLIT && !split) ||
+	    (stage1 && !decode_stage1(smmu, ste, config)) ||
+	    (stage2 && !decode_stage2(smmu, ste, config)))
+		bad_ste(config);
 }
 
 static void decode(const struct smmu *smmu, const uint64_t ste[STE_WORDS],
@@ -75,18 +170,25 @@ static void decode(const struct smmu *smmu, const uint64_t ste[STE_WORDS],
 		bad_ste(config);
 		return;
 	}
+	if (smmu->idr[1] & IDR1_ATTR_PERMS_OVR) {
+		config->privilege = (uint8_t)field_get(ste[1], STE_PRIVCFG);
+		config->instruction = (uint8_t)field_get(ste[1], STE_INSTCFG);
+	}
 	switch (field_get(ste[0], STE_CONFIG)) {
 	case STE_CONFIG_BYPASS:
 		config->kind = STREAM_BYPASS;
 		break;
 	case STE_CONFIG_S2:
 		config->kind = STREAM_STAGE2;
-		if (!decode_stage2(smmu, ste, config))
-			bad_ste(config);
+		decode_stages(smmu, ste, config);
 		break;
 	case STE_CONFIG_S1:
+		config->kind = STREAM_STAGE1;
+		decode_stages(smmu, ste, config);
+		break;
 	case STE_CONFIG_NESTED:
-		bad_ste(config); /* stage 1: not modelled yet */
+		config->kind = STREAM_NESTED;
+		decode_stages(smmu, ste, config);
 		break;
 	default:
 		config->kind = STREAM_ABORT;
@@ -94,17 +196,55 @@ static void decode(const struct smmu *smmu, const uint64_t ste[STE_WORDS],
 	}
 }
 
-/* A linear table: STE at base + 64 * SID. */
-static bool find_ste(const struct smmu *smmu, uint32_t sid, uint64_t *address)
+/* --- where it is (4.1) --- */
+
+static enum port_status fetch(struct smmu *smmu, uint32_t sid, uint64_t address, void *bytes,
+			      uint32_t size)
+{
+	struct access access = {.context = CONTEXT_DEVICE(sid),
+				.purpose = ACCESS_CONFIG_FETCH,
+				.pa = pa_of(address),
+				.size = size};
+	return port_read(&smmu->port, &access, bytes);
+}
+
+/* Through level 1. 0 and *ADDRESS, or the event; *ADDRESS is then what could not be read. */
+static unsigned find_in_level2(struct smmu *smmu, uint32_t sid, uint32_t log2size,
+			       uint64_t *address)
+{
+	uint32_t split = (uint32_t)field_get(smmu->strtab_cfg, STRTAB_CFG_SPLIT);
+	uint8_t bytes[L1STD_SIZE];
+	split = split == 8 || split == 10 ? split : 6;
+	uint32_t bits = log2size > split ? log2size - split : 0;
+	*address = smmu_table_base(smmu->strtab_base & STRTAB_BASE_ADDR, bits) +
+		   (uint64_t)L1STD_SIZE * (sid >> split);
+	if (fetch(smmu, sid, *address, bytes, sizeof(bytes)) != PORT_OK)
+		return EVT_F_STE_FETCH;
+	uint64_t descriptor = load_le64(bytes);
+	uint32_t span = (uint32_t)field_get(descriptor, L1STD_SPAN);
+	uint32_t index = sid & ((1U << split) - 1);
+	if (span == 0 || span > SPAN_MAX || span > split + 1 || index >> (span - 1) != 0)
+		return EVT_C_BAD_STREAMID;
+	uint64_t table = descriptor & L1STD_L2PTR & ~(((uint64_t)STE_SIZE << (span - 1)) - 1);
+	*address = table + (uint64_t)STE_SIZE * index;
+	return table >> oas_of(smmu) != 0 ? EVT_F_STE_FETCH : 0;
+}
+
+/* 0 and *ADDRESS of the STE, or the event. */
+static unsigned find_ste(struct smmu *smmu, uint32_t sid, uint64_t *address)
 {
 	uint32_t log2size = (uint32_t)field_get(smmu->strtab_cfg, STRTAB_CFG_LOG2SIZE);
 	uint32_t sid_bits = (uint32_t)field_get(smmu->idr[1], IDR1_SIDSIZE);
 	uint64_t base = smmu->strtab_base & STRTAB_BASE_ADDR;
-	if (sid >> (log2size < sid_bits ? log2size : sid_bits) != 0)
-		return false;
+	uint32_t known = log2size < sid_bits ? log2size : sid_bits;
+	if (known < 32 && sid >> known != 0)
+		return EVT_C_BAD_STREAMID;
+	if (field_get(smmu->strtab_cfg, STRTAB_CFG_FMT) == STRTAB_FMT_2LEVEL &&
+	    field_get(smmu->idr[0], IDR0_ST_LEVEL) == 1)
+		return find_in_level2(smmu, sid, log2size, address);
 	base &= log2size + 6 < 64 ? ~((1ULL << (log2size + 6)) - 1) : 0;
 	*address = base + (uint64_t)STE_SIZE * sid;
-	return true;
+	return 0;
 }
 
 const struct stream_config *smmu_stream_config(struct smmu *smmu, uint32_t sid, unsigned *event,
@@ -116,15 +256,13 @@ const struct stream_config *smmu_stream_config(struct smmu *smmu, uint32_t sid, 
 	if (entry->valid && entry->sid == sid)
 		return entry;
 	*fetch_address = 0;
-	*event = EVT_C_BAD_STREAMID;
-	if (!find_ste(smmu, sid, fetch_address))
+	*event = find_ste(smmu, sid, fetch_address);
+	if (*event == EVT_C_BAD_STREAMID)
+		*fetch_address = 0;
+	if (*event != 0)
 		return NULL;
-	struct access access = {.context = CONTEXT_DEVICE(sid),
-				.purpose = ACCESS_CONFIG_FETCH,
-				.pa = pa_of(*fetch_address),
-				.size = STE_SIZE};
 	*event = EVT_F_STE_FETCH;
-	if (port_read(&smmu->port, &access, bytes) != PORT_OK)
+	if (fetch(smmu, sid, *fetch_address, bytes, sizeof(bytes)) != PORT_OK)
 		return NULL;
 	for (unsigned i = 0; i < STE_WORDS; i++)
 		ste[i] = load_le64(bytes + 8 * i);

@@ -22,8 +22,15 @@ const struct parameter_range smmu_parameters[] = {
 	{"config.entries", 1, CONFIG_CACHE_MAX},
 	{"tlb.entries", 64, 1U << 20},
 	{"tlb.ways", 1, 64},
+	{"idr0.features", 0, UINT32_MAX},
+	{"idr1.features", 0, UINT32_MAX}, /* less CMDQS and EVENTQS */
+	{"idr3.features", 0, UINT32_MAX},
+	{"idr5.features", 0, UINT32_MAX}, /* less OAS */
+	{"aidr.value", 0, 4},
+	{"gbpa.reset", 0, UINT32_MAX},
 	{"oas.bits", 32, 52},
-	{"cmdqs.log2", 7, 19},      /* Linux needs more than 64 entries (smmuv3 1.3) */
+	{"cmdqs.log2", 7, 19}, /* Linux needs more than 64 entries (smmuv3 1.3) */
+	{"cmdqv.present", 0, 1},
 	{"vcmdq.count_log2", 6, 7}, /* one a VINTF at least */
 	{"vintf.count_log2", 1, 6}, /* VINTF0 is the host's */
 	{"sid_pairs.log2", 0, 4},
@@ -43,6 +50,12 @@ const struct register_row smmu_registers[] = {
 	{SMMU_IRQ_CTRLACK, 1, 4, 4, REGISTER_RO, 0, BITS(2, 0), "IRQ_CTRLACK", "smmuv3 1.2"},
 	{SMMU_GERROR, 1, 4, 4, REGISTER_RO, 0, BITS(10, 0), "GERROR", "smmuv3 1.5"},
 	{SMMU_GERRORN, 1, 4, 4, REGISTER_RW, 0, BITS(10, 0), "GERRORN", "smmuv3 1.5"},
+	{SMMU_GERROR_IRQ_CFG0, 1, 8, 8, REGISTER_RW, 0, BITS(55, 2), "GERROR_IRQ_CFG0",
+	 "smmuv3 1.2"},
+	{SMMU_GERROR_IRQ_CFG1, 1, 4, 4, REGISTER_RW, 0, UINT32_MAX, "GERROR_IRQ_CFG1",
+	 "smmuv3 1.2"},
+	{SMMU_GERROR_IRQ_CFG2, 1, 4, 4, REGISTER_RW, 0, BITS(5, 0), "GERROR_IRQ_CFG2",
+	 "smmuv3 1.2"},
 	{SMMU_STRTAB_BASE, 1, 8, 8, REGISTER_RW, 0, STRTAB_BASE_ADDR | BITS(62, 62), "STRTAB_BASE",
 	 "smmuv3 1.2"},
 	{SMMU_STRTAB_BASE_CFG, 1, 4, 4, REGISTER_RW, 0, BITS(17, 0), "STRTAB_BASE_CFG",
@@ -54,6 +67,12 @@ const struct register_row smmu_registers[] = {
 	 "smmuv3 1.2"},
 	{SMMU_EVENTQ_BASE, 1, 8, 8, REGISTER_RW, 0, QUEUE_BASE_ADDR | BITS(62, 62) | BITS(4, 0),
 	 "EVENTQ_BASE", "smmuv3 1.2"},
+	{SMMU_EVENTQ_IRQ_CFG0, 1, 8, 8, REGISTER_RW, 0, BITS(55, 2), "EVENTQ_IRQ_CFG0",
+	 "smmuv3 1.2"},
+	{SMMU_EVENTQ_IRQ_CFG1, 1, 4, 4, REGISTER_RW, 0, UINT32_MAX, "EVENTQ_IRQ_CFG1",
+	 "smmuv3 1.2"},
+	{SMMU_EVENTQ_IRQ_CFG2, 1, 4, 4, REGISTER_RW, 0, BITS(5, 0), "EVENTQ_IRQ_CFG2",
+	 "smmuv3 1.2"},
 	{SMMU_EVENTQ_PROD, 1, 4, 4, REGISTER_RW, 0, QUEUE_POINTER | EVENTQ_OVERFLOW, "EVENTQ_PROD",
 	 "smmuv3 1.2"},
 	{SMMU_EVENTQ_CONS, 1, 4, 4, REGISTER_RW, 0, QUEUE_POINTER | EVENTQ_OVERFLOW, "EVENTQ_CONS",
@@ -78,13 +97,39 @@ static void hash_queue(const struct command_queue *queue, struct hash *hash)
 	hash_bytes(hash, queue->line, (size_t)queue->line_count * COMMAND_SIZE);
 }
 
+static void hash_tables(const struct tables *tables, struct hash *hash)
+{
+	hash_u64(hash, tables->root);
+	hash_u64(hash, (uint64_t)tables->page_shift << 24 | (uint64_t)tables->input_bits << 16 |
+			       (uint64_t)tables->start_level << 8 | tables->output_bits);
+	hash_u64(hash, (uint64_t)tables->no_access_fault << 8 | (uint64_t)tables->wide << 7 |
+			       (uint64_t)tables->disabled << 6 | (uint64_t)tables->flat << 5 |
+			       (uint64_t)tables->tagged << 4 | (uint64_t)tables->privileged << 3 |
+			       (uint64_t)tables->no_write_exec << 2 |
+			       (uint64_t)tables->no_user_data << 1 | tables->protected);
+}
+
 static void hash_config(const struct stream_config *config, struct hash *hash)
 {
 	hash_u64(hash, (uint64_t)config->sid << 32 | config->kind);
 	hash_u64(hash, (uint64_t)config->event << 48 | (uint64_t)config->vmid << 32 |
-			       config->input_bits << 16 | config->start_level << 8 |
-			       config->output_bits);
-	hash_u64(hash, config->table | config->no_access_fault);
+			       (uint64_t)config->context_bits << 24 |
+			       (uint64_t)config->context_format << 16 |
+			       (uint64_t)config->unnumbered << 8 |
+			       (uint64_t)config->privilege << 4 |
+			       (uint64_t)config->instruction << 2 |
+			       (uint64_t)config->no_stall << 1 | config->record);
+	hash_u64(hash, config->contexts);
+	hash_tables(&config->stage2, hash);
+}
+
+static void hash_context(const struct context_config *context, struct hash *hash)
+{
+	hash_u64(hash, (uint64_t)context->sid << 32 | context->ssid);
+	hash_u64(hash,
+		 (uint64_t)context->asid << 2 | (uint64_t)context->bad << 1 | context->record);
+	hash_tables(&context->halves[0], hash);
+	hash_tables(&context->halves[1], hash);
 }
 
 void smmu_hash(const struct smmu *smmu, struct hash *hash)
@@ -97,6 +142,7 @@ void smmu_hash(const struct smmu *smmu, struct hash *hash)
 	hash_u64(hash, (uint64_t)smmu->eventq_prod << 32 | smmu->eventq_cons);
 	hash_u64(hash, (uint64_t)smmu->vi_int_mask[1] << 32 | smmu->vi_int_mask[0]);
 	hash_u64(hash, smmu->eventq_base);
+	hash_bytes(hash, smmu->irq_cfg, sizeof(smmu->irq_cfg));
 	hash_u64(hash, (uint64_t)smmu->cr1 << 32 | smmu->cr2);
 	LIST_FOREACH (endpoint, &smmu->endpoints, link)
 		hash_u64(hash, (uint64_t)endpoint->sid << 1 | endpoint->silent);
@@ -119,6 +165,9 @@ void smmu_hash(const struct smmu *smmu, struct hash *hash)
 	for (uint32_t i = 0; i < smmu->configs.count; i++)
 		if (smmu->configs.entries[i].valid)
 			hash_config(&smmu->configs.entries[i], hash);
+	for (uint32_t i = 0; smmu->contexts.used > 0 && i < smmu->contexts.count; i++)
+		if (smmu->contexts.entries[i].valid)
+			hash_context(&smmu->contexts.entries[i], hash);
 	tlb_hash(&smmu->tlb, hash);
 }
 
@@ -148,6 +197,15 @@ static uint64_t read_register(struct smmu *smmu, uint32_t offset)
 		return smmu->gerror;
 	case SMMU_GERRORN:
 		return smmu->gerrorn;
+	case SMMU_GERROR_IRQ_CFG0:
+	case SMMU_EVENTQ_IRQ_CFG0:
+		return smmu->irq_cfg[offset == SMMU_EVENTQ_IRQ_CFG0][0];
+	case SMMU_GERROR_IRQ_CFG1:
+	case SMMU_EVENTQ_IRQ_CFG1:
+		return (uint32_t)smmu->irq_cfg[offset == SMMU_EVENTQ_IRQ_CFG1][1];
+	case SMMU_GERROR_IRQ_CFG2:
+	case SMMU_EVENTQ_IRQ_CFG2:
+		return smmu->irq_cfg[offset == SMMU_EVENTQ_IRQ_CFG2][1] >> 32;
 	case SMMU_STRTAB_BASE:
 		return smmu->strtab_base;
 	case SMMU_STRTAB_BASE_CFG:
@@ -165,7 +223,7 @@ static uint64_t read_register(struct smmu *smmu, uint32_t offset)
 	case SMMU_EVENTQ_CONS:
 		return smmu->eventq_cons;
 	case SMMU_AIDR:
-		return 1;
+		return smmu->aidr;
 	default:
 		return offset <= SMMU_IDR5 ? smmu->idr[offset / 4] : 0;
 	}
@@ -202,6 +260,18 @@ static void write_gerrorn(struct smmu *smmu, uint32_t value)
 	command_queue_kick(&smmu->cmdq, 0);
 }
 
+/* Guarded by the source's enable (1.2). NUMBER: CFG0, CFG1, CFG2. */
+static void write_irq_cfg(struct smmu *smmu, bool events, unsigned number, uint64_t value)
+{
+	uint64_t *words = smmu->irq_cfg[events];
+	if (smmu->irq_ctrl & (events ? IRQ_CTRL_EVENTQ : IRQ_CTRL_GERROR))
+		return;
+	if (number == 0)
+		words[0] = value;
+	else
+		words[1] = field_set(words[1], number == 1 ? BITS(31, 0) : BITS(63, 32), value);
+}
+
 static void write_register(struct smmu *smmu, uint32_t offset, uint64_t value)
 {
 	bool enabled = smmu->cr0 & CR0_SMMUEN;
@@ -224,6 +294,18 @@ static void write_register(struct smmu *smmu, uint32_t offset, uint64_t value)
 		break;
 	case SMMU_GERRORN:
 		write_gerrorn(smmu, (uint32_t)value);
+		break;
+	case SMMU_GERROR_IRQ_CFG0:
+	case SMMU_EVENTQ_IRQ_CFG0:
+		write_irq_cfg(smmu, offset == SMMU_EVENTQ_IRQ_CFG0, 0, value);
+		break;
+	case SMMU_GERROR_IRQ_CFG1:
+	case SMMU_EVENTQ_IRQ_CFG1:
+		write_irq_cfg(smmu, offset == SMMU_EVENTQ_IRQ_CFG1, 1, value);
+		break;
+	case SMMU_GERROR_IRQ_CFG2:
+	case SMMU_EVENTQ_IRQ_CFG2:
+		write_irq_cfg(smmu, offset == SMMU_EVENTQ_IRQ_CFG2, 2, value);
 		break;
 	case SMMU_STRTAB_BASE:
 		smmu->strtab_base = enabled ? smmu->strtab_base : value;
@@ -348,17 +430,20 @@ void smmu_record_event(struct smmu *smmu, const uint64_t record[4])
 static void set_id_registers(struct smmu *smmu, const struct profile *profile)
 {
 	uint64_t cmdqs = profile_get(profile, "cmdqs.log2");
-	smmu->idr[0] =
-		(uint32_t)(IDR0_S2P | IDR0_S1P | field_put(IDR0_TTF, 2) | IDR0_COHACC | IDR0_ATS |
-			   IDR0_ASID16 | IDR0_VMID16 | field_put(IDR0_TTENDIAN, 2));
+	unsigned oas = smmu_address_code((unsigned)profile_get(profile, "oas.bits"));
+	smmu->idr[0] = (uint32_t)profile_get(profile, "idr0.features");
 	smmu->features = (smmu->idr[0] & IDR0_S1P ? COMMAND_NEEDS_STAGE1 : 0) |
 			 (smmu->idr[0] & IDR0_S2P ? COMMAND_NEEDS_STAGE2 : 0) |
-			 (smmu->idr[0] & IDR0_ATS ? COMMAND_NEEDS_ATS : 0);
-	smmu->idr[1] = (uint32_t)(field_put(IDR1_SIDSIZE, 16) | field_put(IDR1_EVENTQS, cmdqs) |
-				  field_put(IDR1_CMDQS, cmdqs) | IDR1_ATTR_TYPES_OVR);
-	smmu->idr[5] = (uint32_t)(IDR5_GRAN4K |
-				  field_put(IDR5_OAS, smmu_address_code((unsigned)profile_get(
-							      profile, "oas.bits"))));
+			 (smmu->idr[0] & IDR0_ATS ? COMMAND_NEEDS_ATS : 0) |
+			 (field_get(smmu->idr[0], IDR0_STALL_MODEL) != 1 ? COMMAND_NEEDS_STALL : 0);
+	smmu->idr[1] = (uint32_t)(profile_get(profile, "idr1.features") |
+				  field_put(IDR1_EVENTQS, cmdqs) | field_put(IDR1_CMDQS, cmdqs));
+	smmu->idr[3] = (uint32_t)profile_get(profile, "idr3.features");
+	smmu->idr[5] = (uint32_t)(profile_get(profile, "idr5.features") | field_put(IDR5_OAS, oas));
+	smmu->asid_mask = smmu->idr[0] & IDR0_ASID16 ? UINT16_MAX : UINT8_MAX;
+	smmu->vmid_mask = smmu->idr[0] & IDR0_VMID16 ? UINT16_MAX : UINT8_MAX;
+	smmu->aidr = (uint32_t)profile_get(profile, "aidr.value");
+	smmu->gbpa = (uint32_t)profile_get(profile, "gbpa.reset");
 }
 
 static uint64_t ps_of(const struct profile *profile, const char *name)
@@ -376,6 +461,8 @@ struct smmu_endpoint *smmu_endpoint_new(struct smmu *smmu, uint32_t sid)
 
 static void init_cmdqv(struct smmu *smmu, const struct profile *profile)
 {
+	if (!profile_get(profile, "cmdqv.present"))
+		return;
 	smmu->cmdqv_config = CONFIG_RESET;
 	smmu->vcmdq_count = 1U << profile_get(profile, "vcmdq.count_log2");
 	smmu->vintf_count = 1U << profile_get(profile, "vintf.count_log2");
@@ -408,12 +495,15 @@ struct smmu *smmu_new(struct machine *machine, const struct smmu_board *board,
 	command_queue_init(&smmu->cmdq, smmu, CONTEXT_MAIN_QUEUE);
 	config_cache_init(&smmu->configs, machine,
 			  (uint32_t)profile_get(profile, "config.entries"));
+	context_cache_init(&smmu->contexts, machine,
+			   (uint32_t)profile_get(profile, "config.entries"));
 	tlb_init(&smmu->tlb, machine, (uint32_t)profile_get(profile, "tlb.entries"),
 		 (uint32_t)profile_get(profile, "tlb.ways"));
 	init_cmdqv(smmu, profile);
 	bus_add(&machine->bus, board->base, SMMU_WINDOW_SIZE, &smmu_mmio_ops, smmu, board->name);
-	bus_add(&machine->bus, board->cmdqv_base,
-		CMDQV_VINTF_PAGES + (uint64_t)CMDQV_VINTF_STRIDE * smmu->vintf_count,
-		&cmdqv_mmio_ops, smmu, "cmdqv");
+	if (smmu->vcmdq_count > 0)
+		bus_add(&machine->bus, board->cmdqv_base,
+			CMDQV_VINTF_PAGES + (uint64_t)CMDQV_VINTF_STRIDE * smmu->vintf_count,
+			&cmdqv_mmio_ops, smmu, "cmdqv");
 	return smmu;
 }

@@ -3,8 +3,10 @@
  * The SMMUv3 model and the CMDQV next to it.
  *
  * Concepts
- *   smmu        registers, stream table, configuration cache, stage-2 walk, TLB, main command queue,
- *               event queue
+ *   smmu        registers, stream table, configuration caches, walks of both stages, TLB, main command
+ *               queue, event queue
+ *   tables      one tree of translation tables: stage 2's, or one half of a stage 1's
+ *   context     what a context descriptor (CD) says: stage 1 of a stream, or of one of its substreams
  *   cmdqv       up to 128 virtual command queues over 64 VINTFs; fetches by host physical address,
  *               untranslated, and feeds the same TLB and devices
  *   queue       one command queue of either kind; fetches ahead, executes in order
@@ -56,33 +58,74 @@ extern const struct parameter_range smmu_parameters[];
 /* Registers of both pages. */
 extern const struct register_row smmu_registers[];
 
-/* --- configuration (config.c) --- */
+/* --- configuration (config.c, context.c) --- */
 
 enum stream_kind {
 	STREAM_FAULT, /* the event is recorded */
 	STREAM_ABORT, /* silently */
 	STREAM_BYPASS,
 	STREAM_STAGE2,
+	STREAM_STAGE1,
+	STREAM_NESTED,
+};
+
+struct tables {
+	uint64_t root;      /* PA; behind stage 2: IPA */
+	uint8_t page_shift; /* 12, 14, 16: the granule */
+	uint8_t input_bits;
+	uint8_t start_level;
+	uint8_t output_bits;
+	bool no_access_fault; /* AF = 0 is no fault */
+	bool wide;            /* of the 64 KiB granule: 52 bits of address */
+	/* stage 1 */
+	bool disabled;      /* EPD */
+	bool flat;          /* HAD: tables restrict nothing */
+	bool tagged;        /* TBI: the address's top byte is ignored */
+	bool privileged;    /* E0PD: unprivileged accesses are refused */
+	bool no_write_exec; /* WXN */
+	bool no_user_data; /* PAN: privileged accesses to what unprivileged ones may use are refused */
+	/* stage 2 */
+	bool protected; /* S2PTW: no tables in device memory */
 };
 
 /* What an STE says, decoded. */
 struct stream_config {
 	uint32_t sid;
 	bool valid;
+	bool record; /* S2R: faults of stage 2 are recorded */
 	enum stream_kind kind;
 	unsigned event; /* STREAM_FAULT */
-	/* stage 2 */
-	uint8_t input_bits;
-	uint8_t start_level;
-	uint8_t output_bits;
-	bool no_access_fault; /* S2AFFD */
 	uint16_t vmid;
-	uint64_t table; /* PA */
+	struct tables stage2;
+	/* stage 1 */
+	uint64_t contexts;      /* CDs, or their level 1 */
+	uint8_t context_bits;   /* log2 of their number; 0: one, and no substreams */
+	uint8_t context_format; /* S1FMT_* */
+	uint8_t unnumbered;     /* S1DSS_*: what becomes of accesses without a substream */
+	bool no_stall;          /* S1STALLD */
+	uint8_t privilege;      /* PRIVCFG */
+	uint8_t instruction;    /* INSTCFG */
 };
 
 struct config_cache {
 	struct stream_config *entries; /* direct-mapped */
 	uint32_t count;                /* a power of two */
+};
+
+struct context_config {
+	uint32_t sid;
+	uint32_t ssid;
+	bool valid;
+	bool bad;    /* C_BAD_CD */
+	bool record; /* R */
+	uint16_t asid;
+	struct tables halves[2]; /* TTB0, TTB1 */
+};
+
+struct context_cache {
+	struct context_config *entries; /* direct-mapped; made when the first one comes */
+	uint32_t count;
+	uint32_t used;
 };
 
 /* --- queues (queue.c) --- */
@@ -161,7 +204,10 @@ struct smmu {
 	struct smmu_timing timing;
 	struct option_set assumptions;
 	uint32_t idr[6];
-	uint32_t features; /* COMMAND_NEEDS_*, from IDR0 */
+	uint32_t aidr;
+	uint32_t features;  /* COMMAND_NEEDS_*, from IDR0 */
+	uint16_t asid_mask; /* 8 or 16 bits */
+	uint16_t vmid_mask;
 	uint32_t cr0;
 	uint32_t cr1;
 	uint32_t cr2;
@@ -169,6 +215,9 @@ struct smmu {
 	uint32_t gbpa;
 	uint32_t gerror;
 	uint32_t gerrorn;
+	uint64_t irq_cfg
+		[2]
+		[2]; /* GERROR, EVENTQ: CFG0; CFG1 and, above it, CFG2. Nobody reads them: no MSI */
 	uint64_t strtab_base;
 	uint32_t strtab_cfg;
 	uint64_t cmdq_base;
@@ -177,6 +226,7 @@ struct smmu {
 	uint32_t eventq_cons;
 	struct command_queue cmdq;
 	struct config_cache configs;
+	struct context_cache contexts;
 	struct tlb tlb;
 	struct smmu_endpoints endpoints;
 	bool atc_outstanding; /* of VCMDQs: an ATC_INV may still be unanswered, or failed */
@@ -260,6 +310,12 @@ const struct stream_config *smmu_stream_config(struct smmu *smmu, uint32_t sid, 
 /* Drops what is cached of SIDs that agree with SID in all but the low RANGE bits. */
 void config_cache_drop(struct config_cache *cache, uint32_t sid, uint32_t range);
 
+/* context.c */
+void context_cache_init(struct context_cache *cache, struct machine *machine, uint32_t count);
+/* Drops contexts of SIDs that agree with SID in all but the low RANGE bits; of all substreams. */
+void context_cache_drop(struct context_cache *cache, uint32_t sid, uint32_t range);
+void context_cache_drop_one(struct context_cache *cache, uint32_t sid, uint32_t ssid);
+
 /* translate.c */
 enum translate_result {
 	TRANSLATE_OK,
@@ -270,16 +326,99 @@ struct translation {
 	struct pa pa;
 	enum access_path path;
 	uint16_t vmid;
-	uint8_t order;  /* log2 pages of the leaf */
-	uint8_t perm;   /* PTE_S2_READ | PTE_S2_WRITE */
+	uint8_t order;  /* log2 4-KiB pages of the leaf */
+	uint8_t perm;   /* PTE_S2_READ | PTE_S2_WRITE: of such an access */
 	unsigned event; /* of the fault; 0: none recorded */
+	bool stage2;    /* the fault is one of stage 2 */
+	uint64_t ipa;   /* of a fault of stage 2 */
 };
 
-/* A DMA access of SID to IOVA. */
+/* An access as it comes from a device. */
+struct smmu_access {
+	uint32_t sid;
+	bool has_ssid;
+	uint32_t ssid;
+	uint64_t iova;
+	bool write;
+	bool privileged;
+	bool instruction; /* and no write */
+};
+
+enum translate_result smmu_translate_access(struct smmu *smmu, const struct smmu_access *access,
+					    struct translation *translation);
+/* An unprivileged data access of SID to IOVA, without a substream. */
 enum translate_result smmu_translate(struct smmu *smmu, uint32_t sid, uint64_t iova, bool write,
 				     struct translation *translation);
 /* A device's DMA: translates, then reads or writes SIZE bytes inside one page. */
 enum translate_result smmu_dma(struct smmu *smmu, uint32_t sid, uint64_t iova, bool write,
 			       void *data, uint32_t size, struct translation *translation);
+
+/* --- inside the translation unit: translate.c, context.c, walk.c --- */
+
+/* What a TLB entry permits. Bits 7 and 6 are those of stage 2's descriptors. */
+#define PERM_USER_WRITE BITS(7, 7)
+#define PERM_USER_READ  BITS(6, 6)
+#define PERM_WRITE      BITS(5, 5) /* privileged */
+#define PERM_READ       BITS(4, 4)
+#define PERM_EXEC       BITS(3, 3)
+#define PERM_USER_EXEC  BITS(2, 2)
+#define PERM_DEVICE     BITS(0, 0) /* stage 2: device memory */
+
+struct request {
+	struct smmu *smmu;
+	const struct smmu_access *access;
+	const struct stream_config *config;
+	uint8_t need; /* PERM_* */
+	uint64_t iova;
+	struct translation *out;
+};
+
+/* One address on its way through one stage. */
+struct stage_input {
+	bool stage2;
+	bool record;    /* faults of it */
+	unsigned class; /* EVT_CLASS_*: what is at the address, for faults of stage 2 */
+	uint64_t address;
+};
+
+/* A leaf, cut to a power of two of pages. */
+struct leaf {
+	uint64_t address; /* where its first byte is */
+	uint8_t order;    /* log2 4-KiB pages */
+	uint8_t perm;     /* PERM_* */
+	bool global;
+};
+
+/* A configuration fault: nothing but ids; FETCH_ADDRESS for what could not be read. */
+enum translate_result smmu_config_fault(struct request *request, unsigned event,
+					uint64_t fetch_address);
+enum translate_result smmu_stage_fault(struct request *request, unsigned event,
+				       const struct stage_input *input);
+enum translate_result smmu_walk_abort(struct request *request, const struct stage_input *input,
+				      uint64_t fetch_address);
+
+/* walk.c: the leaf of INPUT in TABLES, or a fault. */
+enum translate_result smmu_walk(struct request *request, const struct tables *tables,
+				const struct stage_input *input, struct leaf *leaf);
+/* translate.c: an IPA through stage 2, cached or walked. NEED: PERM_*, of any of which one will do. */
+enum translate_result smmu_stage2(struct request *request, const struct stage_input *input,
+				  uint8_t need, struct leaf *leaf, enum access_path *path);
+/* context.c: stage 1 of the request; NULL: a fault. */
+const struct context_config *smmu_context(struct request *request, uint32_t ssid);
+
+static inline uint64_t leaf_pa(const struct leaf *leaf, uint64_t input)
+{
+	return leaf->address + (input & ((PAGE_SIZE << leaf->order) - 1));
+}
+
+/* config.c: TxSZ, a granule of 2^PAGE_SHIFT; false where the hardware has no such tables (5.1). */
+bool smmu_granule_exists(const struct smmu *smmu, unsigned page_shift);
+unsigned smmu_output_bits(const struct smmu *smmu, unsigned code, unsigned page_shift);
+bool smmu_input_size_legal(const struct smmu *smmu, unsigned txsz, unsigned page_shift);
+/* The base that counts: aligned to the table's size, which has 2^INDEX_BITS entries. */
+static inline uint64_t smmu_table_base(uint64_t base, unsigned index_bits)
+{
+	return base & ~((index_bits < 3 ? 64ULL : 8ULL << index_bits) - 1);
+}
 
 #endif

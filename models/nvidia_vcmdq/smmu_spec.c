@@ -15,6 +15,7 @@ void command_store(uint8_t bytes[COMMAND_SIZE], const struct smmu_command *comma
 	[CMD_SYNC] = {"CMD_SYNC", 0, COMMAND_GUEST_LEGAL, {CMD_OPCODE | (used0), (used1)}}
 #define STAGE1 COMMAND_NEEDS_STAGE1
 #define STAGE2 COMMAND_NEEDS_STAGE2
+#define STALL  COMMAND_NEEDS_STALL
 #define LEGAL  (COMMAND_GUEST_LEGAL | COMMAND_GUEST_VMID)
 #define UNSURE (COMMAND_GUEST_UNSURE | COMMAND_GUEST_VMID)
 #define RANGE0 (CMD_TLBI_RANGE0 | CMD_VMID)
@@ -37,8 +38,8 @@ const struct command_rules command_rules[256] = {
 	ROW(TLBI_NSNH_ALL, 0, 0, 0, 0),
 	ROW(ATC_INV, COMMAND_NEEDS_ATS, COMMAND_GUEST_LEGAL,
 	    CMD_ATC_GLOBAL | CMD_SSV | CMD_SSID | CMD_SID, CMD_ATC_SIZE | CMD_ADDR),
-	ROW(RESUME, 0, 0, CMD_RESUME_ACT | CMD_SID, CMD_RESUME_STAG),
-	ROW(STALL_TERM, 0, 0, CMD_SID, 0),
+	ROW(RESUME, STALL, 0, CMD_RESUME_ACT | CMD_SID, CMD_RESUME_STAG),
+	ROW(STALL_TERM, STALL, 0, CMD_SID, 0),
 	SYNC_ROW(CMD_SYNC_CS | CMD_SYNC_MSH | CMD_SYNC_MSIATTR | CMD_SYNC_MSIDATA,
 		 CMD_SYNC_MSIADDR),
 };
@@ -70,6 +71,12 @@ struct smmu_command command_cfgi_ste(uint32_t sid, unsigned leaf)
 struct smmu_command command_cfgi_all(void)
 {
 	return command(CMD_CFGI_STE_RANGE, 0, field_put(CMD_CFGI_RANGE, CFGI_RANGE_ALL));
+}
+
+struct smmu_command command_cfgi_cd(uint32_t sid, uint32_t ssid, unsigned leaf)
+{
+	return command(CMD_CFGI_CD, field_put(CMD_SID, sid) | field_put(CMD_SSID, ssid),
+		       field_put(CMD_LEAF, leaf));
 }
 
 struct smmu_command command_tlbi_nsnh_all(void)
@@ -119,6 +126,14 @@ const char *event_name(unsigned id)
 		return "F_STE_FETCH";
 	case EVT_C_BAD_STE:
 		return "C_BAD_STE";
+	case EVT_F_STREAM_DISABLED:
+		return "F_STREAM_DISABLED";
+	case EVT_C_BAD_SUBSTREAMID:
+		return "C_BAD_SUBSTREAMID";
+	case EVT_F_CD_FETCH:
+		return "F_CD_FETCH";
+	case EVT_C_BAD_CD:
+		return "C_BAD_CD";
 	case EVT_F_WALK_EABT:
 		return "F_WALK_EABT";
 	case EVT_F_TRANSLATION:

@@ -31,12 +31,18 @@
 #define SMMU_IRQ_CTRLACK     0x54U
 #define SMMU_GERROR          0x60U
 #define SMMU_GERRORN         0x64U
+#define SMMU_GERROR_IRQ_CFG0 0x68U
+#define SMMU_GERROR_IRQ_CFG1 0x70U
+#define SMMU_GERROR_IRQ_CFG2 0x74U
 #define SMMU_STRTAB_BASE     0x80U
 #define SMMU_STRTAB_BASE_CFG 0x88U
 #define SMMU_CMDQ_BASE       0x90U
 #define SMMU_CMDQ_PROD       0x98U
 #define SMMU_CMDQ_CONS       0x9cU
 #define SMMU_EVENTQ_BASE     0xa0U
+#define SMMU_EVENTQ_IRQ_CFG0 0xb0U
+#define SMMU_EVENTQ_IRQ_CFG1 0xb8U
+#define SMMU_EVENTQ_IRQ_CFG2 0xbcU
 #define SMMU_EVENTQ_PROD     0x100a8U
 #define SMMU_EVENTQ_CONS     0x100acU
 
@@ -44,18 +50,34 @@
 #define IDR0_S1P            BITS(1, 1)
 #define IDR0_TTF            BITS(3, 2)
 #define IDR0_COHACC         BITS(4, 4)
+#define IDR0_HTTU           BITS(7, 6)
+#define IDR0_HYP            BITS(9, 9)
 #define IDR0_ATS            BITS(10, 10)
+#define IDR0_NS1ATS         BITS(11, 11)
 #define IDR0_ASID16         BITS(12, 12)
 #define IDR0_VMID16         BITS(18, 18)
+#define IDR0_CD2L           BITS(19, 19)
 #define IDR0_TTENDIAN       BITS(22, 21)
+#define IDR0_STALL_MODEL    BITS(25, 24)
+#define IDR0_TERM_MODEL     BITS(26, 26)
 #define IDR0_ST_LEVEL       BITS(28, 27)
 #define IDR1_SIDSIZE        BITS(5, 0)
+#define IDR1_SSIDSIZE       BITS(10, 6)
 #define IDR1_EVENTQS        BITS(20, 16)
 #define IDR1_CMDQS          BITS(25, 21)
+#define IDR1_ATTR_PERMS_OVR BITS(26, 26)
 #define IDR1_ATTR_TYPES_OVR BITS(27, 27)
+#define IDR3_HAD            BITS(2, 2)
+#define IDR3_XNX            BITS(4, 4)
+#define IDR3_FWB            BITS(8, 8)
+#define IDR3_STT            BITS(9, 9)
 #define IDR3_RIL            BITS(10, 10)
+#define IDR3_E0PD           BITS(13, 13)
 #define IDR5_OAS            BITS(2, 0)
 #define IDR5_GRAN4K         BITS(4, 4)
+#define IDR5_GRAN16K        BITS(5, 5)
+#define IDR5_GRAN64K        BITS(6, 6)
+#define IDR5_VAX            BITS(11, 10)
 
 #define CR0_SMMUEN    BITS(0, 0)
 #define CR0_EVENTQEN  BITS(2, 2)
@@ -73,7 +95,9 @@
 
 #define STRTAB_BASE_ADDR    BITS(51, 6)
 #define STRTAB_CFG_LOG2SIZE BITS(5, 0)
+#define STRTAB_CFG_SPLIT    BITS(10, 6)
 #define STRTAB_CFG_FMT      BITS(17, 16)
+#define STRTAB_FMT_2LEVEL   1U
 #define QUEUE_BASE_LOG2SIZE BITS(4, 0)
 #define QUEUE_BASE_ADDR     BITS(51, 5)
 #define QUEUE_POINTER       BITS(19, 0)
@@ -131,8 +155,12 @@ enum smmu_opcode {
 #define CMD_SYNC_MSIADDR   BITS(55, 2)
 #define CMD_PREFETCH_NS    BITS(9, 9)
 #define CMD_PREFETCH_RANGE BITS(9, 0)
-#define CMD_TLBI_RANGE0    (BITS(16, 12) | BITS(25, 20)) /* dw0: NUM, SCALE */
-#define CMD_TLBI_RANGE1    BITS(11, 8)                   /* dw1: TTL, TG */
+#define CMD_TLBI_NUM       BITS(16, 12) /* dw0 */
+#define CMD_TLBI_SCALE     BITS(25, 20) /* dw0 */
+#define CMD_TLBI_TTL       BITS(9, 8)
+#define CMD_TLBI_TG        BITS(11, 10)
+#define CMD_TLBI_RANGE0    (CMD_TLBI_NUM | CMD_TLBI_SCALE)
+#define CMD_TLBI_RANGE1    (CMD_TLBI_TTL | CMD_TLBI_TG)
 
 #define CFGI_RANGE_ALL 31U
 #define SYNC_CS_NONE   0U
@@ -169,6 +197,7 @@ struct command_rules {
 #define COMMAND_NEEDS_STAGE1 1U
 #define COMMAND_NEEDS_STAGE2 2U
 #define COMMAND_NEEDS_ATS    4U
+#define COMMAND_NEEDS_STALL  8U
 
 #define COMMAND_GUEST_LEGAL  1U /* in a guest's VCMDQ */
 #define COMMAND_GUEST_UNSURE 2U /* perhaps legal there */
@@ -186,6 +215,7 @@ struct smmu_command command_sync(unsigned completion);
 struct smmu_command command_prefetch_config(uint32_t sid);
 struct smmu_command command_cfgi_ste(uint32_t sid, unsigned leaf);
 struct smmu_command command_cfgi_all(void);
+struct smmu_command command_cfgi_cd(uint32_t sid, uint32_t ssid, unsigned leaf);
 struct smmu_command command_tlbi_nsnh_all(void);
 struct smmu_command command_tlbi_nh_all(uint16_t vmid);
 struct smmu_command command_tlbi_nh_asid(uint16_t vmid, uint16_t asid);
@@ -193,6 +223,12 @@ struct smmu_command command_tlbi_nh_va(uint16_t vmid, uint16_t asid, uint64_t va
 struct smmu_command command_tlbi_s12_vmall(uint16_t vmid);
 struct smmu_command command_tlbi_s2_ipa(uint16_t vmid, uint64_t ipa, unsigned leaf);
 struct smmu_command command_atc_inv(uint32_t sid, uint64_t address, unsigned size);
+
+/* --- level-1 stream table descriptor (4.1) --- */
+#define L1STD_SPAN  BITS(4, 0)
+#define L1STD_L2PTR BITS(51, 6)
+#define L1STD_SIZE  8U
+#define SPAN_MAX    11U
 
 /* --- stream table entry (4.2) --- */
 #define STE_SIZE  64U
@@ -205,10 +241,30 @@ struct smmu_command command_atc_inv(uint32_t sid, uint64_t address, unsigned siz
 #define STE_CONFIG_S1     5U
 #define STE_CONFIG_S2     6U
 #define STE_CONFIG_NESTED 7U
+#define STE_S1FMT         BITS(5, 4)
+#define STE_S1CONTEXTPTR  BITS(51, 6)
+#define STE_S1CDMAX       BITS(63, 59)
+#define S1FMT_LINEAR      0U
+#define S1FMT_4K          1U
+#define S1FMT_64K         2U
 /* dw1 */
-#define STE_S2FWB BITS(25, 25)
-#define STE_EATS  BITS(29, 28)
-#define STE_SHCFG BITS(45, 44)
+#define STE_S1DSS      BITS(1, 0)
+#define STE_S2FWB      BITS(25, 25)
+#define STE_S1STALLD   BITS(27, 27)
+#define STE_EATS       BITS(29, 28)
+#define STE_STRW       BITS(31, 30)
+#define STE_SHCFG      BITS(45, 44)
+#define STE_PRIVCFG    BITS(49, 48)
+#define STE_INSTCFG    BITS(51, 50)
+#define S1DSS_END      0U /* F_STREAM_DISABLED */
+#define S1DSS_BYPASS   1U
+#define S1DSS_SSID0    2U
+#define EATS_SPLIT     2U
+#define STRW_NS_EL1    0U
+#define PRIVCFG_UNPRIV 2U
+#define PRIVCFG_PRIV   3U
+#define INSTCFG_DATA   2U
+#define INSTCFG_INST   3U
 /* dw2 */
 #define STE_S2VMID BITS(15, 0)
 #define STE_S2T0SZ BITS(37, 32)
@@ -229,17 +285,64 @@ struct smmu_command command_atc_inv(uint32_t sid, uint64_t address, unsigned siz
 /* dw3 */
 #define STE_S2TTB BITS(51, 4)
 
-/* --- stage-2 descriptors, 4 KiB granule (5.2, 5.3) --- */
+/* --- context descriptor (4.3) --- */
+#define CD_SIZE    64U
+#define CD_WORDS   8U
+#define L1CD_SIZE  8U
+#define L1CD_V     BITS(0, 0)
+#define L1CD_L2PTR BITS(51, 12)
+/* dw0: of TTB0, and of TTB1 */
+#define CD_T0SZ BITS(5, 0)
+#define CD_TG0  BITS(7, 6)
+#define CD_EPD0 BITS(14, 14)
+#define CD_ENDI BITS(15, 15)
+#define CD_T1SZ BITS(21, 16)
+#define CD_TG1  BITS(23, 22)
+#define CD_EPD1 BITS(30, 30)
+#define CD_V    BITS(31, 31)
+#define CD_IPS  BITS(34, 32)
+#define CD_AFFD BITS(35, 35)
+#define CD_WXN  BITS(36, 36)
+#define CD_TBI0 BITS(38, 38)
+#define CD_TBI1 BITS(39, 39)
+#define CD_PAN  BITS(40, 40)
+#define CD_AA64 BITS(41, 41)
+#define CD_HD   BITS(42, 42)
+#define CD_HA   BITS(43, 43)
+#define CD_S    BITS(44, 44)
+#define CD_R    BITS(45, 45)
+#define CD_A    BITS(46, 46)
+#define CD_ASET BITS(47, 47)
+#define CD_ASID BITS(63, 48)
+/* dw1: of TTB0; dw2: of TTB1 */
+#define CD_HAD  BITS(1, 1)
+#define CD_E0PD BITS(2, 2)
+#define CD_TTB  BITS(51, 4)
+
+/* --- descriptors (5.2, 5.3) --- */
 #define PTE_VALID      BITS(0, 0)
 #define PTE_TABLE      BITS(1, 1) /* levels 0..2: table; level 3: page */
 #define PTE_ADDR       BITS(47, 12)
-#define PTE_S2_MEMATTR BITS(5, 2)
-#define PTE_S2_READ    BITS(6, 6)
-#define PTE_S2_WRITE   BITS(7, 7)
-#define PTE_SH         BITS(9, 8)
-#define PTE_AF         BITS(10, 10)
-#define PTE_MEMATTR_WB 0xfU
-#define PTE_SH_INNER   3U
+#define PTE_ADDR_HIGH  BITS(15, 12) /* 64 KiB granule, 52 bits of address: bits 51..48 */
+#define PTE_CONTIGUOUS BITS(52, 52)
+#define PTE_S2_XN      BITS(54, 53)
+#define PTE_S1_AP_EL0  BITS(6, 6) /* unprivileged too */
+#define PTE_S1_AP_RO   BITS(7, 7)
+#define PTE_S1_NG      BITS(11, 11)
+#define PTE_S1_PXN     BITS(53, 53)
+#define PTE_S1_UXN     BITS(54, 54)
+/* of tables */
+#define PTE_S1_PXN_TABLE    BITS(59, 59)
+#define PTE_S1_UXN_TABLE    BITS(60, 60)
+#define PTE_S1_AP_TABLE_EL0 BITS(61, 61) /* no unprivileged access below */
+#define PTE_S1_AP_TABLE_RO  BITS(62, 62)
+#define PTE_S2_MEMATTR      BITS(5, 2)
+#define PTE_S2_READ         BITS(6, 6)
+#define PTE_S2_WRITE        BITS(7, 7)
+#define PTE_SH              BITS(9, 8)
+#define PTE_AF              BITS(10, 10)
+#define PTE_MEMATTR_WB      0xfU
+#define PTE_SH_INNER        3U
 
 /* --- event records (6) --- */
 #define EVENT_SIZE 32U
@@ -248,6 +351,10 @@ enum smmu_event {
 	EVT_C_BAD_STREAMID = 0x02,
 	EVT_F_STE_FETCH = 0x03,
 	EVT_C_BAD_STE = 0x04,
+	EVT_F_STREAM_DISABLED = 0x06,
+	EVT_C_BAD_SUBSTREAMID = 0x08,
+	EVT_F_CD_FETCH = 0x09,
+	EVT_C_BAD_CD = 0x0a,
 	EVT_F_WALK_EABT = 0x0b,
 	EVT_F_TRANSLATION = 0x10,
 	EVT_F_ADDR_SIZE = 0x11,
@@ -257,10 +364,16 @@ enum smmu_event {
 
 #define EVT_IPA      BITS(55, 12) /* dw3, in place */
 #define EVT_ID       BITS(7, 0)
+#define EVT_SSV      BITS(11, 11)
+#define EVT_SSID     BITS(31, 12)
 #define EVT_SID      BITS(63, 32)
+#define EVT_PNU      BITS(33, 33)
+#define EVT_IND      BITS(34, 34)
 #define EVT_RNW      BITS(35, 35)
 #define EVT_S2       BITS(39, 39)
 #define EVT_CLASS    BITS(41, 40)
+#define EVT_CLASS_CD 0U
+#define EVT_CLASS_TT 1U
 #define EVT_CLASS_IN 2U
 
 const char *event_name(unsigned id);

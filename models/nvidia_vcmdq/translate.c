@@ -1,121 +1,139 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Translation of a device's DMA: configuration, TLB, stage-2 walk, 4 KiB granule (smmuv3 5, 6). */
+/* Translation of a device's DMA: configuration, TLB, the two stages (smmuv3 5, 6, 7). */
 #include <string.h>
 
 #include "models/nvidia_vcmdq/smmu.h"
 
-#define LEVEL_BITS 9U
+/* --- faults (6) --- */
 
-struct request {
-	struct smmu *smmu;
-	uint32_t sid;
-	uint64_t iova;
-	bool write;
-	struct translation *out;
-};
-
-/* ADDRESS is what dw3 holds: the IPA, or what was being fetched (6.1). */
-static enum translate_result report(struct request *request, unsigned event, bool stage2,
-				    uint64_t address)
+static void record(struct request *request, unsigned event, uint64_t dw1, uint64_t dw2,
+		   uint64_t dw3)
 {
-	uint64_t record[4] = {0};
-	record[0] = field_put(EVT_ID, event) | field_put(EVT_SID, request->sid);
-	if (event >= EVT_F_WALK_EABT) {
-		record[1] = field_put(EVT_RNW, !request->write) | field_put(EVT_S2, stage2) |
-			    field_put(EVT_CLASS, EVT_CLASS_IN);
-		record[2] = request->iova;
-	}
-	record[3] = address;
+	const struct smmu_access *access = request->access;
+	const uint64_t words[4] = {
+		field_put(EVT_ID, event) | field_put(EVT_SID, access->sid) |
+			(access->has_ssid ? field_put(EVT_SSID, access->ssid) : 0) |
+			field_put(EVT_SSV, access->has_ssid && event != EVT_C_BAD_SUBSTREAMID),
+		dw1, dw2, dw3};
 	request->out->event = event;
-	smmu_record_event(request->smmu, record);
+	smmu_record_event(request->smmu, words);
+}
+
+/* Of the transaction: what it wanted, and where. */
+static uint64_t wanted(const struct request *request)
+{
+	return field_put(EVT_RNW, !request->access->write) |
+	       field_put(EVT_PNU, (request->need & (PERM_READ | PERM_WRITE | PERM_EXEC)) != 0) |
+	       field_put(EVT_IND, (request->need & (PERM_EXEC | PERM_USER_EXEC)) != 0);
+}
+
+enum translate_result smmu_config_fault(struct request *request, unsigned event,
+					uint64_t fetch_address)
+{
+	record(request, event, 0, 0, fetch_address);
 	return TRANSLATE_FAULT;
 }
 
-/* A configuration fault: IPA 0; or a fault of stage 2. */
-static enum translate_result fault(struct request *request, unsigned event, uint64_t ipa)
+enum translate_result smmu_stage_fault(struct request *request, unsigned event,
+				       const struct stage_input *input)
 {
-	return report(request, event, true, ipa & EVT_IPA);
+	request->out->stage2 = input->stage2;
+	request->out->ipa = input->stage2 ? input->address : 0;
+	if (!input->record)
+		return TRANSLATE_FAULT;
+	record(request, event,
+	       wanted(request) | field_put(EVT_S2, input->stage2) |
+		       field_put(EVT_CLASS, input->class),
+	       request->access->iova, request->out->ipa & EVT_IPA);
+	return TRANSLATE_FAULT;
 }
 
-static uint64_t need_of(const struct request *request)
+/* A descriptor of stage 1 is of class TT; one of stage 2 of that which is looked for (6.2). */
+enum translate_result smmu_walk_abort(struct request *request, const struct stage_input *input,
+				      uint64_t fetch_address)
 {
-	return request->write ? PTE_S2_WRITE : PTE_S2_READ;
+	request->out->stage2 = input->stage2;
+	record(request, EVT_F_WALK_EABT,
+	       wanted(request) | field_put(EVT_S2, input->stage2) |
+		       field_put(EVT_CLASS, input->stage2 ? input->class : EVT_CLASS_TT),
+	       request->access->iova, fetch_address);
+	return TRANSLATE_FAULT;
 }
 
-static enum translate_result check_leaf(struct request *request, uint64_t pte,
-					const struct stream_config *config)
+/* --- stage 2 --- */
+
+static void leaf_of_entry(const struct tlb_entry *entry, struct leaf *leaf)
 {
-	if (!(pte & PTE_AF) && !config->no_access_fault)
-		return fault(request, EVT_F_ACCESS, request->iova);
-	if (!(pte & need_of(request)))
-		return fault(request, EVT_F_PERMISSION, request->iova);
-	return TRANSLATE_OK;
+	leaf->address = entry->pa << PAGE_SHIFT;
+	leaf->order = entry->order;
+	leaf->perm = entry->perm;
 }
 
-static enum translate_result walk(struct request *request, const struct stream_config *config,
-				  struct tlb_entry *entry)
+static void remember(struct smmu *smmu, struct tlb_tag tag, const struct leaf *leaf, uint64_t input)
 {
-	uint64_t table = config->table;
-	for (unsigned level = config->start_level;; level++) {
-		unsigned shift = PAGE_SHIFT + LEVEL_BITS * (3 - level);
-		uint64_t index = request->iova >> shift, pte;
-		if (level != config->start_level)
-			index &= (1U << LEVEL_BITS) - 1;
-		struct access access = {.context = CONTEXT_DEVICE(request->sid),
-					.purpose = ACCESS_TABLE_WALK,
-					.pa = pa_of(table + 8 * index)};
-		if (port_read_u64(&request->smmu->port, &access, &pte) != PORT_OK)
-			return report(request, EVT_F_WALK_EABT, true, table + 8 * index);
-		bool table_bit = pte & PTE_TABLE;
-		if (!(pte & PTE_VALID) || (level == 3 && !table_bit) || (level == 0 && !table_bit))
-			return fault(request, EVT_F_TRANSLATION, request->iova);
-		uint64_t address = pte & PTE_ADDR;
-		if (address >> config->output_bits != 0)
-			return fault(request, EVT_F_ADDR_SIZE, request->iova);
-		if (level < 3 && table_bit) {
-			table = address;
-			continue;
-		}
-		if (check_leaf(request, pte, config) != TRANSLATE_OK)
-			return TRANSLATE_FAULT;
-		uint64_t block = (1ULL << shift) - 1;
-		*entry = (struct tlb_entry){
-			.tag = {.domain = config->vmid},
-			.order = (uint8_t)(shift - PAGE_SHIFT),
-			.perm = (uint8_t)(pte & (PTE_S2_READ | PTE_S2_WRITE)),
-			.pa = (address & ~block) >> PAGE_SHIFT,
-		};
-		return TRANSLATE_OK;
-	}
+	const struct tlb_entry entry = {.tag = tag,
+					.order = leaf->order,
+					.perm = leaf->perm,
+					.pa = leaf->address >> PAGE_SHIFT};
+	tlb_insert(&smmu->tlb, &entry, input >> PAGE_SHIFT);
 }
 
-static enum translate_result translate_stage2(struct request *request,
-					      const struct stream_config *config)
+enum translate_result smmu_stage2(struct request *request, const struct stage_input *input,
+				  uint8_t need, struct leaf *leaf, enum access_path *path)
 {
 	struct smmu *smmu = request->smmu;
-	struct translation *out = request->out;
-	struct tlb_tag tag = {.domain = config->vmid};
-	struct tlb_entry walked;
-	if (request->iova >> config->input_bits != 0)
-		return fault(request, EVT_F_TRANSLATION, request->iova);
-	uint64_t page = request->iova >> PAGE_SHIFT;
-	const struct tlb_entry *entry = tlb_lookup(&smmu->tlb, tag, page);
-	out->vmid = config->vmid;
-	out->path = entry != NULL ? PATH_CACHED : PATH_WALKED;
-	if (entry == NULL) {
-		if (walk(request, config, &walked) != TRANSLATE_OK)
+	const struct tables *tables = &request->config->stage2;
+	const struct tlb_tag tag = {.domain = request->config->vmid};
+	if (input->address >> tables->input_bits != 0)
+		return smmu_stage_fault(request, EVT_F_TRANSLATION, input);
+	const struct tlb_entry *entry = tlb_lookup(&smmu->tlb, tag, input->address >> PAGE_SHIFT);
+	*path = entry != NULL ? PATH_CACHED : PATH_WALKED;
+	request->out->path = *path; /* of a fault, too */
+	if (entry != NULL) {
+		leaf_of_entry(entry, leaf);
+	} else {
+		if (smmu_walk(request, tables, input, leaf) != TRANSLATE_OK)
 			return TRANSLATE_FAULT;
-		tlb_insert(&smmu->tlb, &walked, page);
-		entry = &walked;
-	} else if (!(entry->perm & need_of(request))) {
-		return fault(request, EVT_F_PERMISSION, request->iova);
+		remember(smmu, tag, leaf, input->address);
 	}
-	uint64_t in_leaf = request->iova & ((PAGE_SIZE << entry->order) - 1);
-	out->order = entry->order;
-	out->perm = entry->perm;
-	out->pa = pa_of((entry->pa << PAGE_SHIFT) + in_leaf);
+	if (!(leaf->perm & need) ||
+	    (tables->protected && input->class != EVT_CLASS_IN && (leaf->perm & PERM_DEVICE)))
+		return smmu_stage_fault(request, EVT_F_PERMISSION, input);
 	return TRANSLATE_OK;
 }
+
+/* Reading and writing, as such an access may. */
+static uint8_t data_perm(const struct request *request, uint8_t perm)
+{
+	bool privileged = request->need & (PERM_READ | PERM_WRITE | PERM_EXEC);
+	return (uint8_t)((privileged ? (unsigned)perm << 2 : perm) &
+			 (PERM_USER_READ | PERM_USER_WRITE));
+}
+
+static enum translate_result done(struct request *request, const struct leaf *leaf, uint64_t input,
+				  enum access_path path)
+{
+	request->out->pa = pa_of(leaf_pa(leaf, input));
+	request->out->order = leaf->order;
+	request->out->perm = data_perm(request, leaf->perm);
+	request->out->path = path;
+	return TRANSLATE_OK;
+}
+
+static enum translate_result translate_stage2(struct request *request)
+{
+	const struct stage_input input = {.stage2 = true,
+					  .record = request->config->record,
+					  .class = EVT_CLASS_IN,
+					  .address = request->iova};
+	struct leaf leaf;
+	enum access_path path;
+	if (smmu_stage2(request, &input, request->need, &leaf, &path) != TRANSLATE_OK)
+		return TRANSLATE_FAULT;
+	return done(request, &leaf, request->iova, path);
+}
+
+/* --- bypass --- */
 
 static enum translate_result bypass(struct request *request)
 {
@@ -128,34 +146,181 @@ static enum translate_result bypass(struct request *request)
 	return TRANSLATE_OK;
 }
 
-enum translate_result smmu_translate(struct smmu *smmu, uint32_t sid, uint64_t iova, bool write,
-				     struct translation *translation)
+static enum translate_result bypass_stream(struct request *request)
 {
-	struct request request = {smmu, sid, iova, write, translation};
+	const struct stage_input input = {
+		.record = true, .class = EVT_CLASS_IN, .address = request->iova};
+	if (bypass(request) == TRANSLATE_OK)
+		return TRANSLATE_OK;
+	return smmu_stage_fault(request, EVT_F_ADDR_SIZE, &input);
+}
+
+/* --- stage 1 --- */
+
+/* Which half the address is in, and the address without its tag; NULL: neither (5.1). */
+static const struct tables *half_of(const struct request *request,
+				    const struct context_config *context, uint64_t *address)
+{
+	unsigned half = request->iova >> 55 & 1;
+	const struct tables *tables = &context->halves[half];
+	uint64_t sign = half != 0 ? ~0ULL : 0, top = BITS(63, 56);
+	uint64_t clean = tables->tagged ? (request->iova & ~top) | (sign & top) : request->iova;
+	bool unprivileged = request->need & (PERM_USER_READ | PERM_USER_WRITE | PERM_USER_EXEC);
+	if (tables->disabled || (tables->privileged && unprivileged))
+		return NULL;
+	*address = clean;
+	return (clean ^ sign) >> tables->input_bits == 0 ? tables : NULL;
+}
+
+/* Both stages as one: the smaller leaf, what both permit. */
+static enum translate_result combine(struct request *request, uint64_t address, struct leaf *leaf,
+				     enum access_path *path)
+{
+	const struct stage_input input = {.stage2 = true,
+					  .record = request->config->record,
+					  .class = EVT_CLASS_IN,
+					  .address = leaf_pa(leaf, address)};
+	struct leaf below;
+	if (smmu_stage2(request, &input, request->need, &below, path) != TRANSLATE_OK)
+		return TRANSLATE_FAULT;
+	uint64_t pa = leaf_pa(&below, input.address);
+	leaf->order = leaf->order < below.order ? leaf->order : below.order;
+	leaf->address = pa & ~((PAGE_SIZE << leaf->order) - 1);
+	leaf->perm &= below.perm;
+	return TRANSLATE_OK;
+}
+
+static enum translate_result walk_stage1(struct request *request,
+					 const struct context_config *context,
+					 const struct tables *tables,
+					 const struct stage_input *input)
+{
+	struct tlb_tag tag = {
+		.stage1 = true, .domain = request->config->vmid, .space = context->asid};
+	enum access_path path = PATH_WALKED;
+	struct leaf leaf;
+	if (smmu_walk(request, tables, input, &leaf) != TRANSLATE_OK)
+		return TRANSLATE_FAULT;
+	tag.global = leaf.global;
+	if (request->config->kind == STREAM_STAGE1)
+		remember(request->smmu, tag, &leaf, input->address);
+	if (!(leaf.perm & request->need))
+		return smmu_stage_fault(request, EVT_F_PERMISSION, input);
+	if (request->config->kind == STREAM_NESTED) {
+		if (combine(request, input->address, &leaf, &path) != TRANSLATE_OK)
+			return TRANSLATE_FAULT;
+		remember(request->smmu, tag, &leaf, input->address);
+	}
+	return done(request, &leaf, input->address, path);
+}
+
+static enum translate_result translate_stage1(struct request *request, uint32_t ssid)
+{
+	struct smmu *smmu = request->smmu;
+	const struct context_config *context = smmu_context(request, ssid);
+	if (context == NULL)
+		return TRANSLATE_FAULT;
+	struct stage_input input = {
+		.record = context->record, .class = EVT_CLASS_IN, .address = request->iova};
+	const struct tables *tables = half_of(request, context, &input.address);
+	if (tables == NULL)
+		return smmu_stage_fault(request, EVT_F_TRANSLATION, &input);
+	const struct tlb_tag tag = {
+		.stage1 = true, .domain = request->config->vmid, .space = context->asid};
+	const struct tlb_entry *entry = tlb_lookup(&smmu->tlb, tag, input.address >> PAGE_SHIFT);
+	/* Whose permission a combined entry lacks, only a walk can tell. */
+	if (entry != NULL && !(entry->perm & request->need) &&
+	    request->config->kind == STREAM_NESTED)
+		entry = NULL;
+	if (entry == NULL)
+		return walk_stage1(request, context, tables, &input);
+	struct leaf leaf;
+	leaf_of_entry(entry, &leaf);
+	request->out->path = PATH_CACHED;
+	if (!(leaf.perm & request->need))
+		return smmu_stage_fault(request, EVT_F_PERMISSION, &input);
+	return done(request, &leaf, input.address, PATH_CACHED);
+}
+
+/* Which context, if any (4.3). */
+static enum translate_result translate_substream(struct request *request)
+{
+	const struct stream_config *config = request->config;
+	const struct smmu_access *access = request->access;
+	bool disabled = config->context_bits > 0 && config->unnumbered == S1DSS_SSID0 &&
+			access->has_ssid && access->ssid == 0;
+	if (access->has_ssid &&
+	    (config->context_bits == 0 || access->ssid >> config->context_bits != 0))
+		return smmu_config_fault(request, EVT_C_BAD_SUBSTREAMID, 0);
+	if (config->context_bits > 0 && !access->has_ssid) {
+		if (config->unnumbered == S1DSS_BYPASS)
+			return config->kind == STREAM_NESTED ? translate_stage2(request)
+							     : bypass_stream(request);
+		disabled = config->unnumbered != S1DSS_SSID0;
+	}
+	if (disabled)
+		return smmu_config_fault(request, EVT_F_STREAM_DISABLED, 0);
+	return translate_stage1(request, access->has_ssid ? access->ssid : 0);
+}
+
+/* --- any stream --- */
+
+/* PRIVCFG and INSTCFG override what came in (4.2). */
+static uint8_t need_of(const struct smmu_access *access, const struct stream_config *config)
+{
+	bool privileged = access->privileged, instruction = access->instruction && !access->write;
+	if (config->privilege >= PRIVCFG_UNPRIV)
+		privileged = config->privilege == PRIVCFG_PRIV;
+	if (config->instruction >= INSTCFG_DATA)
+		instruction = config->instruction == INSTCFG_INST && !access->write;
+	if (instruction)
+		return (uint8_t)(privileged ? PERM_EXEC : PERM_USER_EXEC);
+	if (access->write)
+		return (uint8_t)(privileged ? PERM_WRITE : PERM_USER_WRITE);
+	return (uint8_t)(privileged ? PERM_READ : PERM_USER_READ);
+}
+
+enum translate_result smmu_translate_access(struct smmu *smmu, const struct smmu_access *access,
+					    struct translation *translation)
+{
+	struct request request = {
+		.smmu = smmu, .access = access, .iova = access->iova, .out = translation};
 	unsigned event;
 	uint64_t address;
 	memset(translation, 0, sizeof(*translation));
 	if (!(smmu->cr0 & CR0_SMMUEN)) /* as GBPA says; above OAS: abort without event */
 		return smmu->gbpa & GBPA_ABORT ? TRANSLATE_FAULT : bypass(&request);
-	const struct stream_config *config = smmu_stream_config(smmu, sid, &event, &address);
+	const struct stream_config *config =
+		smmu_stream_config(smmu, access->sid, &event, &address);
 	if (config == NULL) {
 		if (event == EVT_C_BAD_STREAMID && !(smmu->cr2 & CR2_RECINVSID))
 			return TRANSLATE_FAULT;
-		return report(&request, event, false, address);
+		return smmu_config_fault(&request, event, address);
 	}
+	request.config = config;
+	request.need = need_of(access, config);
+	translation->vmid = config->vmid;
 	switch (config->kind) {
 	case STREAM_STAGE2:
-		return translate_stage2(&request, config);
+		return translate_stage2(&request);
+	case STREAM_STAGE1:
+	case STREAM_NESTED:
+		return translate_substream(&request);
 	case STREAM_BYPASS:
-		if (bypass(&request) == TRANSLATE_OK)
-			return TRANSLATE_OK;
-		return report(&request, EVT_F_ADDR_SIZE, false, 0);
+		return bypass_stream(&request);
 	case STREAM_FAULT:
-		return report(&request, config->event, false, 0);
+		return smmu_config_fault(&request, config->event, 0);
 	case STREAM_ABORT:
 		break;
 	}
 	return TRANSLATE_FAULT;
+}
+
+enum translate_result smmu_translate(struct smmu *smmu, uint32_t sid, uint64_t iova, bool write,
+				     struct translation *translation)
+{
+	const struct smmu_access access = {.sid = sid, .iova = iova, .write = write};
+	return smmu_translate_access(smmu, &access, translation);
 }
 
 enum translate_result smmu_dma(struct smmu *smmu, uint32_t sid, uint64_t iova, bool write,

@@ -16,18 +16,23 @@ static const struct smmu_board board = {
 	.cmdqv_irq = KIT_IRQ_CMDQV,
 };
 
-struct profile smmu_kit_grace(void)
+struct profile smmu_kit_profile(const char *name)
 {
 	struct profile profile;
 	struct trace_diag diag = {0};
-	const struct builtin_profile *grace = builtin_profiles;
-	while (strcmp(grace->name, "grace") != 0)
-		grace++;
-	int result = profile_parse(&profile, "grace", (const char *)grace->text, grace->length,
+	const struct builtin_profile *found = builtin_profiles;
+	while (strcmp(found->name, name) != 0)
+		found++;
+	int result = profile_parse(&profile, name, (const char *)found->text, found->length,
 				   smmu_parameters, &diag);
 	assert(result == 0);
 	(void)result;
 	return profile;
+}
+
+struct profile smmu_kit_grace(void)
+{
+	return smmu_kit_profile("grace");
 }
 
 void smmu_kit_set(struct profile *profile, const char *name, uint64_t value)

@@ -29,7 +29,8 @@ struct smmu_kit {
 	unsigned interrupts[KIT_IRQS]; /* edges, by line */
 };
 
-/* profiles/grace. */
+/* A file of profiles/; and profiles/grace. */
+struct profile smmu_kit_profile(const char *name);
 struct profile smmu_kit_grace(void);
 void smmu_kit_set(struct profile *profile, const char *name, uint64_t value);
 /* Default assumptions; a test that wants another writes kit->smmu->assumptions.values[]. */

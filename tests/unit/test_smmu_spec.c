@@ -193,12 +193,13 @@ START_TEST(fields_of_commands_have_the_bits_of_the_table)
 }
 END_TEST
 
-#define S1  COMMAND_NEEDS_STAGE1
-#define S2  COMMAND_NEEDS_STAGE2
-#define ATS COMMAND_NEEDS_ATS
-#define G   COMMAND_GUEST_LEGAL
-#define GV  (COMMAND_GUEST_LEGAL | COMMAND_GUEST_VMID)
-#define UV  (COMMAND_GUEST_UNSURE | COMMAND_GUEST_VMID)
+#define S1    COMMAND_NEEDS_STAGE1
+#define S2    COMMAND_NEEDS_STAGE2
+#define ATS   COMMAND_NEEDS_ATS
+#define STALL COMMAND_NEEDS_STALL
+#define G     COMMAND_GUEST_LEGAL
+#define GV    (COMMAND_GUEST_LEGAL | COMMAND_GUEST_VMID)
+#define UV    (COMMAND_GUEST_UNSURE | COMMAND_GUEST_VMID)
 
 /* smmuv3 3.2: operands, and what makes it illegal; tegra241-cmdqv 7.2: what a guest may send. */
 static const struct {
@@ -221,8 +222,8 @@ static const struct {
 	{0x2a, S2, UV, {0x0000ffff03f1f0ff, 0x000fffffffffff01}},
 	{0x30, 0, 0, {0x00000000000000ff, 0}},
 	{0x40, ATS, G, {0xfffffffffffffaff, 0xfffffffffffff03f}},
-	{0x44, 0, 0, {0xffffffff000030ff, 0xffff}},
-	{0x45, 0, 0, {0xffffffff000000ff, 0}},
+	{0x44, STALL, 0, {0xffffffff000030ff, 0xffff}},
+	{0x45, STALL, 0, {0xffffffff000000ff, 0}},
 	{0x46, 0, G, {0xffffffff0fc030ff, 0x00fffffffffffffc}},
 };
 #define RULES (sizeof(rules) / sizeof(rules[0]))
@@ -335,9 +336,11 @@ START_TEST(events_have_the_numbers_and_fields_of_the_tables)
 	static const struct {
 		unsigned id;
 		const char *name;
-	} rows[] = {{0x02, "C_BAD_STREAMID"}, {0x03, "F_STE_FETCH"},   {0x04, "C_BAD_STE"},
-		    {0x0b, "F_WALK_EABT"},    {0x10, "F_TRANSLATION"}, {0x11, "F_ADDR_SIZE"},
-		    {0x12, "F_ACCESS"},       {0x13, "F_PERMISSION"}};
+	} rows[] = {
+		{0x02, "C_BAD_STREAMID"},    {0x03, "F_STE_FETCH"},       {0x04, "C_BAD_STE"},
+		{0x06, "F_STREAM_DISABLED"}, {0x08, "C_BAD_SUBSTREAMID"}, {0x09, "F_CD_FETCH"},
+		{0x0a, "C_BAD_CD"},          {0x0b, "F_WALK_EABT"},       {0x10, "F_TRANSLATION"},
+		{0x11, "F_ADDR_SIZE"},       {0x12, "F_ACCESS"},          {0x13, "F_PERMISSION"}};
 	unsigned named = 0;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		ck_assert_str_eq(event_name(rows[i].id), rows[i].name);

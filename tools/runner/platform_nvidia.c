@@ -33,7 +33,7 @@ static void *create(struct machine *machine, const struct profile *profile,
 	const struct arm_smmu_resources resources = {
 		.name = board.name,
 		.base = board.base,
-		.cmdqv = board.cmdqv_base,
+		.cmdqv = profile_get(profile, "cmdqv.present") ? board.cmdqv_base : pa_of(0),
 		.gerror_irq = board.gerror_irq,
 		.cmdqv_irq = board.cmdqv_irq,
 	};
