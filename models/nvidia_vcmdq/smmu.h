@@ -342,6 +342,7 @@ struct smmu_access {
 	bool write;
 	bool privileged;
 	bool instruction; /* and no write */
+	bool speculative; /* faults of it are not recorded (6.2) */
 };
 
 enum translate_result smmu_translate_access(struct smmu *smmu, const struct smmu_access *access,

@@ -16,7 +16,8 @@ static void record(struct request *request, unsigned event, uint64_t dw1, uint64
 			field_put(EVT_SSV, access->has_ssid && event != EVT_C_BAD_SUBSTREAMID),
 		dw1, dw2, dw3};
 	request->out->event = event;
-	smmu_record_event(request->smmu, words);
+	if (!access->speculative)
+		smmu_record_event(request->smmu, words);
 }
 
 /* Of the transaction: what it wanted, and where. */
