@@ -857,7 +857,10 @@ START_TEST(bare_hardware_translates_by_an_image)
 			 "translate sid=2 iova=0x3000 read = fault\n"
 			 "translate sid=0 iova=0x1000 read = fault C_BAD_STE\n"
 			 "translate sid=3 iova=0x1000 read = fault\n"
-			 "translate sid=4 iova=0x1000 read = fault\n");
+			 "translate sid=4 iova=0x1000 read = fault\n"
+			 "device: dma sid=2 read iova=0x1238 = 0x40009238\n"
+			 "device: dma sid=2 write iova=0x1238 = fault F_PERMISSION\n"
+			 "device: dma sid=4 read iova=0x1000 = fault\n");
 	g_remove(file);
 	g_free(file);
 }

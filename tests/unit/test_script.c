@@ -1054,13 +1054,21 @@ START_TEST(devices_make_dma)
 	const struct script_step *dma =
 		last_step(DEVICE "device: dma vfio0 write iova=0x1000 = fault F_TRANSLATION\n");
 	ck_assert_int_eq(dma->kind, STEP_DMA);
-	ck_assert_uint_eq(dma->dma.device, 0);
+	ck_assert_uint_eq(dma->dma.id, 0x10);
+	ck_assert_str_eq(dma->dma.name, "vfio0");
 	ck_assert(dma->dma.write);
 	assert_number(dma->dma.iova, 0x1000);
 	ck_assert(dma->dma.outcome.fault);
 	ck_assert_str_eq(dma->dma.outcome.event, "F_TRANSLATION");
 	refused(DEVICE "device: dma vfio1 read iova=0 = ok\n", "vfio1", "unknown device 'vfio1'",
-		"one of a 'device' line");
+		"one of a 'device' line, or 'sid=N'");
+	dma = last_step("profile grace bare\ndevice: dma sid=0x123 read iova=8 = 0x4000\n");
+	ck_assert_uint_eq(dma->dma.id, 0x123);
+	ck_assert_str_eq(dma->dma.name, "sid=0x123");
+	ck_assert_uint_eq(dma->dma.outcome.pa, 0x4000);
+	refused(GRACE "device: dma sid=0x80000000 read iova=0 = ok\n",
+		"sid=", "bad device 'sid=0x80000000'", "an id below 2^31");
+	refused(GRACE "device: dma sid=x read iova=0 = ok\n", "sid=", "bad value 'x'", "a number or a $name");
 	refused(DEVICE "device: dna vfio0 read iova=0 = ok\n", "dna", "unknown device line 'dna'",
 		"perhaps 'dma'");
 	refused(DEVICE "device: dma vfio0 read va=0 = ok\n", "va", "bad address 'va=0'",

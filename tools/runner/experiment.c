@@ -597,16 +597,14 @@ static void compare_outcome(struct experiment *experiment, const struct script_s
 
 static void do_dma(struct experiment *experiment, const struct script_step *at)
 {
-	const struct script_device *device =
-		&g_array_index(experiment->script->devices, struct script_device, at->dma.device);
 	uint64_t iova, word = 0;
 	if (!value_of(experiment, at, at->dma.iova, &iova))
 		return;
 	struct platform_dma dma = experiment->script->platform->dma(
-		experiment->hardware, device->id, iova & ~7ULL, at->dma.write, &word, sizeof(word));
+		experiment->hardware, at->dma.id, iova & ~7ULL, at->dma.write, &word, sizeof(word));
 	compare_outcome(experiment, at, "dma", &at->dma.outcome, dma.ok, dma.pa, dma.event);
 	char *result = dma_text(dma.ok, dma.pa, dma.event);
-	tell(experiment, at->line, device->name,
+	tell(experiment, at->line, at->dma.name,
 	     g_strdup_printf("DMA %s 0x%" G_GINT64_MODIFIER "x: %s%s",
 			     at->dma.write ? "write" : "read", iova, result,
 			     dma.ok && dma.path == PATH_CACHED ? ", by a cached translation" : ""));

@@ -897,7 +897,33 @@ static int guest_line(struct script_line *line)
 			"'read QUEUE.REGISTER = VALUE'");
 }
 
-/* device: dma NAME read|write iova=A = ok|ADDRESS|fault [EVENT] */
+/* NAME of a 'device' line, or sid=N: any requester, of bare hardware for instance. */
+static int parse_requester(struct script_line *line, uint32_t *id, const char **name)
+{
+	const char *word = *name = line_word(line);
+	const char *number = line_value_of(word, line->script->platform->device_key);
+	uint64_t value;
+	uint32_t device;
+	if (number != NULL) {
+		if (line_number(line, number, &value) != 0)
+			return -1;
+		if (value > UINT32_MAX / 2)
+			return line_bad(line, "bad device", word, "an id below 2^31");
+		*id = (uint32_t)value;
+		return 0;
+	}
+	if (find_device(line, word, &device) != 0) {
+		char *known = g_strdup_printf("one of a 'device' line, or '%s=N'",
+					      line->script->platform->device_key);
+		line_refused(line, "unknown device", word, "no line before has it", known);
+		g_free(known);
+		return -1;
+	}
+	*id = g_array_index(line->script->devices, struct script_device, device).id;
+	return 0;
+}
+
+/* device: dma NAME|sid=N read|write iova=A = ok|ADDRESS|fault [EVENT] */
 static int device_line(struct script_line *line)
 {
 	static const char *const actions[] = {"dma", NULL};
@@ -910,16 +936,14 @@ static int device_line(struct script_line *line)
 	const char *action = line_word(line);
 	if (strcmp(action, "dma") != 0)
 		return line_unknown(line, "device line", action, actions);
-	const char *name = line_word(line);
-	if (find_device(line, name, &device) != 0)
-		return line_refused(line, "unknown device", name, "no line before has it",
-				    "one of a 'device' line");
-	if (parse_direction(line, &write) != 0 ||
+	const char *name;
+	if (parse_requester(line, &device, &name) != 0 || parse_direction(line, &write) != 0 ||
 	    line_key_value(line, "iova", "bad address", "'iova=A'", &iova) != 0 ||
 	    parse_outcome(line, &outcome) != 0)
 		return -1;
 	struct script_step *step = add_step(line, STEP_DMA);
-	step->dma.device = device;
+	step->dma.id = device;
+	step->dma.name = name;
 	step->dma.write = write;
 	step->dma.iova = iova;
 	step->dma.outcome = outcome;

@@ -99,7 +99,8 @@ struct script_step {
 			struct script_value value;
 		} access;
 		struct {
-			uint32_t device; /* index */
+			uint32_t id;      /* stream id, DeviceID */
+			const char *name; /* as the line has it */
 			bool write;
 			struct script_value iova;
 			struct script_outcome outcome;
