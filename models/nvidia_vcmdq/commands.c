@@ -18,27 +18,27 @@ static void reached(struct probe *probe, enum probe_effect effect, uint32_t targ
 	probe->target = target;
 }
 
-/* Of a TLBI with a range (3.3): how many 4-KiB pages from its address on; 1: it has none. */
-static uint64_t range_pages(const struct smmu *smmu, const struct smmu_command *command)
+/* How many 4-KiB pages a TLBI with a range takes from its address on (3.3). */
+__attribute__((noinline)) static uint64_t range_pages(const struct smmu *smmu,
+						      const struct smmu_command *command)
 {
 	uint64_t granule = field_get(command->dw[1], CMD_TLBI_TG);
-	if (granule == 0 || !(smmu->idr[3] & IDR3_RIL))
-		return 1;
+	if (!(smmu->idr[3] & IDR3_RIL))
+		return 1; /* and the fields are not looked at */
 	uint64_t scale = field_get(command->dw[0], CMD_TLBI_SCALE);
 	uint64_t pages = (field_get(command->dw[0], CMD_TLBI_NUM) + 1) << (scale < 39 ? scale : 39);
 	return pages << (2 * (granule - 1));
 }
 
-static uint32_t remove_pages(struct smmu *smmu, const struct smmu_command *command, bool stage1,
-			     bool any_asid)
+static inline uint32_t remove_pages(struct smmu *smmu, const struct smmu_command *command,
+				    uint16_t vmid, bool stage1, bool any_asid)
 {
-	const struct tlb_tag tag = {.stage1 = stage1,
-				    .domain = vmid_of(smmu, command),
-				    .space = asid_of(smmu, command)};
+	const struct tlb_tag tag = {
+		.stage1 = stage1, .domain = vmid, .space = asid_of(smmu, command)};
 	uint64_t page = (command->dw[1] & (stage1 ? CMD_ADDR : CMD_IPA)) >> PAGE_SHIFT;
-	uint64_t count = range_pages(smmu, command);
-	if (__builtin_expect(count == 1, 1))
+	if (__builtin_expect((command->dw[1] & CMD_TLBI_TG) == 0, 1))
 		return tlb_remove_page(&smmu->tlb, tag, any_asid, page);
+	uint64_t count = range_pages(smmu, command);
 	return tlb_remove_span(&smmu->tlb, tag, any_asid, page, page + count - 1);
 }
 
@@ -114,10 +114,10 @@ void smmu_execute(struct smmu *smmu, struct command_queue *queue,
 	reached(probe, EFFECT_DOMAIN, vmid);
 	switch (command_opcode(command)) {
 	case CMD_TLBI_NH_VA:
-		probe->removed = remove_pages(smmu, command, true, false);
+		probe->removed = remove_pages(smmu, command, vmid, true, false);
 		break;
 	case CMD_TLBI_NH_VAA:
-		probe->removed = remove_pages(smmu, command, true, true);
+		probe->removed = remove_pages(smmu, command, vmid, true, true);
 		break;
 	case CMD_TLBI_NH_ASID:
 		probe->removed = tlb_remove_space(tlb, vmid, asid_of(smmu, command));
@@ -126,7 +126,7 @@ void smmu_execute(struct smmu *smmu, struct command_queue *queue,
 		probe->removed = tlb_remove_stage1(tlb, vmid);
 		break;
 	case CMD_TLBI_S2_IPA:
-		probe->removed = remove_pages(smmu, command, false, true);
+		probe->removed = remove_pages(smmu, command, vmid, false, true);
 		break;
 	case CMD_TLBI_S12_VMALL:
 		probe->removed = tlb_remove_domain(tlb, vmid);

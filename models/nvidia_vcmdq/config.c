@@ -247,14 +247,12 @@ static unsigned find_ste(struct smmu *smmu, uint32_t sid, uint64_t *address)
 	return 0;
 }
 
-const struct stream_config *smmu_stream_config(struct smmu *smmu, uint32_t sid, unsigned *event,
-					       uint64_t *fetch_address)
+__attribute__((noinline)) static const struct stream_config *
+fetch_config(struct smmu *smmu, uint32_t sid, struct stream_config *entry, unsigned *event,
+	     uint64_t *fetch_address)
 {
-	struct stream_config *entry = &smmu->configs.entries[sid & (smmu->configs.count - 1)];
 	uint8_t bytes[STE_SIZE];
 	uint64_t ste[STE_WORDS];
-	if (entry->valid && entry->sid == sid)
-		return entry;
 	*fetch_address = 0;
 	*event = find_ste(smmu, sid, fetch_address);
 	if (*event == EVT_C_BAD_STREAMID)
@@ -269,4 +267,13 @@ const struct stream_config *smmu_stream_config(struct smmu *smmu, uint32_t sid, 
 	*entry = (struct stream_config){.sid = sid, .valid = true};
 	decode(smmu, ste, entry);
 	return entry;
+}
+
+const struct stream_config *smmu_stream_config(struct smmu *smmu, uint32_t sid, unsigned *event,
+					       uint64_t *fetch_address)
+{
+	struct stream_config *entry = &smmu->configs.entries[sid & (smmu->configs.count - 1)];
+	if (entry->valid && entry->sid == sid)
+		return entry;
+	return fetch_config(smmu, sid, entry, event, fetch_address);
 }

@@ -324,13 +324,13 @@ enum translate_result {
 
 struct translation {
 	struct pa pa;
+	uint64_t ipa; /* of a fault of stage 2 */
 	enum access_path path;
-	uint16_t vmid;
-	uint8_t order;  /* log2 4-KiB pages of the leaf */
-	uint8_t perm;   /* PTE_S2_READ | PTE_S2_WRITE: of such an access */
 	unsigned event; /* of the fault; 0: none recorded */
-	bool stage2;    /* the fault is one of stage 2 */
-	uint64_t ipa;   /* of a fault of stage 2 */
+	uint16_t vmid;
+	uint8_t order; /* log2 4-KiB pages of the leaf */
+	uint8_t perm;  /* PTE_S2_READ | PTE_S2_WRITE: of such an access */
+	bool stage2;   /* the fault is one of stage 2 */
 };
 
 /* An access as it comes from a device. */

@@ -79,15 +79,12 @@ static void remember(struct smmu *smmu, struct tlb_tag tag, const struct leaf *l
 	tlb_insert(&smmu->tlb, &entry, input >> PAGE_SHIFT);
 }
 
-enum translate_result smmu_stage2(struct request *request, const struct stage_input *input,
-				  uint8_t need, struct leaf *leaf, enum access_path *path)
+/* ENTRY: what the TLB has of it, or NULL. */
+static enum translate_result stage2_from(struct request *request, const struct tlb_entry *entry,
+					 const struct stage_input *input, uint8_t need,
+					 struct leaf *leaf, enum access_path *path)
 {
-	struct smmu *smmu = request->smmu;
 	const struct tables *tables = &request->config->stage2;
-	const struct tlb_tag tag = {.domain = request->config->vmid};
-	if (input->address >> tables->input_bits != 0)
-		return smmu_stage_fault(request, EVT_F_TRANSLATION, input);
-	const struct tlb_entry *entry = tlb_lookup(&smmu->tlb, tag, input->address >> PAGE_SHIFT);
 	*path = entry != NULL ? PATH_CACHED : PATH_WALKED;
 	request->out->path = *path; /* of a fault, too */
 	if (entry != NULL) {
@@ -95,7 +92,8 @@ enum translate_result smmu_stage2(struct request *request, const struct stage_in
 	} else {
 		if (smmu_walk(request, tables, input, leaf) != TRANSLATE_OK)
 			return TRANSLATE_FAULT;
-		remember(smmu, tag, leaf, input->address);
+		remember(request->smmu, (struct tlb_tag){.domain = request->config->vmid}, leaf,
+			 input->address);
 	}
 	if (!(leaf->perm & need) ||
 	    (tables->protected && input->class != EVT_CLASS_IN && (leaf->perm & PERM_DEVICE)))
@@ -103,10 +101,21 @@ enum translate_result smmu_stage2(struct request *request, const struct stage_in
 	return TRANSLATE_OK;
 }
 
-/* Reading and writing, as such an access may. */
-static uint8_t data_perm(const struct request *request, uint8_t perm)
+enum translate_result smmu_stage2(struct request *request, const struct stage_input *input,
+				  uint8_t need, struct leaf *leaf, enum access_path *path)
 {
-	bool privileged = request->need & (PERM_READ | PERM_WRITE | PERM_EXEC);
+	const struct tlb_tag tag = {.domain = request->config->vmid};
+	if (input->address >> request->config->stage2.input_bits != 0)
+		return smmu_stage_fault(request, EVT_F_TRANSLATION, input);
+	return stage2_from(request,
+			   tlb_lookup(&request->smmu->tlb, tag, input->address >> PAGE_SHIFT),
+			   input, need, leaf, path);
+}
+
+/* Reading and writing, as such an access may. */
+static inline uint8_t data_perm(uint8_t need, uint8_t perm)
+{
+	bool privileged = need & (PERM_READ | PERM_WRITE | PERM_EXEC);
 	return (uint8_t)((privileged ? (unsigned)perm << 2 : perm) &
 			 (PERM_USER_READ | PERM_USER_WRITE));
 }
@@ -116,12 +125,14 @@ static enum translate_result done(struct request *request, const struct leaf *le
 {
 	request->out->pa = pa_of(leaf_pa(leaf, input));
 	request->out->order = leaf->order;
-	request->out->perm = data_perm(request, leaf->perm);
+	request->out->perm = data_perm(request->need, leaf->perm);
 	request->out->path = path;
 	return TRANSLATE_OK;
 }
 
-static enum translate_result translate_stage2(struct request *request)
+/* ENTRY: what the TLB has of it, or NULL. */
+static enum translate_result translate_stage2(struct request *request,
+					      const struct tlb_entry *entry)
 {
 	const struct stage_input input = {.stage2 = true,
 					  .record = request->config->record,
@@ -129,9 +140,20 @@ static enum translate_result translate_stage2(struct request *request)
 					  .address = request->iova};
 	struct leaf leaf;
 	enum access_path path;
-	if (smmu_stage2(request, &input, request->need, &leaf, &path) != TRANSLATE_OK)
+	if (request->iova >> request->config->stage2.input_bits != 0)
+		return smmu_stage_fault(request, EVT_F_TRANSLATION, &input);
+	if (stage2_from(request, entry, &input, request->need, &leaf, &path) != TRANSLATE_OK)
 		return TRANSLATE_FAULT;
 	return done(request, &leaf, request->iova, path);
+}
+
+static const struct tlb_entry *stage2_entry(struct smmu *smmu, const struct stream_config *config,
+					    uint64_t iova)
+{
+	const struct tlb_tag tag = {.domain = config->vmid};
+	if (iova >> config->stage2.input_bits != 0)
+		return NULL;
+	return tlb_lookup(&smmu->tlb, tag, iova >> PAGE_SHIFT);
 }
 
 /* --- bypass --- */
@@ -255,8 +277,11 @@ static enum translate_result translate_substream(struct request *request)
 		return smmu_config_fault(request, EVT_C_BAD_SUBSTREAMID, 0);
 	if (config->context_bits > 0 && !access->has_ssid) {
 		if (config->unnumbered == S1DSS_BYPASS)
-			return config->kind == STREAM_NESTED ? translate_stage2(request)
-							     : bypass_stream(request);
+			return config->kind == STREAM_NESTED
+				       ? translate_stage2(
+						 request,
+						 stage2_entry(request->smmu, config, request->iova))
+				       : bypass_stream(request);
 		disabled = config->unnumbered != S1DSS_SSID0;
 	}
 	if (disabled)
@@ -267,7 +292,8 @@ static enum translate_result translate_substream(struct request *request)
 /* --- any stream --- */
 
 /* PRIVCFG and INSTCFG override what came in (4.2). */
-static uint8_t need_of(const struct smmu_access *access, const struct stream_config *config)
+__attribute__((noinline)) static uint8_t unusual_need(const struct smmu_access *access,
+						      const struct stream_config *config)
 {
 	bool privileged = access->privileged, instruction = access->instruction && !access->write;
 	if (config->privilege >= PRIVCFG_UNPRIV)
@@ -281,47 +307,110 @@ static uint8_t need_of(const struct smmu_access *access, const struct stream_con
 	return (uint8_t)(privileged ? PERM_READ : PERM_USER_READ);
 }
 
-enum translate_result smmu_translate_access(struct smmu *smmu, const struct smmu_access *access,
-					    struct translation *translation)
+/*
+ * WRITE and UNUSUAL (it is privileged or an instruction fetch) apart from ACCESS: a struct that was
+ * just put together byte by byte is slow to read.
+ */
+static inline uint8_t need_of(const struct smmu_access *access, const struct stream_config *config,
+			      bool write, bool unusual)
 {
-	struct request request = {
-		.smmu = smmu, .access = access, .iova = access->iova, .out = translation};
-	unsigned event;
-	uint64_t address;
-	memset(translation, 0, sizeof(*translation));
-	if (!(smmu->cr0 & CR0_SMMUEN)) /* as GBPA says; above OAS: abort without event */
-		return smmu->gbpa & GBPA_ABORT ? TRANSLATE_FAULT : bypass(&request);
-	const struct stream_config *config =
-		smmu_stream_config(smmu, access->sid, &event, &address);
-	if (config == NULL) {
-		if (event == EVT_C_BAD_STREAMID && !(smmu->cr2 & CR2_RECINVSID))
-			return TRANSLATE_FAULT;
-		return smmu_config_fault(&request, event, address);
-	}
-	request.config = config;
-	request.need = need_of(access, config);
-	translation->vmid = config->vmid;
-	switch (config->kind) {
+	if (unusual || config->privilege != 0 || config->instruction != 0)
+		return unusual_need(access, config);
+	return (uint8_t)(write ? PERM_USER_WRITE : PERM_USER_READ);
+}
+
+/* SMMUEN = 0: as GBPA says; above OAS: abort without event. */
+static enum translate_result translate_disabled(struct request *request)
+{
+	memset(request->out, 0, sizeof(*request->out));
+	return request->smmu->gbpa & GBPA_ABORT ? TRANSLATE_FAULT : bypass(request);
+}
+
+/* No STE: EVENT says why. */
+static enum translate_result translate_unknown(struct request *request, unsigned event,
+					       uint64_t address)
+{
+	memset(request->out, 0, sizeof(*request->out));
+	if (event == EVT_C_BAD_STREAMID && !(request->smmu->cr2 & CR2_RECINVSID))
+		return TRANSLATE_FAULT;
+	return smmu_config_fault(request, event, address);
+}
+
+/* All but what the TLB has of a stream with stage 2 alone; ENTRY: what it has, or NULL. */
+static enum translate_result translate_stream(struct request *request,
+					      const struct tlb_entry *entry)
+{
+	memset(request->out, 0, sizeof(*request->out));
+	request->out->vmid = request->config->vmid;
+	switch (request->config->kind) {
 	case STREAM_STAGE2:
-		return translate_stage2(&request);
+		return translate_stage2(request, entry);
 	case STREAM_STAGE1:
 	case STREAM_NESTED:
-		return translate_substream(&request);
+		return translate_substream(request);
 	case STREAM_BYPASS:
-		return bypass_stream(&request);
+		return bypass_stream(request);
 	case STREAM_FAULT:
-		return smmu_config_fault(&request, config->event, 0);
+		return smmu_config_fault(request, request->config->event, 0);
 	case STREAM_ABORT:
 		break;
 	}
 	return TRANSLATE_FAULT;
 }
 
+static inline struct request request_of(struct smmu *smmu, const struct smmu_access *access,
+					const struct stream_config *config, struct translation *out)
+{
+	return (struct request){
+		.smmu = smmu, .access = access, .config = config, .iova = access->iova, .out = out};
+}
+
+__attribute__((always_inline)) static inline enum translate_result
+translate(struct smmu *smmu, const struct smmu_access *access, bool write, bool unusual,
+	  struct translation *translation)
+{
+	const struct stream_config *config = NULL;
+	const struct tlb_entry *entry = NULL;
+	unsigned event = 0;
+	uint64_t address = 0;
+	if (smmu->cr0 & CR0_SMMUEN)
+		config = smmu_stream_config(smmu, access->sid, &event, &address);
+	if (config == NULL) {
+		struct request request = request_of(smmu, access, NULL, translation);
+		return smmu->cr0 & CR0_SMMUEN ? translate_unknown(&request, event, address)
+					      : translate_disabled(&request);
+	}
+	uint8_t need = need_of(access, config, write, unusual);
+	if (config->kind == STREAM_STAGE2)
+		entry = stage2_entry(smmu, config, access->iova);
+	if (entry != NULL && (entry->perm & need)) {
+		uint64_t inside = access->iova & ((PAGE_SIZE << entry->order) - 1);
+		*translation = (struct translation){
+			.pa = pa_of((entry->pa << PAGE_SHIFT) + inside),
+			.path = PATH_CACHED,
+			.vmid = config->vmid,
+			.order = entry->order,
+			.perm = data_perm(need, entry->perm),
+		};
+		return TRANSLATE_OK;
+	}
+	struct request request = request_of(smmu, access, config, translation);
+	request.need = need;
+	return translate_stream(&request, entry);
+}
+
+enum translate_result smmu_translate_access(struct smmu *smmu, const struct smmu_access *access,
+					    struct translation *translation)
+{
+	return translate(smmu, access, access->write, access->privileged || access->instruction,
+			 translation);
+}
+
 enum translate_result smmu_translate(struct smmu *smmu, uint32_t sid, uint64_t iova, bool write,
 				     struct translation *translation)
 {
 	const struct smmu_access access = {.sid = sid, .iova = iova, .write = write};
-	return smmu_translate_access(smmu, &access, translation);
+	return translate(smmu, &access, write, false, translation);
 }
 
 enum translate_result smmu_dma(struct smmu *smmu, uint32_t sid, uint64_t iova, bool write,

@@ -17,8 +17,8 @@ struct walk {
 	struct restrictions restrictions;
 };
 
-/* Descriptors of stage 1 lie behind stage 2, if there is one. False: a fault. */
-static bool locate(struct walk *walk, uint64_t *address)
+/* Descriptors of stage 1 lie behind stage 2. False: a fault. */
+__attribute__((noinline)) static bool locate(struct walk *walk, uint64_t *address)
 {
 	struct request *request = walk->request;
 	const struct stage_input input = {.stage2 = true,
@@ -27,18 +27,17 @@ static bool locate(struct walk *walk, uint64_t *address)
 					  .address = *address};
 	struct leaf leaf;
 	enum access_path path;
-	if (walk->input->stage2 || request->config->kind != STREAM_NESTED)
-		return true;
 	if (smmu_stage2(request, &input, PERM_READ | PERM_USER_READ, &leaf, &path) != TRANSLATE_OK)
 		return false;
 	*address = leaf_pa(&leaf, *address);
 	return true;
 }
 
-static bool read_descriptor(struct walk *walk, uint64_t address, uint64_t *descriptor)
+static inline bool read_descriptor(struct walk *walk, bool nested, uint64_t address,
+				   uint64_t *descriptor)
 {
 	struct request *request = walk->request;
-	if (!locate(walk, &address))
+	if (nested && !locate(walk, &address))
 		return false;
 	struct access access = {.context = CONTEXT_DEVICE(request->access->sid),
 				.purpose = ACCESS_TABLE_WALK,
@@ -50,16 +49,16 @@ static bool read_descriptor(struct walk *walk, uint64_t address, uint64_t *descr
 }
 
 /* Without DS: 1 GiB and 2 MiB; 32 MiB; 512 MiB, and 4 TiB where addresses have 52 bits (5.1). */
-static bool block_legal(const struct tables *tables, unsigned level)
+static inline unsigned block_levels(const struct tables *tables)
 {
-	return level == 2 || (level == 1 && (tables->page_shift == 12 ||
-					     (tables->page_shift == 16 && tables->wide)));
+	bool gigantic = tables->page_shift == 12 || (tables->page_shift == 16 && tables->wide);
+	return 1U << 2 | (gigantic ? 1U << 1 : 0);
 }
 
-static uint64_t address_of(const struct tables *tables, uint64_t descriptor)
+static inline uint64_t address_of(uint64_t descriptor, uint64_t mask, bool wide)
 {
-	uint64_t address = descriptor & PTE_ADDR & ~((1ULL << tables->page_shift) - 1);
-	if (tables->wide)
+	uint64_t address = descriptor & mask;
+	if (wide)
 		address |= field_get(descriptor, PTE_ADDR_HIGH) << 48;
 	return address;
 }
@@ -92,22 +91,15 @@ static uint8_t stage1_perm(const struct walk *walk, uint64_t leaf)
 	return (uint8_t)perm;
 }
 
-static uint8_t stage2_perm(const struct walk *walk, uint64_t leaf)
+/* Both kinds of access alike, but for XN: 0: both run; 1: unprivileged alone; 3: privileged alone. */
+static inline uint8_t stage2_perm(const struct walk *walk, uint64_t leaf)
 {
+	static const uint8_t exec[4] = {PERM_EXEC | PERM_USER_EXEC, PERM_USER_EXEC, 0, PERM_EXEC};
 	bool xnx = walk->request->smmu->idr[3] & IDR3_XNX;
-	unsigned xn = (unsigned)field_get(leaf, PTE_S2_XN), perm = 0;
-	if (leaf & PTE_S2_READ)
-		perm |= (unsigned)(PERM_READ | PERM_USER_READ);
-	if (leaf & PTE_S2_WRITE)
-		perm |= (unsigned)(PERM_WRITE | PERM_USER_WRITE);
-	xn = xnx ? xn : xn & 2; /* 0: both may; 1: unprivileged alone; 3: privileged alone */
-	if (xn == 0 || xn == 3)
-		perm |= (unsigned)PERM_EXEC;
-	if (xn < 2)
-		perm |= (unsigned)PERM_USER_EXEC;
-	if ((field_get(leaf, PTE_S2_MEMATTR) & 0xc) == 0)
-		perm |= (unsigned)PERM_DEVICE;
-	return (uint8_t)perm;
+	unsigned xn = (unsigned)field_get(leaf, PTE_S2_XN) & (xnx ? 3U : 2U);
+	unsigned data = (unsigned)(leaf & (PTE_S2_READ | PTE_S2_WRITE));
+	bool is_device = (field_get(leaf, PTE_S2_MEMATTR) & 0xc) == 0;
+	return (uint8_t)(data | data >> 2 | exec[xn] | (is_device ? PERM_DEVICE : 0));
 }
 
 /* Log2 of the leaves in a contiguous run (5.1). */
@@ -123,11 +115,12 @@ static unsigned run_bits(const struct tables *tables, unsigned level)
 	}
 }
 
-static void make_leaf(const struct walk *walk, uint64_t descriptor, unsigned level, unsigned shift,
-		      struct leaf *leaf)
+/* ADDRESS: what the descriptor says. */
+static inline void make_leaf(const struct walk *walk, uint64_t descriptor, uint64_t address,
+			     unsigned level, unsigned shift, struct leaf *leaf)
 {
 	const struct tables *tables = walk->tables;
-	uint64_t address = address_of(tables, descriptor) & ~((1ULL << shift) - 1);
+	address &= ~((1ULL << shift) - 1);
 	if (descriptor & PTE_CONTIGUOUS) {
 		unsigned run = shift + run_bits(tables, level);
 		uint64_t in_run =
@@ -151,33 +144,38 @@ static void make_leaf(const struct walk *walk, uint64_t descriptor, unsigned lev
 enum translate_result smmu_walk(struct request *request, const struct tables *tables,
 				const struct stage_input *input, struct leaf *leaf)
 {
-	struct walk walk = {request, tables, input, {false, false, false, false}};
-	unsigned level_bits = tables->page_shift - 3U;
-	uint64_t table = tables->root, descriptor;
-	uint64_t address = input->address & ((1ULL << tables->input_bits) - 1);
-	for (unsigned level = tables->start_level;; level++) {
-		unsigned shift = tables->page_shift + level_bits * (3 - level);
-		uint64_t index = address >> shift;
-		if (level != tables->start_level)
-			index &= (1U << level_bits) - 1;
-		if (!read_descriptor(&walk, table + 8 * index, &descriptor))
+	struct walk walk = {.request = request, .tables = tables, .input = input};
+	const bool nested = !input->stage2 && request->config->kind == STREAM_NESTED;
+	const bool restricted = !input->stage2 && !tables->flat;
+	const bool wide = tables->wide;
+	const unsigned level_bits = tables->page_shift - 3U, output_bits = tables->output_bits;
+	const unsigned blocks = block_levels(tables);
+	const uint64_t mask = PTE_ADDR & ~((1ULL << tables->page_shift) - 1);
+	const uint64_t address = input->address & ((1ULL << tables->input_bits) - 1);
+	uint64_t table = tables->root, index_mask = ~0ULL, descriptor;
+	unsigned level = tables->start_level;
+	unsigned shift = tables->page_shift + level_bits * (3 - level);
+	for (;; level++) {
+		uint64_t index = address >> shift & index_mask;
+		if (!read_descriptor(&walk, nested, table + 8 * index, &descriptor))
 			return TRANSLATE_FAULT;
 		bool table_bit = descriptor & PTE_TABLE;
-		bool is_leaf = level == 3 || !table_bit;
-		if (!(descriptor & PTE_VALID) || (level == 3 && !table_bit) ||
-		    (level < 3 && !table_bit && !block_legal(tables, level)))
+		uint64_t next = address_of(descriptor, mask, wide);
+		if (!(descriptor & PTE_VALID) || (!table_bit && !(blocks >> level & 1)))
 			return smmu_stage_fault(request, EVT_F_TRANSLATION, input);
-		if (address_of(tables, descriptor) >> tables->output_bits != 0)
+		if (next >> output_bits != 0)
 			return smmu_stage_fault(request, EVT_F_ADDR_SIZE, input);
-		if (!is_leaf) {
-			table = address_of(tables, descriptor);
-			if (!input->stage2 && !tables->flat)
+		if (level < 3 && table_bit) {
+			table = next;
+			shift -= level_bits;
+			index_mask = (1ULL << level_bits) - 1; /* start tables may be longer */
+			if (restricted)
 				restrict_by(&walk.restrictions, descriptor);
 			continue;
 		}
 		if (!(descriptor & PTE_AF) && !tables->no_access_fault)
 			return smmu_stage_fault(request, EVT_F_ACCESS, input);
-		make_leaf(&walk, descriptor, level, shift, leaf);
+		make_leaf(&walk, descriptor, next, level, shift, leaf);
 		return TRANSLATE_OK;
 	}
 }

@@ -1068,7 +1068,8 @@ START_TEST(devices_make_dma)
 	ck_assert_uint_eq(dma->dma.outcome.pa, 0x4000);
 	refused(GRACE "device: dma sid=0x80000000 read iova=0 = ok\n",
 		"sid=", "bad device 'sid=0x80000000'", "an id below 2^31");
-	refused(GRACE "device: dma sid=x read iova=0 = ok\n", "sid=", "bad value 'x'", "a number or a $name");
+	refused(GRACE "device: dma sid=x read iova=0 = ok\n", "sid=", "bad value 'x'",
+		"a number or a $name");
 	refused(DEVICE "device: dna vfio0 read iova=0 = ok\n", "dna", "unknown device line 'dna'",
 		"perhaps 'dma'");
 	refused(DEVICE "device: dma vfio0 read va=0 = ok\n", "va", "bad address 'va=0'",
