@@ -446,13 +446,18 @@ END_TEST
 
 START_TEST(a_dma_buf_without_a_free_descriptor_gives_its_memory_back)
 {
+	struct memory *memory = &world->machine->memory;
+	uint64_t pfn;
 	setup();
-	int fd = (int)made(world_open(world, "/dev/null"));
 	while (world_open(world, "/dev/null") >= 0)
 		;
+	/* Two frames are left. */
+	ck_assert_uint_eq(memory_alloc(memory, OWNER_KERNEL, 2, 2, 1, 0, &pfn), 2);
 	take_all_frames();
-	ck_assert_ok(world_close(world, fd));
-	ck_assert_refused(get_dmabuf(PAGE_SIZE), ENOMEM);
+	memory_put(memory, pfn, 2);
+	ck_assert_refused(get_dmabuf(2 * PAGE_SIZE), EMFILE);
+	ck_assert_ok(world_close(world, FD_MAX - 1));
+	ck_assert_ok(get_dmabuf(2 * PAGE_SIZE));
 }
 END_TEST
 

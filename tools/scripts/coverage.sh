@@ -11,7 +11,7 @@ root=$PWD
 cmake --preset coverage >/dev/null
 cmake --build --preset coverage >/dev/null
 find build/coverage -name '*.gcda' -delete
-ctest --preset coverage -LE 'mutants|exec' -j "$(nproc)" --output-on-failure >build/coverage/tests.log ||
+HWQ_LIMIT=60 ctest --preset coverage -LE 'mutants|exec' -j "$(nproc)" --output-on-failure >build/coverage/tests.log ||
 	{ cat build/coverage/tests.log; exit 1; }
 
 scratch=$(mktemp -d)
