@@ -53,6 +53,11 @@ static int no_device(struct iommufd_ucmd *ucmd)
 	return refuse(ucmd->machine, ENOENT, "iommufd 7.3", "no device has this id");
 }
 
+static int no_mock(struct iommufd_ucmd *ucmd)
+{
+	return refuse(ucmd->machine, EINVAL, "iommufd 7.3", "the device is no mock device");
+}
+
 void iommufd_selftest_destroy(struct iommufd_object *object)
 {
 	struct selftest_obj *stdev = (struct selftest_obj *)object;
@@ -188,7 +193,9 @@ static int op_dev_check_cache(struct iommufd_ucmd *ucmd, struct iommu_test_cmd *
 	struct mock_dev *dev = mock_device(idev->device);
 	uint32_t id = cmd->check_dev_cache.id;
 	int error = 0;
-	if (id >= MOCK_DEV_CACHE_NUM || dev->cache[id] != cmd->check_dev_cache.cache)
+	if (dev == NULL)
+		error = no_mock(ucmd);
+	else if (id >= MOCK_DEV_CACHE_NUM || dev->cache[id] != cmd->check_dev_cache.cache)
 		error = refuse(ucmd->machine, EINVAL, "iommufd 7.3 DEV_CHECK_CACHE",
 			       "the cache word differs");
 	iommufd_put_object(ucmd->ictx, &idev->object);
@@ -209,9 +216,11 @@ static int op_trigger_iopf(struct iommufd_ucmd *ucmd, struct iommu_test_cmd *cmd
 	};
 	if (fault.pasid != 0)
 		fault.flags |= IOMMU_PGFAULT_FLAGS_PASID_VALID;
-	iommufd_report_iopf(idev, &fault, 1);
+	int error = mock_device(idev->device) != NULL ? 0 : no_mock(ucmd);
+	if (error == 0)
+		iommufd_report_iopf(idev, &fault, 1);
 	iommufd_put_object(ucmd->ictx, &idev->object);
-	return 0;
+	return error;
 }
 
 static int op_trigger_vevent(struct iommufd_ucmd *ucmd, struct iommu_test_cmd *cmd)
@@ -220,15 +229,18 @@ static int op_trigger_vevent(struct iommufd_ucmd *ucmd, struct iommu_test_cmd *c
 	if (idev == NULL)
 		return no_device(ucmd);
 	struct mock_dev *dev = mock_device(idev->device);
-	uint32_t virt_id = (uint32_t)dev->vdev_id;
 	int error;
-	if (dev->viommu == NULL || dev->vdev_id == 0)
+	if (dev == NULL) {
+		error = no_mock(ucmd);
+	} else if (dev->viommu == NULL || dev->vdev_id == 0) {
 		error = refuse(ucmd->machine, ENOENT, "iommufd 7.3 TRIGGER_VEVENT",
 			       "the device has no virt_id on a vIOMMU");
-	else
+	} else {
+		uint32_t virt_id = (uint32_t)dev->vdev_id;
 		error = iommufd_viommu_report_event(dev->viommu->viommu,
 						    IOMMU_VEVENTQ_TYPE_SELFTEST, &virt_id,
 						    sizeof(virt_id));
+	}
 	iommufd_put_object(ucmd->ictx, &idev->object);
 	return error;
 }

@@ -2,6 +2,7 @@
 /* Fault queues: delivery, reading, answering (iommufd 5.7, 4.6, trace G.5). */
 #include <string.h>
 
+#include "tests/kit/fake_iommu.h"
 #include "tests/kit/test.h"
 
 #define FAULT  IOMMU_HWPT_FAULT_ID_VALID
@@ -221,6 +222,196 @@ START_TEST(alloc_checks_flags_and_the_queue_is_kept_by_its_users)
 }
 END_TEST
 
+START_TEST(the_bytes_of_alloc_fault_and_answer_are_the_sheet_s)
+{
+	setup();
+	ck_assert_ok(world_close(world, fd));
+	uint32_t alloc[4] = {16, 0, 0, 0}, got[10], hear[2] = {1, 1};
+	ck_assert_ok(world_ioctl(world, IOMMUFD_NR_FAULT_QUEUE_ALLOC, &alloc));
+	const uint32_t answer[4] = {16, 0, 4, 4};
+	ck_assert_mem_eq(alloc, answer, sizeof(alloc));
+	uint32_t other = made(world_nested(world, mock.idev, parent, FAULT | PASID, alloc[2], 1));
+	ck_assert_ok(world_replace(world, mock.stdev, &other));
+	struct iommu_test_cmd cmd = {
+		.trigger_iopf = {mock.idev, 0x12345, 7, 13, 0x123456789abcdef}};
+	ck_assert_ok(world_test(world, IOMMU_TEST_OP_TRIGGER_IOPF, &cmd));
+	ck_assert_int_eq(world_read(world, 4, got, 40), 40);
+	const uint32_t record[10] = {3, mock.idev, 0x12345, 7, 13, 0, 0x89abcdef, 0x1234567, 0, 1};
+	ck_assert_mem_eq(got, record, sizeof(got));
+	ck_assert_int_eq(world_write(world, 4, hear, 8), 8);
+}
+END_TEST
+
+START_TEST(the_descriptor_is_the_lowest_and_closes_at_exec)
+{
+	ck_assert_ok(world_close(world, 1));
+	made(world_fault(world, &fd));
+	ck_assert_int_eq(fd, 1);
+	ck_assert_uint_eq(fd_file(world->process, fd)->flags, O_RDWR_BIT | O_CLOEXEC_BIT);
+	ck_assert_str_eq(fd_file(world->process, fd)->ops->name, "[iommufd-pgfault]");
+}
+END_TEST
+
+static void expect_first_queue(void)
+{
+	ck_assert_int_eq(world_fault(world, &fd), 1);
+	ck_assert_int_eq(fd, 4);
+}
+
+START_TEST(without_memory_there_is_no_queue)
+{
+	static const char *const points[] = {"object", "object id", "file"};
+	for (uint32_t i = 0; i < 3; i++) {
+		machine_fail_nth(world->machine, 1, points[i]);
+		ck_assert_refused(world_fault(world, &fd), ENOMEM);
+	}
+	expect_first_queue();
+}
+END_TEST
+
+START_TEST(without_a_descriptor_there_is_no_queue)
+{
+	int64_t last = 4;
+	while (last < (int64_t)FD_MAX)
+		ck_assert_int_eq(world_open(world, "/dev/null"), last++);
+	ck_assert_refused(world_fault(world, &fd), EMFILE);
+	ck_assert_ok(world_close(world, 4));
+	expect_first_queue();
+}
+END_TEST
+
+START_TEST(an_answer_that_can_not_be_written_undoes_the_queue)
+{
+	uint64_t ro = world_mmap(world, PAGE_SIZE, PROT_READ_BIT, SHARED);
+	struct iommu_fault_alloc cmd = {.size = sizeof(cmd)};
+	world_put(world, ro, &cmd, sizeof(cmd));
+	ck_assert_refused(world_ioctl_raw(world, IOMMUFD_IO(IOMMUFD_NR_FAULT_QUEUE_ALLOC), ro),
+			  EFAULT);
+	expect_first_queue();
+}
+END_TEST
+
+/* 5.7 delivery: the attachment of the PASID, and no other if there is one. */
+START_TEST(a_pasid_s_faults_go_to_its_attachment_alone)
+{
+	setup();
+	int second;
+	uint32_t other = made(world_fault(world, &second));
+	uint32_t own = made(world_nested(world, mock.idev, parent, FAULT | PASID, other, 1));
+	uint32_t deaf = made(world_nested(world, mock.idev, parent, PASID, 0, 1));
+	ck_assert_ok(world_pasid(world, IOMMU_TEST_OP_PASID_ATTACH, mock.stdev, 7, &own));
+	ck_assert_ok(world_pasid(world, IOMMU_TEST_OP_PASID_ATTACH, mock.stdev, 8, &deaf));
+	ck_assert_ok(world_iopf(world, mock.idev, 7, 1));
+	ck_assert_int_eq(read_records(1), 0);
+	ck_assert_int_eq(world_read(world, second, records, RECORD), RECORD);
+	/* Nobody takes it: a HWPT without a queue hides that of the RID. */
+	ck_assert_ok(world_iopf(world, mock.idev, 8, 1));
+	ck_assert_int_eq(read_records(1), 0);
+	ck_assert_ok(world_iopf(world, mock.idev, 0, 1));
+	ck_assert_int_eq(read_records(1), RECORD);
+	ck_assert_int_eq(world_read(world, second, records, RECORD), 0);
+}
+END_TEST
+
+START_TEST(a_fault_without_a_queue_is_dropped)
+{
+	setup();
+	uint32_t deaf = made(world_nested(world, mock.idev, parent, PASID, 0, 1)), pt = deaf;
+	ck_assert_ok(world_replace(world, mock.stdev, &pt));
+	ck_assert_ok(world_iopf(world, mock.idev, 0, 1));
+	ck_assert_ok(world_iopf(world, mock.idev, 7, 1));
+	pt = hwpt;
+	ck_assert_ok(world_replace(world, mock.stdev, &pt));
+	ck_assert_int_eq(read_records(2), 0);
+}
+END_TEST
+
+START_TEST(only_user_pasid_tables_lead_to_the_rid)
+{
+	setup();
+	struct iopf_fault of_7 = {.flags = IOMMU_PGFAULT_FLAGS_LAST_PAGE |
+					   IOMMU_PGFAULT_FLAGS_PASID_VALID,
+				  .pasid = 7};
+	struct iommufd_device *idev = world_idev(world, mock.idev);
+	const struct iommu_ops *driver = idev->device->driver;
+	struct iommu_ops other = *driver;
+	other.user_pasid_table = false;
+	idev->device->driver = &other;
+	iommufd_report_iopf(idev, &of_7, 1);
+	idev->device->driver = driver;
+	ck_assert_int_eq(read_records(1), 0);
+	iommufd_report_iopf(idev, &of_7, 1);
+	ck_assert_int_eq(read_records(1), RECORD);
+}
+END_TEST
+
+START_TEST(a_fault_without_pasid_valid_is_the_rid_s)
+{
+	setup();
+	struct iopf_fault last = {.flags = IOMMU_PGFAULT_FLAGS_LAST_PAGE, .pasid = 7, .grpid = 4};
+	uint32_t deaf = made(world_nested(world, mock.idev, parent, PASID, 0, 1));
+	ck_assert_ok(world_pasid(world, IOMMU_TEST_OP_PASID_ATTACH, mock.stdev, 7, &deaf));
+	iommufd_report_iopf(world_idev(world, mock.idev), &last, 1);
+	ck_assert_int_eq(read_records(1), RECORD);
+	ck_assert_uint_eq(records[0].grpid, 4);
+}
+END_TEST
+
+START_TEST(a_group_that_can_not_be_copied_stays_and_frees_its_cookie)
+{
+	setup();
+	for (uint32_t i = 0; i < 2; i++)
+		ck_assert_ok(world_iopf(world, mock.idev, 0, i));
+	uint64_t va = world_mmap(world, 2 * PAGE_SIZE, PROT_RW, SHARED);
+	ck_assert_ok(world_sys(world, SYS_MUNMAP, va + PAGE_SIZE, PAGE_SIZE));
+	ck_assert_refused(world_sys(world, SYS_READ, (uint64_t)fd, va + PAGE_SIZE, 2 * RECORD),
+			  EFAULT);
+	ck_assert_int_eq(world_sys(world, SYS_READ, (uint64_t)fd, va + PAGE_SIZE - 48, 2 * RECORD),
+			 RECORD);
+	ck_assert_refused(answer(2, 0), EINVAL);
+	ck_assert_int_eq(read_records(1), RECORD);
+	ck_assert_uint_eq(records[0].grpid, 1);
+	ck_assert_uint_eq(records[0].cookie, 2);
+}
+END_TEST
+
+START_TEST(answers_before_the_first_error_count)
+{
+	setup();
+	for (uint32_t i = 0; i < 3; i++)
+		ck_assert_ok(world_iopf(world, mock.idev, 0, i));
+	ck_assert_int_eq(read_records(3), 3 * RECORD);
+	/* The third answer lies on a page that is not there. */
+	uint64_t va = world_mmap(world, 2 * PAGE_SIZE, PROT_RW, SHARED);
+	struct iommu_hwpt_page_response two[2] = {{1, 0}, {2, 1}};
+	world_put(world, va + PAGE_SIZE - sizeof(two), two, sizeof(two));
+	ck_assert_ok(world_sys(world, SYS_MUNMAP, va + PAGE_SIZE, PAGE_SIZE));
+	ck_assert_int_eq(
+		world_sys(world, SYS_WRITE, (uint64_t)fd, va + PAGE_SIZE - sizeof(two), 24), 16);
+	ck_assert_refused(answer(1, 0), EINVAL);
+	ck_assert_refused(answer(2, 0), EINVAL);
+	/* A bad code answers nothing. */
+	ck_assert_refused(answer(3, 2), EINVAL);
+	ck_assert_int_eq(answer(3, 1), 8);
+}
+END_TEST
+
+START_TEST(a_queue_is_held_by_its_descriptor_and_by_each_hwpt)
+{
+	setup();
+	uint32_t pt = ioas;
+	ck_assert_ok(world_replace(world, mock.stdev, &pt));
+	ck_assert_ok(world_close(world, fd));
+	ck_assert_refused(world_destroy(world, fault), EBUSY);
+	ck_assert_ok(world_destroy(world, hwpt));
+	ck_assert_ok(world_destroy(world, fault));
+	fault = made(world_fault(world, &fd));
+	ck_assert_refused(world_destroy(world, fault), EBUSY);
+	ck_assert_ok(world_close(world, fd));
+	ck_assert_ok(world_destroy(world, fault));
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -233,6 +424,18 @@ int main(void)
 		faults_of_another_pasid_stay_when_one_is_detached,
 		poll_always_allows_answers,
 		alloc_checks_flags_and_the_queue_is_kept_by_its_users,
+		the_bytes_of_alloc_fault_and_answer_are_the_sheet_s,
+		the_descriptor_is_the_lowest_and_closes_at_exec,
+		without_memory_there_is_no_queue,
+		without_a_descriptor_there_is_no_queue,
+		an_answer_that_can_not_be_written_undoes_the_queue,
+		a_pasid_s_faults_go_to_its_attachment_alone,
+		a_fault_without_a_queue_is_dropped,
+		only_user_pasid_tables_lead_to_the_rid,
+		a_fault_without_pasid_valid_is_the_rid_s,
+		a_group_that_can_not_be_copied_stays_and_frees_its_cookie,
+		answers_before_the_first_error_count,
+		a_queue_is_held_by_its_descriptor_and_by_each_hwpt,
 	};
 	return RUN_TESTS("shim_fault", tests);
 }

@@ -2,6 +2,7 @@
 /* Event queues of vIOMMUs (iommufd 5.6, trace G.4). */
 #include <string.h>
 
+#include "tests/kit/fake_iommu.h"
 #include "tests/kit/test.h"
 
 static struct viommu_world v;
@@ -205,6 +206,142 @@ START_TEST(the_payload_is_the_low_half_of_virt_id)
 }
 END_TEST
 
+START_TEST(the_bytes_of_alloc_are_the_sheet_s)
+{
+	v = world_make_viommu(world);
+	uint32_t words[8] = {32, 0, v.viommu, 0xbeefbeef, 3, 0, 0, 0};
+	const uint32_t answer[8] = {32, 0, v.viommu, 0xbeefbeef, 3, 8, 4, 0};
+	ck_assert_ok(world_ioctl(world, IOMMUFD_NR_VEVENTQ_ALLOC, &words));
+	ck_assert_mem_eq(words, answer, sizeof(words));
+}
+END_TEST
+
+START_TEST(the_descriptor_is_the_lowest_and_closes_at_exec)
+{
+	v = world_make_viommu(world);
+	ck_assert_ok(world_close(world, 1));
+	made(world_veventq(world, v.viommu, 1, &fd));
+	ck_assert_int_eq(fd, 1);
+	ck_assert_uint_eq(fd_file(world->process, fd)->flags, O_RDWR_BIT | O_CLOEXEC_BIT);
+	ck_assert_str_eq(fd_file(world->process, fd)->ops->name, "[iommufd-viommu-event]");
+}
+END_TEST
+
+static void expect_first_queue(void)
+{
+	ck_assert_int_eq(world_veventq(world, v.viommu, 1, &fd), 8);
+	ck_assert_int_eq(fd, 4);
+}
+
+START_TEST(without_memory_there_is_no_queue)
+{
+	static const char *const points[] = {"object", "object id", "file"};
+	v = world_make_viommu(world);
+	for (uint32_t i = 0; i < 3; i++) {
+		machine_fail_nth(world->machine, 1, points[i]);
+		ck_assert_refused(world_veventq(world, v.viommu, 1, &fd), ENOMEM);
+	}
+	expect_first_queue();
+}
+END_TEST
+
+START_TEST(without_a_descriptor_there_is_no_queue)
+{
+	v = world_make_viommu(world);
+	int64_t last = 4;
+	while (last < (int64_t)FD_MAX)
+		ck_assert_int_eq(world_open(world, "/dev/null"), last++);
+	ck_assert_refused(world_veventq(world, v.viommu, 1, &fd), EMFILE);
+	ck_assert_ok(world_close(world, 4));
+	expect_first_queue();
+}
+END_TEST
+
+START_TEST(an_answer_that_can_not_be_written_undoes_the_queue)
+{
+	v = world_make_viommu(world);
+	uint64_t ro = world_mmap(world, PAGE_SIZE, PROT_READ_BIT, SHARED);
+	struct iommu_veventq_alloc cmd = {.size = sizeof(cmd),
+					  .viommu_id = v.viommu,
+					  .type = IOMMU_VEVENTQ_TYPE_SELFTEST,
+					  .veventq_depth = 1};
+	world_put(world, ro, &cmd, sizeof(cmd));
+	ck_assert_refused(world_ioctl_raw(world, IOMMUFD_IO(IOMMUFD_NR_VEVENTQ_ALLOC), ro), EFAULT);
+	expect_first_queue();
+}
+END_TEST
+
+static struct iommufd_veventq *the_queue(void)
+{
+	return (struct iommufd_veventq *)world_object(world, queue);
+}
+
+START_TEST(sequence_numbers_have_31_bits)
+{
+	setup(2);
+	the_queue()->sequence = 0x7fffffff;
+	for (int i = 0; i < 3; i++)
+		ck_assert_ok(trigger());
+	EXPECT(64, 0, 0x7fffffff, 0x88, 0, 0, 0x88, 1, 1);
+}
+END_TEST
+
+START_TEST(an_event_without_memory_is_lost_and_told_so)
+{
+	setup(2);
+	machine_fail_nth(world->machine, 1, "event");
+	ck_assert_refused(trigger(), ENOMEM);
+	machine_fail_nth(world->machine, 1, "event");
+	ck_assert_refused(trigger(), ENOMEM);
+	EXPECT(64, 1, 1);
+	machine_fail_nth(world->machine, 1, "event");
+	ck_assert_refused(trigger(), ENOMEM);
+	ck_assert_ok(trigger());
+	EXPECT(64, 0, 3, 0x88);
+}
+END_TEST
+
+START_TEST(a_lost_event_is_no_error)
+{
+	setup(1);
+	for (int i = 0; i < 3; i++)
+		ck_assert_ok(trigger());
+}
+END_TEST
+
+START_TEST(a_marker_that_can_not_be_delivered_stays)
+{
+	setup(1);
+	for (int i = 0; i < 2; i++)
+		ck_assert_ok(trigger());
+	EXPECT(19, 0, 0, 0x88); /* no room for its header */
+	ck_assert_refused(world_sys(world, SYS_READ, (uint64_t)fd, NOWHERE, 8), EFAULT);
+	EXPECT(8, 1, 1);
+	ck_assert_int_eq(read_bytes(8), 0);
+	/* It takes no place of a record. */
+	ck_assert_ok(trigger());
+	EXPECT(64, 0, 2, 0x88);
+}
+END_TEST
+
+START_TEST(a_reader_never_waits)
+{
+	setup(1);
+	ck_assert_int_eq(read_bytes(64), 0);
+}
+END_TEST
+
+START_TEST(what_is_queued_outlives_the_descriptor)
+{
+	setup(4);
+	ck_assert_ok(trigger());
+	ck_assert_ok(world_close(world, fd));
+	ck_assert(!TAILQ_EMPTY(&the_queue()->events));
+	ck_assert_ok(trigger());
+	ck_assert_uint_eq(the_queue()->stored, 2);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -218,6 +355,17 @@ int main(void)
 		a_queue_lives_until_descriptor_and_id_are_gone,
 		poll_tells_whether_there_is_a_record,
 		the_payload_is_the_low_half_of_virt_id,
+		the_bytes_of_alloc_are_the_sheet_s,
+		the_descriptor_is_the_lowest_and_closes_at_exec,
+		without_memory_there_is_no_queue,
+		without_a_descriptor_there_is_no_queue,
+		an_answer_that_can_not_be_written_undoes_the_queue,
+		sequence_numbers_have_31_bits,
+		an_event_without_memory_is_lost_and_told_so,
+		a_lost_event_is_no_error,
+		a_marker_that_can_not_be_delivered_stays,
+		a_reader_never_waits,
+		what_is_queued_outlives_the_descriptor,
 	};
 	return RUN_TESTS("shim_veventq", tests);
 }
