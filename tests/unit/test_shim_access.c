@@ -2,6 +2,8 @@
 /* In-kernel accesses: pin, unpin, rw, and what unmap does to them (iommufd 3.4, 6, 7.3). */
 #include <string.h>
 
+#include "kernel_shim/io_pagetable.h"
+#include "tests/kit/fake_iommu.h"
 #include "tests/kit/test.h"
 
 static uint32_t ioas;
@@ -337,6 +339,298 @@ START_TEST(an_unmap_without_pins_tells_nobody)
 }
 END_TEST
 
+/* --- the calls of a driver, one by one (iommufd 6) --- */
+
+static struct iommufd_ctx *context(void)
+{
+	return iommufd_ctx_from_file(fd_file(world->process, world->fd));
+}
+
+static struct io_pagetable *iopt_of(uint32_t id)
+{
+	return &((struct iommufd_ioas *)world_object(world, id))->iopt;
+}
+
+START_TEST(attach_checks_in_order)
+{
+	setup();
+	struct lazy lazy = {0};
+	make_lazy(&lazy, &lazy_ops);
+	struct iommufd_access *access = lazy.access;
+	ck_assert_refused(iommufd_access_attach(access, 99), EINVAL);
+	iommufd_access_detach(access);
+	ck_assert_refused(iommufd_access_attach(access, 99), ENOENT);
+	uint32_t odd = made(world_ioas(world));
+	ck_assert_ok(world_map_at(world, odd, buffer, 100, IOVA));
+	ck_assert_refused(iommufd_access_attach(access, odd), EADDRINUSE);
+	machine_fail_nth(world->machine, 1, "access list");
+	ck_assert_refused(iommufd_access_attach(access, ioas), ENOMEM);
+	/* None of these is a user of the IOAS. */
+	ck_assert_ok(world_destroy(world, odd));
+	ck_assert_ok(iommufd_access_attach(access, ioas));
+	ck_assert_refused(world_destroy(world, ioas), EBUSY);
+	iommufd_access_destroy(access);
+	ck_assert_ok(world_destroy(world, ioas));
+}
+END_TEST
+
+START_TEST(an_ioas_has_65536_accesses_at_most)
+{
+	setup();
+	iopt_of(ioas)->access_count = 65536;
+	ck_assert_refused(world_access(world, ioas, 0), EBUSY);
+	iopt_of(ioas)->access_count = 65535;
+	ck_assert_int_eq(world_access(world, ioas, 0), 4);
+	iopt_of(ioas)->access_count = 1;
+}
+END_TEST
+
+START_TEST(the_alignment_is_that_of_what_the_access_may_do)
+{
+	struct iommu_iova_range range;
+	uint64_t alignment;
+	setup();
+	int plain = (int)made(world_access(world, ioas, 0));
+	ck_assert_ok(world_ranges(world, ioas, &range, 1, NULL, &alignment));
+	ck_assert_uint_eq(alignment, 1);
+	int pinning = (int)made(world_access(world, ioas, 1));
+	ck_assert_ok(world_ranges(world, ioas, &range, 1, NULL, &alignment));
+	ck_assert_uint_eq(alignment, PAGE_SIZE);
+	ck_assert_ok(world_close(world, pinning));
+	ck_assert_ok(world_close(world, plain));
+	ck_assert_ok(world_ranges(world, ioas, &range, 1, NULL, &alignment));
+	ck_assert_uint_eq(alignment, 1);
+}
+END_TEST
+
+START_TEST(an_access_has_an_id_and_two_users_until_it_is_destroyed)
+{
+	setup();
+	struct lazy lazy = {0};
+	make_lazy(&lazy, &lazy_ops);
+	uint32_t id = lazy.access->object.id;
+	ck_assert_uint_eq(id, ioas + 1);
+	ck_assert_uint_eq(world_object(world, id)->users, 2);
+	iommufd_access_destroy(lazy.access);
+	ck_assert_int_eq(world_ioas(world), id);
+	/* Destroying detaches: nobody is left to be told. */
+	ck_assert_uint_eq(lazy.calls, 1);
+	ck_assert_uint_eq(iopt_of(ioas)->access_count, 0);
+}
+END_TEST
+
+START_TEST(an_access_without_memory_is_enomem)
+{
+	int error = 0;
+	setup();
+	machine_fail_nth(world->machine, 1, "object");
+	ck_assert_ptr_null(iommufd_access_create(context(), &lazy_ops, NULL, &error));
+	ck_assert_int_eq(error, -ENOMEM);
+}
+END_TEST
+
+START_TEST(detaching_what_is_not_attached_does_nothing)
+{
+	setup();
+	struct lazy lazy = {0};
+	make_lazy(&lazy, &lazy_ops);
+	iommufd_access_detach(lazy.access);
+	iommufd_access_detach(lazy.access);
+	ck_assert_uint_eq(lazy.calls, 1);
+	ck_assert_ok(world_destroy(world, ioas));
+	iommufd_access_destroy(lazy.access);
+	ck_assert_uint_eq(lazy.calls, 1);
+}
+END_TEST
+
+START_TEST(replace_adds_to_the_new_before_it_leaves_the_old)
+{
+	setup();
+	struct lazy lazy = {0};
+	make_lazy(&lazy, &lazy_ops);
+	uint32_t odd = made(world_ioas(world)), other = made(world_ioas(world));
+	ck_assert_ok(world_map_at(world, odd, buffer, 100, IOVA));
+	ck_assert_refused(iommufd_access_replace(lazy.access, 99), ENOENT);
+	ck_assert_refused(iommufd_access_replace(lazy.access, odd), EADDRINUSE);
+	ck_assert_ok(iommufd_access_replace(lazy.access, ioas));
+	ck_assert_uint_eq(lazy.calls, 0);
+	ck_assert_uint_eq(iopt_of(ioas)->access_count, 1);
+	ck_assert_refused(world_destroy(world, ioas), EBUSY);
+	ck_assert_ok(iommufd_access_replace(lazy.access, other));
+	ck_assert_uint_eq(lazy.calls, 1);
+	ck_assert_uint_eq(lazy.iova, 0);
+	ck_assert_uint_eq(lazy.length, UINT64_MAX);
+	ck_assert_uint_eq(iopt_of(ioas)->access_count, 0);
+	ck_assert_ok(world_destroy(world, ioas));
+	ck_assert_refused(world_destroy(world, other), EBUSY);
+	iommufd_access_destroy(lazy.access);
+}
+END_TEST
+
+START_TEST(pin_checks_the_access_then_the_range)
+{
+	setup();
+	struct lazy lazy = {0}, plain = {0};
+	make_lazy(&lazy, &lazy_ops);
+	make_lazy(&plain, &lazy_rw_ops);
+	ck_assert_refused(
+		iommufd_access_pin_pages(plain.access, UINT64_MAX, 2, 0, ignore_run, NULL), EINVAL);
+	iommufd_access_detach(lazy.access);
+	ck_assert_refused(iommufd_access_pin_pages(lazy.access, UINT64_MAX, 0, 0, ignore_run, NULL),
+			  EINVAL);
+	ck_assert_refused(iommufd_access_pin_pages(lazy.access, UINT64_MAX, 2, 0, ignore_run, NULL),
+			  EOVERFLOW);
+	ck_assert_refused(iommufd_access_pin_pages(lazy.access, UINT64_MAX, 1, 0, ignore_run, NULL),
+			  ENOENT);
+	iommufd_access_destroy(lazy.access);
+	iommufd_access_destroy(plain.access);
+}
+END_TEST
+
+START_TEST(the_mark_of_an_unmap_comes_before_permission)
+{
+	int access = setup_access(1);
+	uint64_t iova = IOVA;
+	ck_assert_ok(world_map(world, ioas, buffer, PAGE_SIZE, MAP_RO | MAP_FIXED_, &iova));
+	ck_assert_refused(world_pin(world, access, IOVA + 8, 8, 1, 0), EINVAL);
+	iopt_find_area(iopt_of(ioas), IOVA)->prevent_access = true;
+	ck_assert_refused(world_pin(world, access, IOVA, 8, 1, 0), EINVAL);
+	ck_assert_refused(world_pin(world, access, IOVA, 8, 0, 0), EINVAL);
+	ck_assert_refused(world_rw(world, access, IOVA, world->data, 8, 1), EINVAL);
+	ck_assert_refused(world_rw(world, access, IOVA, world->data, 8, 0), EINVAL);
+	iopt_find_area(iopt_of(ioas), IOVA)->prevent_access = false;
+	ck_assert_refused(world_pin(world, access, IOVA, 8, 1, 0), EPERM);
+}
+END_TEST
+
+START_TEST(what_a_pin_runs_into_passes)
+{
+	int access = setup_access(1);
+	ck_assert_ok(world_map_at(world, ioas, buffer, 2 * PAGE_SIZE, IOVA));
+	machine_fail_nth(world->machine, 1, "pin record");
+	ck_assert_refused(world_pin(world, access, IOVA, 8, 0, 0), ENOMEM);
+	ck_assert_ok(world_sys(world, SYS_MUNMAP, buffer + PAGE_SIZE, PAGE_SIZE));
+	ck_assert_refused(world_pin(world, access, IOVA, 2 * PAGE_SIZE, 0, 0), EFAULT);
+	ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 0));
+	ck_assert_int_eq(world_pin(world, access, IOVA, PAGE_SIZE, 0, 0), 0);
+}
+END_TEST
+
+static void let_go(void *context_, uint64_t iova, uint64_t length)
+{
+	struct lazy *lazy = context_;
+	count_call(lazy, iova, length);
+	iommufd_access_unpin_pages(lazy->access, IOVA, PAGE_SIZE);
+}
+
+static const struct iommufd_access_ops dutiful_ops = {.needs_pin_pages = true, .unmap = let_go};
+
+START_TEST(pins_are_undone_while_an_unmap_or_detach_waits)
+{
+	setup();
+	struct lazy lazy = {0};
+	make_lazy(&lazy, &dutiful_ops);
+	for (int detach = 0; detach < 2; detach++) {
+		ck_assert_ok(world_map_at(world, ioas, buffer, PAGE_SIZE, IOVA));
+		ck_assert_ok(iommufd_access_pin_pages(lazy.access, IOVA, PAGE_SIZE, 0, ignore_run,
+						      NULL));
+		ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 1));
+		if (detach)
+			iommufd_access_detach(lazy.access);
+		else
+			ck_assert_int_eq(world_unmap(world, ioas, IOVA, PAGE_SIZE), PAGE_SIZE);
+		ck_assert_uint_eq(lazy.calls, 1 + (uint32_t)detach);
+		ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 0));
+	}
+	iommufd_access_destroy(lazy.access);
+}
+END_TEST
+
+/* The first bytes at IOVA as rw reads them. */
+static void expect_text(int access, uint64_t iova, uint64_t length, uint32_t flags,
+			const char *text)
+{
+	char got[8] = "";
+	ck_assert_ok(world_rw(world, access, iova, world->data, length, flags));
+	world_get(world, world->data, got, 4);
+	ck_assert_str_eq(got, text);
+}
+
+START_TEST(rw_takes_memory_as_it_is_or_the_pages_that_are_held)
+{
+	int access = setup_access(0);
+	uint32_t slow = MOCK_ACCESS_RW_SLOW_PATH;
+	world_put(world, buffer, "old", 4);
+	ck_assert_ok(world_mock(world, ioas, 0, NULL));
+	ck_assert_ok(world_map_at(world, ioas, buffer, 2 * PAGE_SIZE, APERTURE));
+	ck_assert_int_eq(world_sys(world, SYS_MMAP, buffer, 2 * PAGE_SIZE, PROT_RW,
+				   SHARED | MAP_FIXED_BIT, UINT64_MAX, 0),
+			 (int64_t)buffer);
+	world_put(world, buffer, "new", 4);
+	/* Its own memory is copied plainly, whatever a domain holds. */
+	expect_text(access, APERTURE, 4, 0, "new");
+	expect_text(access, APERTURE, 2 * PAGE_SIZE, 0, "new");
+	/* A single page of another mm is pinned for a moment, several are taken where they are. */
+	expect_text(access, APERTURE, 4, slow, "new");
+	expect_text(access, APERTURE, 2 * PAGE_SIZE, slow, "old");
+	ck_assert_ok(world_refs(world, buffer, 2 * PAGE_SIZE, 0));
+}
+END_TEST
+
+START_TEST(rw_of_another_process_works_after_it_if_pages_are_held)
+{
+	int access = setup_access(0), pinning = (int)made(world_access(world, ioas, 1));
+	struct world *child = world_fork(world);
+	uint64_t own = world_mmap(child, 2 * PAGE_SIZE, PROT_RW, PRIVATE);
+	world_put(child, own, "own", 4);
+	ck_assert_ok(world_map_at(child, ioas, own, 2 * PAGE_SIZE, IOVA));
+	expect_text(access, IOVA, 4, 0, "own");
+	expect_text(access, IOVA, 2 * PAGE_SIZE, 0, "own");
+	ck_assert_ok(world_refs(child, own, 2 * PAGE_SIZE, 0));
+	ck_assert_int_eq(world_pin(world, pinning, IOVA, PAGE_SIZE, 0, 0), 0);
+	world_exit(child);
+	expect_text(access, IOVA, 4, 0, "own");
+	ck_assert_refused(world_rw(world, access, IOVA + PAGE_SIZE, world->data, 4, 0), EFAULT);
+	ck_assert_refused(world_rw(world, access, IOVA, world->data, 2 * PAGE_SIZE, 0), EFAULT);
+}
+END_TEST
+
+START_TEST(rw_of_a_file_pins_its_pages)
+{
+	int access = setup_access(0);
+	uint64_t iova = IOVA;
+	int file = (int)made(world_memfd(world, PAGE_SIZE));
+	ck_assert_ok(
+		world_map_file(world, ioas, file, 0, 2 * PAGE_SIZE, MAP_RW | MAP_FIXED_, &iova));
+	ck_assert_ok(world_rw(world, access, IOVA, world->data, 8, 1));
+	ck_assert_refused(world_rw(world, access, IOVA + PAGE_SIZE, world->data, 8, 0), EINVAL);
+	iova += 2 * PAGE_SIZE;
+	ck_assert_ok(world_map_file(world, ioas, 0, 0, PAGE_SIZE, MAP_RW | MAP_FIXED_, &iova));
+	ck_assert_refused(world_rw(world, access, iova, world->data, 8, 0), EINVAL);
+}
+END_TEST
+
+START_TEST(rw_needs_an_attachment)
+{
+	setup();
+	struct lazy lazy = {0};
+	bool stated;
+	uint8_t bytes[8] = {0};
+	make_lazy(&lazy, &lazy_rw_ops);
+	iommufd_access_detach(lazy.access);
+	ck_assert_refused(
+		iommufd_access_rw(lazy.access, world->thread, UINT64_MAX, bytes, 0, 0, &stated),
+		EINVAL);
+	ck_assert_refused(
+		iommufd_access_rw(lazy.access, world->thread, UINT64_MAX, bytes, 2, 0, &stated),
+		EOVERFLOW);
+	ck_assert_refused(
+		iommufd_access_rw(lazy.access, world->thread, UINT64_MAX, bytes, 1, 0, &stated),
+		ENOENT);
+	iommufd_access_destroy(lazy.access);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -355,6 +649,21 @@ int main(void)
 		replace_moves_the_access_and_drops_its_items,
 		unmap_gives_up_on_an_access_that_never_lets_go,
 		an_unmap_without_pins_tells_nobody,
+		attach_checks_in_order,
+		an_ioas_has_65536_accesses_at_most,
+		the_alignment_is_that_of_what_the_access_may_do,
+		an_access_has_an_id_and_two_users_until_it_is_destroyed,
+		an_access_without_memory_is_enomem,
+		detaching_what_is_not_attached_does_nothing,
+		replace_adds_to_the_new_before_it_leaves_the_old,
+		pin_checks_the_access_then_the_range,
+		the_mark_of_an_unmap_comes_before_permission,
+		what_a_pin_runs_into_passes,
+		pins_are_undone_while_an_unmap_or_detach_waits,
+		rw_takes_memory_as_it_is_or_the_pages_that_are_held,
+		rw_of_another_process_works_after_it_if_pages_are_held,
+		rw_of_a_file_pins_its_pages,
+		rw_needs_an_attachment,
 	};
 	return RUN_TESTS("shim_access", tests);
 }

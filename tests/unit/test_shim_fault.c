@@ -225,20 +225,20 @@ END_TEST
 START_TEST(the_bytes_of_alloc_fault_and_answer_are_the_sheet_s)
 {
 	setup();
-	ck_assert_ok(world_close(world, fd));
-	uint32_t alloc[4] = {16, 0, 0, 0}, got[10], hear[2] = {1, 1};
+	ck_assert_ok(world_close(world, 1));
+	uint32_t alloc[4] = {16, 0, 0, 0}, got[10], hear[2] = {1, 0};
 	ck_assert_ok(world_ioctl(world, IOMMUFD_NR_FAULT_QUEUE_ALLOC, &alloc));
-	const uint32_t answer[4] = {16, 0, 4, 4};
+	const uint32_t answer[4] = {16, 0, 4, 1};
 	ck_assert_mem_eq(alloc, answer, sizeof(alloc));
 	uint32_t other = made(world_nested(world, mock.idev, parent, FAULT | PASID, alloc[2], 1));
 	ck_assert_ok(world_replace(world, mock.stdev, &other));
 	struct iommu_test_cmd cmd = {
 		.trigger_iopf = {mock.idev, 0x12345, 7, 13, 0x123456789abcdef}};
 	ck_assert_ok(world_test(world, IOMMU_TEST_OP_TRIGGER_IOPF, &cmd));
-	ck_assert_int_eq(world_read(world, 4, got, 40), 40);
+	ck_assert_int_eq(world_read(world, 1, got, 40), 40);
 	const uint32_t record[10] = {3, mock.idev, 0x12345, 7, 13, 0, 0x89abcdef, 0x1234567, 0, 1};
 	ck_assert_mem_eq(got, record, sizeof(got));
-	ck_assert_int_eq(world_write(world, 4, hear, 8), 8);
+	ck_assert_int_eq(world_write(world, 1, hear, 8), 8);
 }
 END_TEST
 
