@@ -740,6 +740,30 @@ START_TEST(domains_take_no_data_and_only_known_flags)
 }
 END_TEST
 
+START_TEST(without_a_cmdqv_there_is_no_type_of_it)
+{
+	struct iommu_hw_info info;
+	uint32_t hwpt = new_hwpt(IOMMU_HWPT_ALLOC_NEST_PARENT);
+	struct pa at = driver->cmdqv;
+	driver->cmdqv = pa_of(0);
+	ck_assert_int_eq(hw_info(1, 3, &info), -EOPNOTSUPP);
+	ck_assert_int_eq(viommu_alloc(2, hwpt, 16, world->data), -EOPNOTSUPP);
+	driver->cmdqv = at;
+	ck_assert_int_gt(viommu_alloc(2, hwpt, 16, world->data), 0);
+}
+END_TEST
+
+START_TEST(nothing_nests_on_a_hwpt_alone)
+{
+	struct iommu_hwpt_alloc alloc = {.dev_id = device,
+					 .pt_id = new_hwpt(IOMMU_HWPT_ALLOC_NEST_PARENT),
+					 .data_type = 2,
+					 .data_len = 16,
+					 .data_uptr = world->data};
+	ck_assert_int_eq(world_ioctl(world, IOMMUFD_NR_HWPT_ALLOC, &alloc), -EOPNOTSUPP);
+}
+END_TEST
+
 /* --- map and unmap [smmuv3 3.6] --- */
 
 START_TEST(mapping_sends_nothing)
@@ -1092,6 +1116,17 @@ START_TEST(viommu_checks_type_data_and_length)
 	ck_assert_uint_eq(vintfs_in_use(), 0);
 	ck_assert_int_gt(viommu_alloc(2, hwpt, 16, world->data), 0);
 	ck_assert_uint_eq(vintfs_in_use(), 1);
+}
+END_TEST
+
+START_TEST(viommu_data_that_can_not_be_answered_leaves_no_vintf)
+{
+	uint64_t ro = world_mmap(world, PAGE_SIZE, PROT_READ_BIT, SHARED);
+	uint32_t hwpt = new_hwpt(IOMMU_HWPT_ALLOC_NEST_PARENT);
+	ck_assert_int_eq(viommu_alloc(2, hwpt, 16, ro), -EFAULT);
+	ck_assert_uint_eq(vintfs_in_use(), 0);
+	ck_assert_uint_eq(cmdqv(vintf_block(1, VINTF_CONFIG), 4), 0);
+	ck_assert_int_eq(world_destroy(world, hwpt), 0);
 }
 END_TEST
 
@@ -1689,6 +1724,8 @@ static TCase *streams(void)
 	tcase_add_test(tests, hw_info_knows_the_smmu);
 	tcase_add_test(tests, hw_info_knows_the_cmdqv_and_no_more);
 	tcase_add_test(tests, domains_take_no_data_and_only_known_flags);
+	tcase_add_test(tests, without_a_cmdqv_there_is_no_type_of_it);
+	tcase_add_test(tests, nothing_nests_on_a_hwpt_alone);
 	tcase_add_test(tests, a_stream_is_bound_to_the_holder_of_its_domain);
 	tcase_add_test(tests, a_stream_is_in_transition_while_its_entry_changes);
 	tcase_add_test(tests, set_up_writes_registers_in_the_order_of_the_capture);
@@ -1729,6 +1766,7 @@ static TCase *guests(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, a_queue_acts_for_the_guest_and_its_stage_2);
 	tcase_add_test(tests, viommu_checks_type_data_and_length);
+	tcase_add_test(tests, viommu_data_that_can_not_be_answered_leaves_no_vintf);
 	tcase_add_test(tests, vintfs_run_from_one_to_the_last_and_are_given_back);
 	tcase_add_test(tests, a_vintf_has_its_vmid_before_it_is_enabled);
 	tcase_add_test(tests, a_destroyed_vintf_is_disabled_and_emptied);
