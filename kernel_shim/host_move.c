@@ -33,8 +33,9 @@ static bool movable(const struct iopt_area *area, uint64_t index, uint64_t pfn)
 		memory_frame(&area->iopt->machine->memory, pfn, NULL).pins == 1);
 }
 
+/* An area that the page has been taken from can be updated; the page is not there to be moved. */
 static bool find_page(struct io_pagetable *iopt, const struct mm *mm, struct va va,
-		      struct mapped_page *page)
+		      enum host_move move, struct mapped_page *page)
 {
 	struct iopt_area *area;
 	for (area = iopt_area_from(iopt, 0); area != NULL; area = iopt_area_next(area)) {
@@ -43,6 +44,8 @@ static bool find_page(struct io_pagetable *iopt, const struct mm *mm, struct va 
 		page->area = area;
 		page->index = (va.value - area->pages->user_va) / PAGE_SIZE;
 		page->pfn = span_at(spans_find(&area->pages->pinned, page->index), page->index);
+		if (move != HOST_UPDATE && page->pfn >= IOPT_PAGE_ABSENT)
+			continue;
 		return movable(area, page->index, page->pfn);
 	}
 	return false;
@@ -115,8 +118,6 @@ static int move_page(struct mapped_page *page, struct mm *mm, struct va va, enum
 		     bool update)
 {
 	uint64_t old = page->pfn;
-	if (old >= IOPT_PAGE_ABSENT)
-		return -EFAULT;
 	promise(page->area, old, false);
 	if (update)
 		unmap_area(page->area);
@@ -133,7 +134,7 @@ static int act(struct io_pagetable *iopt, struct mm *mm, struct va va, enum host
 {
 	struct mapped_page page;
 	unsigned how = kernel_option(iopt->machine, KERNEL_HOST_MOVE);
-	if (!find_page(iopt, mm, va, &page))
+	if (!find_page(iopt, mm, va, move, &page))
 		return -EBUSY;
 	struct mutex *mutex = &page.area->pages->mutex;
 	mutex_lock(sched_of(iopt->machine), mutex, "pages mutex");

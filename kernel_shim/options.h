@@ -19,6 +19,11 @@ enum kernel_option {
 	KERNEL_AMD_VIOMMU,
 	KERNEL_AMD_FLUSH_COVERAGE,
 	KERNEL_AMD_DESTROY,
+	KERNEL_AMD_ROOT_CHANGE,
+	KERNEL_AMD_GUEST_ID,
+	KERNEL_AMD_QUEUE_DESTROY,
+	KERNEL_AMD_QUEUE_BASE,
+	KERNEL_AMD_TRANS_CLEAR,
 };
 
 enum hw_queue_pin {
@@ -66,6 +71,34 @@ enum amd_flush_coverage {
 enum amd_destroy_order {
 	AMD_DESTROY_POSTED, /* the ring is never told to stop */
 	AMD_DESTROY_SAFE,   /* stop, reset, wait; then what it used */
+};
+
+/* Whose device table entries learn of a domain's new root. */
+enum amd_root_change {
+	AMD_ROOT_DEVICES,
+	AMD_ROOT_TRANS_DEVIDS, /* and those of its vIOMMUs */
+};
+
+enum amd_guest_id {
+	AMD_GUEST_ID_FREED_LAST,
+	AMD_GUEST_ID_FREED_FIRST, /* before what it used is torn down (AE-c) */
+};
+
+enum amd_queue_destroy {
+	AMD_QUEUE_DESTROY_NOTHING,
+	AMD_QUEUE_DESTROY_STOP, /* CmdBufEn, EventLogEn = 0, and waits for what is under way */
+};
+
+/* What setting a ring's base does with CmdBufEn. */
+enum amd_queue_base {
+	AMD_QUEUE_BASE_ENABLES,
+	AMD_QUEUE_BASE_CLEARS_ENABLES, /* AE-a */
+};
+
+/* What becomes of the table entry of a translation DeviceID that is given back. */
+enum amd_trans_clear {
+	AMD_TRANS_CLEAR_BLOCKED, /* V = 1 and nothing else */
+	AMD_TRANS_CLEAR_ZERO,    /* V = 0: forwards (AE-b, AE-c) */
 };
 
 enum kernel_switch {

@@ -655,9 +655,7 @@ int iopt_pages_rw(struct iopt_pages *pages, struct thread *thread, uint64_t star
 {
 	bool same_mm = pages->mm == thread->process->mm;
 	bool one_page = start_byte / PAGE_SIZE == (start_byte + length - 1) / PAGE_SIZE;
-	if ((flags & ACCESS_WRITE) && !pages->writable)
-		return refuse(pages_machine(pages), EPERM, "iommufd 6 rw",
-			      "the memory was mapped without WRITEABLE");
+	assert(!(flags & ACCESS_WRITE) || pages->writable);
 	if (pages->source == IOPT_PAGES_DMABUF)
 		return refuse(pages_machine(pages), EINVAL, "iommufd 6 rw",
 			      "a dma-buf has no CPU pages");

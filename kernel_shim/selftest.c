@@ -53,11 +53,6 @@ static int no_device(struct iommufd_ucmd *ucmd)
 	return refuse(ucmd->machine, ENOENT, "iommufd 7.3", "no device has this id");
 }
 
-static int no_mock(struct iommufd_ucmd *ucmd)
-{
-	return refuse(ucmd->machine, EINVAL, "iommufd 7.3", "the device is no mock device");
-}
-
 void iommufd_selftest_destroy(struct iommufd_object *object)
 {
 	struct selftest_obj *stdev = (struct selftest_obj *)object;
@@ -190,12 +185,10 @@ static int op_dev_check_cache(struct iommufd_ucmd *ucmd, struct iommu_test_cmd *
 	struct iommufd_device *idev = iommufd_get_device(ucmd->ictx, cmd->id);
 	if (idev == NULL)
 		return no_device(ucmd);
-	struct mock_dev *dev = mock_device(idev->device);
+	const struct mock_dev *dev = mock_device(idev->device);
 	uint32_t id = cmd->check_dev_cache.id;
 	int error = 0;
-	if (dev == NULL)
-		error = no_mock(ucmd);
-	else if (id >= MOCK_DEV_CACHE_NUM || dev->cache[id] != cmd->check_dev_cache.cache)
+	if (dev == NULL || id >= MOCK_DEV_CACHE_NUM || dev->cache[id] != cmd->check_dev_cache.cache)
 		error = refuse(ucmd->machine, EINVAL, "iommufd 7.3 DEV_CHECK_CACHE",
 			       "the cache word differs");
 	iommufd_put_object(ucmd->ictx, &idev->object);
@@ -214,10 +207,13 @@ static int op_trigger_iopf(struct iommufd_ucmd *ucmd, struct iommu_test_cmd *cmd
 		.perm = cmd->trigger_iopf.perm,
 		.addr = cmd->trigger_iopf.addr,
 	};
+	int error = 0;
 	if (fault.pasid != 0)
 		fault.flags |= IOMMU_PGFAULT_FLAGS_PASID_VALID;
-	int error = mock_device(idev->device) != NULL ? 0 : no_mock(ucmd);
-	if (error == 0)
+	if (mock_device(idev->device) == NULL)
+		error = refuse(ucmd->machine, EINVAL, "iommufd 7.3 TRIGGER_IOPF",
+			       "not a mock device");
+	else
 		iommufd_report_iopf(idev, &fault, 1);
 	iommufd_put_object(ucmd->ictx, &idev->object);
 	return error;
@@ -228,11 +224,9 @@ static int op_trigger_vevent(struct iommufd_ucmd *ucmd, struct iommu_test_cmd *c
 	struct iommufd_device *idev = iommufd_get_device(ucmd->ictx, cmd->trigger_vevent.dev_id);
 	if (idev == NULL)
 		return no_device(ucmd);
-	struct mock_dev *dev = mock_device(idev->device);
+	const struct mock_dev *dev = mock_device(idev->device);
 	int error;
-	if (dev == NULL) {
-		error = no_mock(ucmd);
-	} else if (dev->viommu == NULL || dev->vdev_id == 0) {
+	if (dev == NULL || dev->viommu == NULL || dev->vdev_id == 0) {
 		error = refuse(ucmd->machine, ENOENT, "iommufd 7.3 TRIGGER_VEVENT",
 			       "the device has no virt_id on a vIOMMU");
 	} else {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The host's registers, and how the model is made (amd-iommu 2 to 5). */
+#include <assert.h>
+
 #include "models/amd_iommu/amd_iommu.h"
 
 #define PS_PER_NS 1000U
@@ -18,6 +20,9 @@ const struct parameter_range amd_parameters[] = {
 	{"pde.entries", 4, 65536},
 	{"dte.entries", 1, 65536},
 	{"hats.code", 0, 2},
+	{"efr.features", 0, UINT64_MAX},
+	{"efr2.features", 0, UINT64_MAX},
+	{"iotlb.supported", 0, 1},
 	{NULL, 0, 0},
 };
 
@@ -32,12 +37,25 @@ const struct register_row amd_registers[] = {
 	{AMD_EXCL_LIMIT, 1, 8, 8, RW, 0, RING_ADDR, "EXCL_LIMIT", "2"},
 	{AMD_EFR, 1, 8, 8, RO, 0, ~0ULL, "EFR", "5"},
 	{AMD_PPR_BASE, 1, 8, 8, RW, 0, RING_ADDR | RING_LENGTH, "PPR_BASE", "2"},
+	{AMD_HW_EVENT_UPPER, 1, 8, 8, RW, 0, ~0ULL, "HW_EVENT_UPPER", "2"},
+	{AMD_HW_EVENT_LOWER, 1, 8, 8, RW, 0, ~0ULL, "HW_EVENT_LOWER", "2"},
+	{AMD_HW_EVENT_STATUS, 1, 8, 8, RW, 0, HW_EVENT_VALID | HW_EVENT_OVERFLOW, "HW_EVENT_STATUS",
+	 "2"},
+	{AMD_GA_BASE, 1, 8, 8, RW, 0, RING_ADDR | RING_LENGTH, "GA_BASE", "2"},
+	{AMD_GA_TAIL_COPY, 1, 8, 8, RW, 0, BITS(51, 3), "GA_TAIL_COPY", "2"},
+	{AMD_XT_GENERAL, 1, 8, 8, RW, 0, XT_INTERRUPT, "XT_GENERAL", "2"},
+	{AMD_XT_PPR, 1, 8, 8, RW, 0, XT_INTERRUPT, "XT_PPR", "2"},
+	{AMD_XT_GA, 1, 8, 8, RW, 0, XT_INTERRUPT, "XT_GA", "2"},
 	{AMD_EFR2, 1, 8, 8, RO, 0, ~0ULL, "EFR2", "5"},
 	{AMD_CMD_HEAD, 1, 8, 8, RW, 0, RING_POINTER, "CMD_HEAD", "2"},
 	{AMD_CMD_TAIL, 1, 8, 8, RW, 0, RING_POINTER, "CMD_TAIL", "2"},
 	{AMD_EVENT_HEAD, 1, 8, 8, RW, 0, RING_POINTER, "EVENT_HEAD", "2"},
 	{AMD_EVENT_TAIL, 1, 8, 8, RW, 0, RING_POINTER, "EVENT_TAIL", "2"},
 	{AMD_STATUS, 1, 8, 8, RW, 0, 0x79fff, "STATUS", "4"},
+	{AMD_PPR_HEAD, 1, 8, 8, RW, 0, RING_POINTER, "PPR_HEAD", "2"},
+	{AMD_PPR_TAIL, 1, 8, 8, RW, 0, RING_POINTER, "PPR_TAIL", "2"},
+	{AMD_GA_HEAD, 1, 8, 8, RW, 0, BITS(15, 3), "GA_HEAD", "2"},
+	{AMD_GA_TAIL, 1, 8, 8, RW, 0, BITS(15, 3), "GA_TAIL", "2"},
 	{0, 0, 0, 0, 0, 0, 0, NULL, NULL},
 };
 #undef RW
@@ -49,6 +67,16 @@ void amd_raise_status(struct amd_iommu *amd, uint64_t bit, bool enabled)
 	amd->status |= bit;
 	if (edge && enabled)
 		irq_raise(amd->machine, amd->board.irq);
+}
+
+/* What a register keeps that has no effect on anything modelled. */
+static uint64_t *kept(struct amd_iommu *amd, uint32_t offset)
+{
+	uint32_t row = 0;
+	while (amd_registers[row].offset != offset)
+		row++;
+	assert(row < AMD_REGISTERS_MAX);
+	return &amd->kept[row];
 }
 
 static uint64_t read_register(struct amd_iommu *amd, uint32_t offset)
@@ -83,8 +111,14 @@ static uint64_t read_register(struct amd_iommu *amd, uint32_t offset)
 	case AMD_STATUS:
 		return amd->status | (amd_ring_running(&amd->ring) ? STATUS_CMD_BUF_RUN : 0) |
 		       (amd_event_log_running(amd, &amd->log) ? STATUS_EVENT_LOG_RUN : 0);
+	case AMD_HW_EVENT_UPPER:
+		return amd->hw_event.q[0];
+	case AMD_HW_EVENT_LOWER:
+		return amd->hw_event.q[1];
+	case AMD_HW_EVENT_STATUS:
+		return amd->hw_event_status;
 	default:
-		return 0;
+		return *kept(amd, offset);
 	}
 }
 
@@ -186,7 +220,17 @@ static void write_register(struct amd_iommu *amd, uint32_t offset, uint64_t valu
 	case AMD_STATUS:
 		amd->status &= ~(value & STATUS_W1C); /* the log starts with EventLogEn (13) */
 		break;
+	case AMD_HW_EVENT_UPPER:
+		amd->hw_event.q[0] = value;
+		break;
+	case AMD_HW_EVENT_LOWER:
+		amd->hw_event.q[1] = value;
+		break;
+	case AMD_HW_EVENT_STATUS:
+		amd->hw_event_status &= ~value;
+		break;
 	default:
+		*kept(amd, offset) = value;
 		break;
 	}
 }
@@ -213,7 +257,8 @@ static void mmio_write(void *owner, uint64_t offset, unsigned width, uint64_t va
 		unsigned shift = offset == row->offset ? 0 : 32;
 		uint64_t half = (uint64_t)UINT32_MAX << shift;
 		/* Of a write-1-to-clear register the other half is not written. */
-		uint64_t other = row->offset == AMD_STATUS ? 0 : read_register(amd, row->offset);
+		bool clears = row->offset == AMD_STATUS || row->offset == AMD_HW_EVENT_STATUS;
+		uint64_t other = clears ? 0 : read_register(amd, row->offset);
 		value = (other & ~half) | (value << shift & half);
 	}
 	write_register(amd, row->offset, value & row->mask);
@@ -259,10 +304,10 @@ struct amd_iommu *amd_iommu_new(struct machine *machine, const struct amd_board 
 		.tlb_hit_ps = ps_of(profile, "tlb.hit_ns"),
 		.ats_round_trip_ps = ps_of(profile, "ats.round_trip_ns"),
 	};
-	amd->efr = EFR_GT | EFR_IA | EFR_GA | EFR_PPR | EFR_GIO | EFR_VIOMMU |
-		   field_put(EFR_HATS, profile_get(profile, "hats.code")) | field_put(EFR_GLX, 1) |
-		   field_put(EFR_PASMAX, 15);
-	amd->efr2 = EFR2_GCR3_TRP;
+	amd->efr = field_set(profile_get(profile, "efr.features"), EFR_HATS,
+			     profile_get(profile, "hats.code"));
+	amd->efr2 = profile_get(profile, "efr2.features");
+	amd->iotlb = profile_get(profile, "iotlb.supported") != 0;
 	LIST_INIT(&amd->endpoints);
 	LIST_INIT(&amd->timeouts);
 	LIST_INIT(&amd->guests);
@@ -342,13 +387,18 @@ void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
 	hash_u64(hash, amd->excl_base);
 	hash_u64(hash, amd->excl_limit);
 	hash_u64(hash, amd->status);
+	for (uint32_t i = 0; i < AMD_REGISTERS_MAX; i++)
+		hash_u64(hash, amd->kept[i]);
+	hash_u64(hash, amd->hw_event.q[0]);
+	hash_u64(hash, amd->hw_event.q[1]);
+	hash_u64(hash, amd->hw_event_status);
 	hash_ring(&amd->ring, hash);
 	hash_log(&amd->log, hash);
 	for (uint32_t i = 0; i < amd->dtes.count; i++) {
 		const struct dte_cache_entry *entry = &amd->dtes.entries[i];
 		if (!entry->valid)
 			continue;
-		hash_u64(hash, entry->device);
+		hash_u64(hash, (uint64_t)entry->device << 1 | entry->fault_logged);
 		for (unsigned q = 0; q < DTE_WORDS; q++)
 			hash_u64(hash, entry->dte.q[q]);
 	}

@@ -34,6 +34,7 @@
 
 #define LINE_COMMANDS     4U /* a 64-byte line */
 #define CONTEXT_HOST_RING 0x7fffffffU
+#define AMD_REGISTERS_MAX 32U
 
 /* Picoseconds, from the profile. */
 struct amd_timing {
@@ -59,6 +60,7 @@ struct amd_guest;
 
 struct dte_cache_entry {
 	bool valid;
+	bool fault_logged; /* since it was read: SE lets no other be logged */
 	uint16_t device;
 	struct amd_dte dte;
 };
@@ -81,6 +83,7 @@ struct amd_translation {
 	bool readable;
 	bool writable;
 	bool invalid_entry;     /* V = 0: forwarded for that */
+	bool silent;            /* SA, SE: its IO_PAGE_FAULT is not logged */
 	uint64_t cost_ps;       /* of table reads */
 	struct amd_event event; /* of a fault */
 };
@@ -272,7 +275,11 @@ struct amd_iommu {
 	uint64_t ppr_base;
 	uint64_t excl_base;
 	uint64_t excl_limit;
-	uint64_t status; /* write-1-to-clear bits */
+	uint64_t status;                  /* write-1-to-clear bits */
+	bool iotlb;                       /* IotlbSup of the PCI capability */
+	uint64_t kept[AMD_REGISTERS_MAX]; /* by row of amd_registers */
+	struct amd_event hw_event;        /* a copy of the last event of HESup's kinds */
+	uint64_t hw_event_status;
 	struct amd_ring ring;
 	struct amd_event_log log;
 	struct dte_cache dtes;

@@ -15,18 +15,26 @@
 #include "emu/bits.h"
 
 /* --- registers (2) --- */
-#define AMD_WINDOW_SIZE  0x4000U
-#define AMD_DEV_TABLE    0x0000U
-#define AMD_CMD_BASE     0x0008U
-#define AMD_EVENT_BASE   0x0010U
-#define AMD_CONTROL      0x0018U
-#define AMD_EXCL_BASE    0x0020U
-#define AMD_EXCL_LIMIT   0x0028U
-#define AMD_EFR          0x0030U
-#define AMD_PPR_BASE     0x0038U
-#define AMD_PPR_B_BASE   0x00f0U
-#define AMD_EVENT_B_BASE 0x00f8U
-#define AMD_EFR2         0x01a0U
+#define AMD_WINDOW_SIZE     0x4000U
+#define AMD_DEV_TABLE       0x0000U
+#define AMD_CMD_BASE        0x0008U
+#define AMD_EVENT_BASE      0x0010U
+#define AMD_CONTROL         0x0018U
+#define AMD_EXCL_BASE       0x0020U
+#define AMD_EXCL_LIMIT      0x0028U
+#define AMD_EFR             0x0030U
+#define AMD_PPR_BASE        0x0038U
+#define AMD_HW_EVENT_UPPER  0x0040U
+#define AMD_HW_EVENT_LOWER  0x0048U
+#define AMD_HW_EVENT_STATUS 0x0050U
+#define AMD_GA_BASE         0x00e0U
+#define AMD_GA_TAIL_COPY    0x00e8U
+#define AMD_PPR_B_BASE      0x00f0U
+#define AMD_EVENT_B_BASE    0x00f8U
+#define AMD_XT_GENERAL      0x0170U
+#define AMD_XT_PPR          0x0178U
+#define AMD_XT_GA           0x0180U
+#define AMD_EFR2            0x01a0U
 /* The page that a guest's VF page shows: the same offsets less 0x2000 (amd-viommu 4). */
 #define AMD_PAGE3      0x2000U
 #define AMD_CMD_HEAD   0x2000U
@@ -36,6 +44,8 @@
 #define AMD_STATUS     0x2020U
 #define AMD_PPR_HEAD   0x2030U
 #define AMD_PPR_TAIL   0x2038U
+#define AMD_GA_HEAD    0x2040U
+#define AMD_GA_TAIL    0x2048U
 
 #define DEV_TABLE_SIZE BITS(8, 0) /* 4 KiB pages - 1 */
 #define DEV_TABLE_ADDR BITS(51, 12)
@@ -44,6 +54,13 @@
 #define RING_POINTER   BITS(18, 4)  /* byte offset */
 #define RING_CODE_MIN  8U
 #define RING_CODE_MAX  15U
+/* Exclusion range: the limit's low 12 bits count as ones */
+#define EXCL_EN           BITS(0, 0)
+#define EXCL_ALLOW        BITS(1, 1)
+#define EXCL_ADDR         BITS(51, 12) /* in place */
+#define HW_EVENT_VALID    BITS(0, 0)
+#define HW_EVENT_OVERFLOW BITS(1, 1)
+#define XT_INTERRUPT      (BITS(2, 2) | BITS(40, 8) | BITS(63, 56))
 
 /* Control (3) */
 #define CONTROL_IOMMU_EN       BITS(0, 0)
@@ -75,6 +92,7 @@
 #define EFR_GT        BITS(4, 4)
 #define EFR_IA        BITS(6, 6)
 #define EFR_GA        BITS(7, 7)
+#define EFR_HE        BITS(8, 8)
 #define EFR_HATS      BITS(11, 10)
 #define EFR_GATS      BITS(13, 12)
 #define EFR_GLX       BITS(15, 14)
@@ -193,6 +211,7 @@ void amd_command_range(const struct amd_command *command, uint64_t *first, uint6
 #define DTE_I           BITS(32, 32)
 #define DTE_SE          BITS(33, 33)
 #define DTE_SA          BITS(34, 34)
+#define DTE_EX          BITS(39, 39)
 #define DTE_Q1_RESERVED BITS(42, 42)
 /* q2 */
 #define DTE_IV BITS(0, 0)

@@ -48,11 +48,26 @@ static bool write_record(struct amd_iommu *amd, struct access *access,
 	return port_write(&amd->port, access, bytes) == PORT_OK;
 }
 
+/* HESup: errors of the hardware are copied to registers, whether they are logged or not (13). */
+static void copy_hardware_event(struct amd_iommu *amd, const struct amd_event *event)
+{
+	unsigned code = (unsigned)field_get(event->q[0], EVT_CODE);
+	if (!(amd->efr & EFR_HE) ||
+	    (code != EVENT_DEV_TAB_HARDWARE_ERROR && code != EVENT_PAGE_TAB_HARDWARE_ERROR &&
+	     code != EVENT_COMMAND_HARDWARE_ERROR))
+		return;
+	if (amd->hw_event_status & HW_EVENT_VALID)
+		amd->hw_event_status |= HW_EVENT_OVERFLOW;
+	amd->hw_event_status |= HW_EVENT_VALID;
+	amd->hw_event = *event;
+}
+
 void amd_log_event(struct amd_iommu *amd, const struct amd_event *event)
 {
 	struct amd_event_log *log = &amd->log;
 	bool interrupt = amd->control & CONTROL_EVENT_INT_EN;
 	uint32_t offset;
+	copy_hardware_event(amd, event);
 	if (!amd_event_log_running(amd, log))
 		return; /* lost (13) */
 	if (!take_slot(log, &offset)) {

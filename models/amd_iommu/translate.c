@@ -26,20 +26,29 @@ static enum amd_translate_result fault(struct walk *walk, unsigned code, uint64_
 	return AMD_FAULT;
 }
 
+static struct dte_cache_entry *dte_slot(struct dte_cache *cache, uint16_t device)
+{
+	return &cache->entries[device & (cache->count - 1)];
+}
+
+/* What suppresses the log of a page fault: SA all, SE all but the first (10). */
+static bool silenced(const struct walk *walk)
+{
+	return (walk->dte->q[1] & DTE_SA) ||
+	       ((walk->dte->q[1] & DTE_SE) &&
+		dte_slot(&walk->amd->dtes, walk->device)->fault_logged);
+}
+
 /* PR, PE, RZ as 13 says: not present 0; permission PR, PE; bad level PR; reserved bits PR, RZ. */
 static enum amd_translate_result page_fault(struct walk *walk, uint64_t flags)
 {
+	walk->out->silent = silenced(walk);
 	return fault(walk, EVENT_IO_PAGE_FAULT,
 		     flags | field_put(EVT_DOMAIN, field_get(walk->dte->q[1], DTE_DOMAIN)),
 		     walk->address);
 }
 
 /* --- device table entries --- */
-
-static struct dte_cache_entry *dte_slot(struct dte_cache *cache, uint16_t device)
-{
-	return &cache->entries[device & (cache->count - 1)];
-}
 
 void dte_cache_drop(struct dte_cache *cache, uint16_t device)
 {
@@ -87,6 +96,7 @@ static enum amd_translate_result find_dte(struct walk *walk)
 	enum amd_translate_result result = fetch_dte(walk, &entry->dte);
 	entry->device = walk->device;
 	entry->valid = result == AMD_TRANSLATED;
+	entry->fault_logged = false;
 	return result;
 }
 
@@ -271,6 +281,16 @@ static enum amd_translate_result forward(struct walk *walk, bool readable, bool 
 	return AMD_TRANSLATED;
 }
 
+/* Exclusion range: for all devices, or those that their entry admits (10). */
+static bool excluded(const struct walk *walk)
+{
+	const struct amd_iommu *amd = walk->amd;
+	return (amd->excl_base & EXCL_EN) &&
+	       ((amd->excl_base & EXCL_ALLOW) || (walk->dte->q[1] & DTE_EX)) &&
+	       walk->address >= (amd->excl_base & EXCL_ADDR) &&
+	       walk->address <= (amd->excl_limit | (PAGE_SIZE - 1));
+}
+
 enum amd_translate_result amd_translate(struct amd_iommu *amd, uint16_t device, uint64_t address,
 					bool write, enum amd_leaf_cache cache,
 					struct amd_translation *translation)
@@ -290,6 +310,8 @@ enum amd_translate_result amd_translate(struct amd_iommu *amd, uint16_t device, 
 	}
 	if ((dte->q[0] & DTE_Q0_RESERVED) || (dte->q[1] & DTE_Q1_RESERVED))
 		return fault(&walk, EVENT_ILLEGAL_DEV_TABLE_ENTRY, EVT_RZ, address & ~3ULL);
+	if (excluded(&walk))
+		return forward(&walk, true, true);
 	if (!(dte->q[0] & DTE_TV))
 		return page_fault(&walk, 0);
 	if (field_get(dte->q[0], DTE_MODE) != 0)
@@ -305,7 +327,11 @@ enum amd_translate_result amd_dma(struct amd_iommu *amd, uint16_t device, uint64
 {
 	if (amd_translate(amd, device, address, write, AMD_LEAVES_BY_DOMAIN, translation) !=
 	    AMD_TRANSLATED) {
+		if (translation->silent)
+			return AMD_FAULT;
 		amd_log_event(amd, &translation->event);
+		if (field_get(translation->event.q[0], EVT_CODE) == EVENT_IO_PAGE_FAULT)
+			dte_slot(&amd->dtes, device)->fault_logged = true;
 		return AMD_FAULT;
 	}
 	struct access access = {

@@ -24,10 +24,15 @@ static const struct amd_board board = {
 
 struct profile amd_kit_profile(void)
 {
+	return amd_kit_profile_named("amd-viommu");
+}
+
+struct profile amd_kit_profile_named(const char *name)
+{
 	struct profile profile;
 	struct trace_diag diag = {0};
 	const struct builtin_profile *builtin = builtin_profiles;
-	while (strcmp(builtin->name, "amd-viommu") != 0)
+	while (strcmp(builtin->name, name) != 0)
 		builtin++;
 	int result = profile_parse(&profile, builtin->name, (const char *)builtin->text,
 				   builtin->length, amd_parameters, &diag);

@@ -43,6 +43,8 @@ struct amd_kit {
 
 /* profiles/amd-viommu. */
 struct profile amd_kit_profile(void);
+/* Another one of profiles/. */
+struct profile amd_kit_profile_named(const char *name);
 void amd_kit_set(struct profile *profile, const char *name, uint64_t value);
 /* Default assumptions. */
 struct amd_kit *amd_kit_new(const struct profile *profile);

@@ -100,6 +100,59 @@ static const struct access *last_access(void)
 
 /* --- the host's log --- */
 
+/* --- the registers that have a copy [2, 13] --- */
+
+/* A table entry that can't be read: DEV_TAB_HARDWARE_ERROR. */
+static void cause_hardware_error(uint16_t device)
+{
+	struct amd_translation translation;
+	uint32_t bytes = 0;
+	set(AMD_CONTROL, 0);
+	set(AMD_DEV_TABLE, 0x1000 | 1);
+	set(AMD_CONTROL, CONTROL_IOMMU_EN | CONTROL_EVENT_LOG_EN);
+	ck_assert_int_eq(amd_dma(kit->amd, device, 0x2000, false, &bytes, 4, &translation),
+			 AMD_FAULT);
+}
+
+static void with_hardware_event_registers(void)
+{
+	struct profile profile = amd_kit_profile_named("qemu-q35");
+	amd_kit_free(kit);
+	kit = amd_kit_new(&profile);
+}
+
+START_TEST(an_error_of_the_hardware_is_copied_to_registers)
+{
+	with_hardware_event_registers();
+	cause_hardware_error(0x30);
+	ck_assert_uint_eq(get(AMD_HW_EVENT_STATUS), HW_EVENT_VALID);
+	struct amd_event event = amd_kit_event(kit, kit->log, 0);
+	ck_assert_uint_eq(field_get(event.q[0], EVT_CODE), EVENT_DEV_TAB_HARDWARE_ERROR);
+	ck_assert_uint_eq(get(AMD_HW_EVENT_UPPER), event.q[0]);
+	ck_assert_uint_eq(get(AMD_HW_EVENT_LOWER), event.q[1]);
+	amd_kit_write(kit, AMD_HW_EVENT_STATUS, 4, HW_EVENT_VALID);
+	ck_assert_uint_eq(get(AMD_HW_EVENT_STATUS), 0);
+}
+END_TEST
+
+START_TEST(a_second_error_of_the_hardware_says_overflow)
+{
+	with_hardware_event_registers();
+	cause_hardware_error(0x30);
+	cause_hardware_error(0x31);
+	ck_assert_uint_eq(get(AMD_HW_EVENT_STATUS), HW_EVENT_VALID | HW_EVENT_OVERFLOW);
+	amd_kit_write(kit, AMD_HW_EVENT_STATUS, 8, HW_EVENT_OVERFLOW);
+	ck_assert_uint_eq(get(AMD_HW_EVENT_STATUS), HW_EVENT_VALID);
+}
+END_TEST
+
+START_TEST(without_the_feature_nothing_is_copied)
+{
+	cause_hardware_error(0x30);
+	ck_assert_uint_eq(get(AMD_HW_EVENT_STATUS), 0);
+}
+END_TEST
+
 START_TEST(an_event_is_written_at_tail_which_moves)
 {
 	cause(2, 0x5000);
@@ -499,6 +552,9 @@ int main(void)
 	TCase *tests = tcase_create("amd_event_log");
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, an_event_is_written_at_tail_which_moves);
+	tcase_add_test(tests, an_error_of_the_hardware_is_copied_to_registers);
+	tcase_add_test(tests, a_second_error_of_the_hardware_says_overflow);
+	tcase_add_test(tests, without_the_feature_nothing_is_copied);
 	tcase_add_test(tests, an_event_interrupts_while_its_bit_is_clear);
 	tcase_add_test(tests, an_event_does_not_interrupt_without_eventinten);
 	tcase_add_test(tests, a_log_that_is_read_wraps);

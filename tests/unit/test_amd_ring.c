@@ -210,6 +210,45 @@ START_TEST(registers_are_written_whole_or_in_halves)
 END_TEST
 
 /* EPYC 7542 where it matters, less what the model lacks [5]. */
+START_TEST(registers_without_an_effect_keep_what_is_written)
+{
+	static const struct {
+		uint64_t offset;
+		uint64_t kept; /* of all ones */
+	} registers[] = {
+		{AMD_XT_GENERAL, 0xff0001ffffffff04},
+		{AMD_XT_PPR, 0xff0001ffffffff04},
+		{AMD_XT_GA, 0xff0001ffffffff04},
+		{AMD_GA_BASE, 0x0f0ffffffffff000},
+		{AMD_GA_TAIL_COPY, 0x000ffffffffffff8},
+		{AMD_PPR_HEAD, 0x7fff0},
+		{AMD_PPR_TAIL, 0x7fff0},
+		{AMD_GA_HEAD, 0xfff8},
+		{AMD_GA_TAIL, 0xfff8},
+	};
+	for (unsigned i = 0; i < sizeof(registers) / sizeof(registers[0]); i++) {
+		ck_assert_uint_eq(get(registers[i].offset), 0);
+		set(registers[i].offset, ~0ULL);
+	}
+	for (unsigned i = 0; i < sizeof(registers) / sizeof(registers[0]); i++)
+		ck_assert_uint_eq(get(registers[i].offset), registers[i].kept);
+}
+END_TEST
+
+START_TEST(without_iotlbsup_an_iotlb_invalidation_is_illegal)
+{
+	struct profile without = amd_kit_profile();
+	amd_kit_set(&without, "iotlb.supported", 0);
+	struct amd_kit *other = amd_kit_new(&without);
+	amd_endpoint_new(other->amd, 0x20);
+	amd_kit_issue(other, amd_command_invalidate_iotlb(0x20, 0x20, 1, 0, 0xfff));
+	ck_assert_uint_eq(amd_kit_events(other), 1);
+	ck_assert_uint_eq(field_get(amd_kit_event(other, other->log, 0).q[0], EVT_CODE),
+			  EVENT_ILLEGAL_COMMAND_ERROR);
+	amd_kit_free(other);
+}
+END_TEST
+
 START_TEST(feature_registers_are_read_only)
 {
 	set(AMD_EFR, 0);
@@ -1543,6 +1582,8 @@ int main(void)
 	tcase_add_test(tests, registers_have_the_bits_of_the_sheet);
 	tcase_add_test(tests, registers_are_written_whole_or_in_halves);
 	tcase_add_test(tests, feature_registers_are_read_only);
+	tcase_add_test(tests, registers_without_an_effect_keep_what_is_written);
+	tcase_add_test(tests, without_iotlbsup_an_iotlb_invalidation_is_illegal);
 	tcase_add_test(tests, what_no_register_covers_reads_zero);
 	tcase_add_test(tests, the_device_table_moves_only_while_the_iommu_is_off);
 	tcase_add_test(tests, status_bits_are_cleared_by_ones_and_run_bits_are_read_only);

@@ -437,6 +437,80 @@ END_TEST
 
 /* --- DMA --- */
 
+/* --- exclusion range, suppressed faults [2, 10] --- */
+
+static void exclude(uint64_t first, uint64_t last, uint64_t bits)
+{
+	amd_kit_write(kit, AMD_EXCL_LIMIT, 8, last & EXCL_ADDR);
+	amd_kit_write(kit, AMD_EXCL_BASE, 8, first | bits);
+}
+
+static void check_excluded(uint64_t address, bool excluded)
+{
+	ck_assert_int_eq(works(address, true), excluded);
+	if (excluded)
+		ck_assert_uint_eq(got.pa.value, address);
+}
+
+START_TEST(an_excluded_address_is_forwarded_for_all_devices)
+{
+	exclude(AT, AT + 0x1fff, EXCL_EN | EXCL_ALLOW);
+	check_excluded(AT - 1, false);
+	check_excluded(AT, true);
+	check_excluded(AT + 0x1fff, true);
+	check_excluded(AT + 0x2000, false);
+	exclude(AT, AT + 0x1fff, EXCL_ALLOW);
+	check_excluded(AT, false);
+}
+END_TEST
+
+START_TEST(an_excluded_address_is_forwarded_for_devices_whose_entry_says_so)
+{
+	exclude(AT, AT, EXCL_EN);
+	check_excluded(AT, false);
+	set_dte(DTE_V | DTE_TV | field_put(DTE_MODE, 3) | root, DOMAIN | DTE_EX);
+	check_excluded(AT, true);
+	check_excluded(AT + 0x1000, false);
+}
+END_TEST
+
+/* Faults of DEVICE's DMA, and how many of them are logged. */
+static uint32_t logged_of(unsigned faults)
+{
+	uint32_t before = amd_kit_events(kit), bytes = 0;
+	for (unsigned i = 0; i < faults; i++)
+		ck_assert_int_eq(amd_dma(kit->amd, DEVICE, AT, false, &bytes, 4, &got), AMD_FAULT);
+	return amd_kit_events(kit) - before;
+}
+
+START_TEST(sa_logs_no_page_fault_of_the_device)
+{
+	uint64_t q0 = DTE_V | DTE_TV | field_put(DTE_MODE, 3) | root;
+	set_dte(q0, DOMAIN);
+	ck_assert_uint_eq(logged_of(3), 3);
+	set_dte(q0, DOMAIN | DTE_SA);
+	ck_assert_uint_eq(logged_of(3), 0);
+}
+END_TEST
+
+START_TEST(se_logs_the_first_page_fault_until_the_entry_is_read_again)
+{
+	set_dte(DTE_V | DTE_TV | field_put(DTE_MODE, 3) | root, DOMAIN | DTE_SE);
+	ck_assert_uint_eq(logged_of(3), 1);
+	ck_assert_uint_eq(logged_of(3), 0);
+	amd_kit_issue(kit, amd_command_invalidate_devtab(DEVICE));
+	ck_assert_uint_eq(logged_of(3), 1);
+}
+END_TEST
+
+START_TEST(suppression_is_of_page_faults_only)
+{
+	set_dte(DTE_V | DTE_TV | BITS(2, 2), DOMAIN | DTE_SA);
+	ck_assert_uint_eq(logged_of(2), 2);
+	ck_assert_uint_eq(field_get(got.event.q[0], EVT_CODE), EVENT_ILLEGAL_DEV_TABLE_ENTRY);
+}
+END_TEST
+
 START_TEST(dma_moves_bytes_or_logs_a_fault)
 {
 	uint8_t bytes[8];
@@ -835,6 +909,11 @@ int main(void)
 	tcase_add_test(tests, leaves_of_coded_size_have_it);
 	tcase_add_test(tests, a_skipped_level_must_have_address_bits_of_zero);
 	tcase_add_test(tests, a_table_that_cannot_be_read_is_a_hardware_error);
+	tcase_add_test(tests, an_excluded_address_is_forwarded_for_all_devices);
+	tcase_add_test(tests, an_excluded_address_is_forwarded_for_devices_whose_entry_says_so);
+	tcase_add_test(tests, sa_logs_no_page_fault_of_the_device);
+	tcase_add_test(tests, se_logs_the_first_page_fault_until_the_entry_is_read_again);
+	tcase_add_test(tests, suppression_is_of_page_faults_only);
 	tcase_add_test(tests, dma_moves_bytes_or_logs_a_fault);
 	tcase_add_test(tests, a_stale_leaf_is_used_until_its_domain_and_range_are_invalidated);
 	tcase_add_test(tests, a_page_of_a_large_leaf_drops_all_of_it);

@@ -701,6 +701,47 @@ START_TEST(no_memory_for_the_private_space_refuses_the_viommu)
 }
 END_TEST
 
+START_TEST(hardware_that_does_not_keep_its_mode_has_no_viommu)
+{
+	amd_world_option(amd, KERNEL_AMD_VIOMMU, AMD_VIOMMU_POSTED);
+	make_parent();
+	/* What the driver read when it started says otherwise. */
+	amd->iommu->efr &= ~EFR_VIOMMU;
+	uint64_t before = control();
+	ck_assert_int_eq(viommu_alloc(IOMMU_VIOMMU_TYPE_AMD, parent, 8, world->data), -EOPNOTSUPP);
+	ck_assert_uint_eq(control(), before);
+	amd->iommu->efr |= EFR_VIOMMU;
+	new_viommu();
+	ck_assert(control() & CONTROL_VIOMMU_EN);
+}
+END_TEST
+
+START_TEST(no_frames_for_the_private_space_are_enomem)
+{
+	struct memory *memory = &amd->machine->memory;
+	uint64_t pfn;
+	amd_world_option(amd, KERNEL_AMD_VIOMMU, AMD_VIOMMU_POSTED);
+	make_parent();
+	uint64_t before = control();
+	while (memory_alloc(memory, OWNER_KERNEL, 1ULL << 30, 1, 1, 0, &pfn) != 0)
+		;
+	ck_assert_int_eq(viommu_alloc(IOMMU_VIOMMU_TYPE_AMD, parent, 8, world->data), -ENOMEM);
+	ck_assert_uint_eq(control(), before);
+}
+END_TEST
+
+START_TEST(a_viommu_without_a_free_guest_id_is_enospc)
+{
+	make_parent();
+	uint64_t *last = &amd->driver->guests[1023];
+	memset(amd->driver->guests, 0xff, sizeof(amd->driver->guests));
+	ck_assert_int_eq(viommu_alloc(IOMMU_VIOMMU_TYPE_AMD, parent, 8, world->data), -ENOSPC);
+	*last &= ~(1ULL << 63);
+	new_viommu();
+	ck_assert_uint_eq(*last, UINT64_MAX);
+}
+END_TEST
+
 static TCase *none(void)
 {
 	TCase *tests = tcase_create("none");
@@ -708,6 +749,8 @@ static TCase *none(void)
 	tcase_add_test(tests, in_7_3_4_a_viommu_of_any_type_is_made_and_has_no_queue);
 	tcase_add_test(tests, a_vdevice_of_7_3_4_maps_nothing);
 	tcase_add_test(tests, no_memory_for_the_private_space_refuses_the_viommu);
+	tcase_add_test(tests, hardware_that_does_not_keep_its_mode_has_no_viommu);
+	tcase_add_test(tests, no_frames_for_the_private_space_are_enomem);
 	return tests;
 }
 
@@ -742,6 +785,7 @@ static TCase *posted(void)
 	tcase_add_test(tests, the_list_of_viommus_would_cover_it);
 	tcase_add_test(tests, a_parent_without_viommu_or_device_is_not_flushed);
 	tcase_add_test(tests, a_new_root_reaches_devices_and_not_the_trans_devid);
+	tcase_add_test(tests, a_viommu_without_a_free_guest_id_is_enospc);
 	return tests;
 }
 

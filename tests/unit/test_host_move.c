@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What-if: the host moves or takes pages that an IOAS has pinned (host_move.c). */
+#include "tests/kit/fake_iommu.h"
 #include "tests/kit/test.h"
 
 #define BUFFER (4 * PAGE_SIZE)
@@ -127,6 +128,54 @@ START_TEST(page_that_something_else_holds_stays)
 }
 END_TEST
 
+START_TEST(page_moves_in_the_area_that_holds_it)
+{
+	set_up(HOST_MOVE_UPDATED);
+	ck_assert_ok(world_sys(world, SYS_HOST_RECLAIM, SECOND));
+	ck_assert_ok(world_refs(world, SECOND, PAGE_SIZE, 0)); /* which brings it back */
+	ck_assert_ok(world_map_at(world, ioas, SECOND, PAGE_SIZE, APERTURE + 0x100000));
+	uint64_t old = frame_of(SECOND);
+	ck_assert_ok(world_sys(world, SYS_HOST_MIGRATE, SECOND));
+	ck_assert_uint_ne(frame_of(SECOND), old);
+	ck_assert_ok(world_check_map(world, mock.hwpt, APERTURE + 0x100000, SECOND, PAGE_SIZE));
+	ck_assert_ok(world_refs(world, SECOND, PAGE_SIZE, 1));
+	/* The area that it was taken from still has a hole there. */
+	ck_assert_refused(
+		world_check_map(world, mock.hwpt, APERTURE + PAGE_SIZE, SECOND, PAGE_SIZE), EINVAL);
+	ck_assert_int_eq(world_unmap_all(world, ioas), BUFFER + PAGE_SIZE);
+	ck_assert_ok(world_refs(world, buffer, BUFFER, 0));
+}
+END_TEST
+
+static int map_without_memory(struct iommu_domain *domain, struct iova iova, struct pa pa,
+			      uint64_t length, uint32_t prot, uint64_t chunk)
+{
+	(void)iova, (void)pa, (void)length, (void)prot, (void)chunk;
+	return refuse(domain->machine, ENOMEM, "test", "no memory for a table");
+}
+
+START_TEST(domain_that_can_not_map_the_new_frame_is_enomem)
+{
+	int fd;
+	struct iommufd_module *module = world->machine->kernel;
+	module->options.values[KERNEL_HOST_MOVE] = HOST_MOVE_UPDATED;
+	struct fake_iommu *fake = fake_iommu_new(world->machine);
+	uint32_t dev = made(world_bind(world, &fake_device_new(fake)->device, &fd));
+	ioas = made(world_ioas(world));
+	made(world_hwpt(world, dev, ioas, 0));
+	buffer = world_mmap_aligned(world, BUFFER);
+	ck_assert_ok(world_map_at(world, ioas, buffer, BUFFER, APERTURE));
+	fake->domain_ops.map = map_without_memory;
+	uint64_t old = frame_of(SECOND);
+	ck_assert_refused(world_sys(world, SYS_HOST_MIGRATE, SECOND), ENOMEM);
+	/* The page has moved all the same, and is pinned where it is. */
+	ck_assert_uint_ne(frame_of(SECOND), old);
+	ck_assert_ok(world_refs(world, buffer, BUFFER, 1));
+	ck_assert_int_eq(world_unmap_all(world, ioas), BUFFER);
+	ck_assert_ok(world_refs(world, buffer, BUFFER, 0));
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -138,6 +187,8 @@ int main(void)
 		taken_page_is_gone_from_the_cover_of_a_late_domain,
 		taken_page_can_not_be_pinned_by_an_access,
 		page_that_something_else_holds_stays,
+		page_moves_in_the_area_that_holds_it,
+		domain_that_can_not_map_the_new_frame_is_enomem,
 	};
 	return RUN_TESTS("host_move", tests);
 }

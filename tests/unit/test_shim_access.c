@@ -339,6 +339,73 @@ START_TEST(an_unmap_without_pins_tells_nobody)
 }
 END_TEST
 
+START_TEST(an_access_that_only_reads_and_writes_pins_nothing)
+{
+	setup();
+	struct lazy lazy = {0};
+	make_lazy(&lazy, &lazy_rw_ops);
+	ck_assert_ok(world_map_at(world, ioas, buffer, PAGE_SIZE, IOVA));
+	/* Before the length and the range are looked at. */
+	ck_assert_refused(iommufd_access_pin_pages(lazy.access, 0, 0, 0, ignore_run, NULL), EINVAL);
+	ck_assert_str_eq(world->machine->rule.id, "iommufd 6 pin_pages");
+	ck_assert_refused(
+		iommufd_access_pin_pages(lazy.access, IOVA, PAGE_SIZE, 0, ignore_run, NULL),
+		EINVAL);
+	ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 0));
+	iommufd_access_destroy(lazy.access);
+}
+END_TEST
+
+START_TEST(an_access_that_is_attached_nowhere_is_enoent)
+{
+	setup();
+	struct lazy lazy = {0};
+	bool stated;
+	char byte = 0;
+	make_lazy(&lazy, &lazy_ops);
+	ck_assert_ok(world_map_at(world, ioas, buffer, PAGE_SIZE, IOVA));
+	iommufd_access_detach(lazy.access);
+	ck_assert_refused(
+		iommufd_access_pin_pages(lazy.access, IOVA, PAGE_SIZE, 0, ignore_run, NULL),
+		ENOENT);
+	ck_assert_refused(iommufd_access_rw(lazy.access, world->thread, IOVA, &byte, 1, 0, &stated),
+			  ENOENT);
+	ck_assert_refused(iommufd_access_replace(lazy.access, ioas), ENOENT);
+	iommufd_access_destroy(lazy.access);
+}
+END_TEST
+
+/* As many as it takes would need 64 processes: the IOAS is told that it has them. */
+START_TEST(an_ioas_has_65536_accesses_at_most)
+{
+	setup();
+	struct iommufd_ctx *ictx = iommufd_ctx_from_file(fd_file(world->process, world->fd));
+	struct iommufd_ioas *object = iommufd_get_ioas(ictx, ioas);
+	struct io_pagetable *iopt = &object->iopt;
+	iommufd_put_ioas(object);
+	int first = (int)made(world_access(world, ioas, 0));
+	iopt->access_count += 65534;
+	int last = (int)made(world_access(world, ioas, 0));
+	ck_assert_refused(world_access(world, ioas, 0), EBUSY);
+	ck_assert_ok(world_close(world, last));
+	last = (int)made(world_access(world, ioas, 0));
+	iopt->access_count -= 65534;
+	ck_assert_ok(world_close(world, last));
+	ck_assert_ok(world_close(world, first));
+}
+END_TEST
+
+START_TEST(an_access_without_a_free_descriptor_is_enomem)
+{
+	setup();
+	while (world_open(world, "/dev/null") >= 0)
+		;
+	ck_assert_refused(world_access(world, ioas, 0), ENOMEM);
+	ck_assert_ok(world_close(world, FD_MAX - 1));
+	ck_assert_int_eq(world_access(world, ioas, 0), FD_MAX - 1);
+}
+END_TEST
+
 /* --- the calls of a driver, one by one (iommufd 6) --- */
 
 static struct iommufd_ctx *context(void)
@@ -371,17 +438,6 @@ START_TEST(attach_checks_in_order)
 	ck_assert_refused(world_destroy(world, ioas), EBUSY);
 	iommufd_access_destroy(access);
 	ck_assert_ok(world_destroy(world, ioas));
-}
-END_TEST
-
-START_TEST(an_ioas_has_65536_accesses_at_most)
-{
-	setup();
-	iopt_of(ioas)->access_count = 65536;
-	ck_assert_refused(world_access(world, ioas, 0), EBUSY);
-	iopt_of(ioas)->access_count = 65535;
-	ck_assert_int_eq(world_access(world, ioas, 0), 4);
-	iopt_of(ioas)->access_count = 1;
 }
 END_TEST
 
@@ -649,8 +705,11 @@ int main(void)
 		replace_moves_the_access_and_drops_its_items,
 		unmap_gives_up_on_an_access_that_never_lets_go,
 		an_unmap_without_pins_tells_nobody,
-		attach_checks_in_order,
+		an_access_that_only_reads_and_writes_pins_nothing,
+		an_access_that_is_attached_nowhere_is_enoent,
 		an_ioas_has_65536_accesses_at_most,
+		an_access_without_a_free_descriptor_is_enomem,
+		attach_checks_in_order,
 		the_alignment_is_that_of_what_the_access_may_do,
 		an_access_has_an_id_and_two_users_until_it_is_destroyed,
 		an_access_without_memory_is_enomem,

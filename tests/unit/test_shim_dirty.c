@@ -373,6 +373,32 @@ START_TEST(adjoining_areas_are_one_range)
 }
 END_TEST
 
+START_TEST(the_test_operation_s_bitmap_must_be_readable)
+{
+	setup();
+	ck_assert_ok(track(hwpt, 1));
+	struct iommu_test_cmd cmd = {
+		.id = hwpt, .dirty = {0, 0, APERTURE, 2 * PAGE_SIZE, PAGE_SIZE, NOWHERE, 77}};
+	ck_assert_refused(world_test(world, IOMMU_TEST_OP_DIRTY, &cmd), EFAULT);
+	ck_assert_uint_eq(cmd.dirty.out_nr_dirty, 77);
+	ck_assert_uint_eq(all(0), 0);
+	/* Nobody looks at it where there is no such HWPT. */
+	cmd.id = 99;
+	ck_assert_refused(world_test(world, IOMMU_TEST_OP_DIRTY, &cmd), ENOENT);
+}
+END_TEST
+
+START_TEST(no_memory_for_the_test_operation_s_bitmap_is_enomem)
+{
+	setup();
+	ck_assert_ok(track(hwpt, 1));
+	machine_fail_nth(world->machine, 1, "dirty bits");
+	ck_assert_refused(dirty(APERTURE, PAGE_SIZE, PAGE_SIZE, 1), ENOMEM);
+	ck_assert_uint_eq(all(0), 0);
+	ck_assert_int_eq(dirty(APERTURE, PAGE_SIZE, PAGE_SIZE, 1), 1);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -394,6 +420,8 @@ int main(void)
 		nested_hwpts_track_nothing,
 		enabling_clears_every_area,
 		adjoining_areas_are_one_range,
+		the_test_operation_s_bitmap_must_be_readable,
+		no_memory_for_the_test_operation_s_bitmap_is_enomem,
 	};
 	return RUN_TESTS("shim_dirty", tests);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* HW queues: what they need, and what they block (iommufd 5.4, 5.5, 3.4, 7.6). */
+#include "tests/kit/fake_iommu.h"
 #include "tests/kit/test.h"
 
 #define TYPE 0xdeadbeefU
@@ -171,6 +172,8 @@ START_TEST(pages_that_are_not_consecutive_are_efault)
 	ck_assert_ok(world_map_at(world, v.ioas, buffer + 2 * PAGE_SIZE, PAGE_SIZE, B + PAGE_SIZE));
 	ck_assert_refused(queue(0, B, 2 * PAGE_SIZE), EFAULT);
 	ck_assert_str_eq(world_rule(world), "iommufd 5.4 11");
+	/* A hole behind them comes first. */
+	ck_assert_refused(queue(0, B, 3 * PAGE_SIZE), ENOENT);
 	ck_assert_int_gt(world_unmap_all(world, v.ioas), 0);
 	/* Inside one 2 MiB run they are. */
 	ck_assert_ok(world_map_at(world, v.ioas, buffer + HPAGE_SIZE / 2, HPAGE_SIZE / 2, B));
@@ -264,6 +267,185 @@ START_TEST(an_answer_that_can_not_be_written_undoes_the_queue)
 }
 END_TEST
 
+/* The what-if of host_move.c: the pinned page is elsewhere, and the parent does not know yet. */
+START_TEST(a_queue_where_the_parent_translates_to_another_page_is_efault)
+{
+	struct iommufd_module *module = world->machine->kernel;
+	module->options.values[KERNEL_HOST_MOVE] = HOST_MOVE_DEFERRED;
+	setup();
+	map_page(0);
+	ck_assert_ok(world_sys(world, SYS_HOST_MIGRATE, buffer));
+	ck_assert_refused(queue(0, B, PAGE_SIZE), EFAULT);
+	ck_assert_str_eq(world_rule(world), "iommufd 7.6 init");
+	ck_assert_ok(world_sys(world, SYS_HOST_UPDATE, buffer));
+	ck_assert_int_eq(queue(0, B, PAGE_SIZE), 8);
+}
+END_TEST
+
+START_TEST(the_bytes_of_alloc_are_the_sheet_s)
+{
+	setup();
+	map_page(0);
+	map_page(1);
+	map_page(2);
+	uint32_t words[10] = {40, 0, v.viommu, TYPE, 0, 0, B + 0x1800, 0, 0x1000, 0};
+	world_put(world, world->args, words, 40);
+	ck_assert_ok(world_ioctl_raw(world, IOMMUFD_IO(0x94), world->args));
+	world_get(world, world->args, words, 40);
+	ck_assert_uint_eq(words[5], 8);
+	/* From the middle of page 1 to that of page 2. */
+	ck_assert_int_eq(world_unmap(world, v.ioas, B, PAGE_SIZE), PAGE_SIZE);
+	ck_assert_refused(world_unmap(world, v.ioas, B + PAGE_SIZE, PAGE_SIZE), EBUSY);
+	ck_assert_refused(world_unmap(world, v.ioas, B + 2 * PAGE_SIZE, PAGE_SIZE), EBUSY);
+	words[4] = 2;
+	world_put(world, world->args, words, 40);
+	ck_assert_refused(world_ioctl_raw(world, IOMMUFD_IO(0x94), world->args), EINVAL);
+	words[1] = 1;
+	world_put(world, world->args, words, 40);
+	ck_assert_refused(world_ioctl_raw(world, IOMMUFD_IO(0x94), world->args), EOPNOTSUPP);
+}
+END_TEST
+
+static void expect_enomem(uint64_t nth, const char *what)
+{
+	machine_fail_nth(world->machine, nth, what);
+	ck_assert_refused(queue(0, B, PAGE_SIZE), ENOMEM);
+	ck_assert_uint_eq(world->machine->failures.countdown, 0);
+	ck_assert_str_eq(world->machine->failures.last, what);
+	/* The fixture's nested HWPT is the other user; nothing is pinned. */
+	ck_assert_uint_eq(world_object(world, v.viommu)->users, 2);
+	ck_assert_int_eq(world_unmap(world, v.ioas, B, PAGE_SIZE), PAGE_SIZE);
+	map_page(0);
+	uint32_t id = made(world_ioas(world));
+	ck_assert_uint_eq(id, 8);
+	ck_assert_ok(world_destroy(world, id));
+}
+
+START_TEST(without_memory_for_the_queue_it_is_enomem)
+{
+	setup();
+	map_page(0);
+	expect_enomem(1, "object");
+	expect_enomem(1, "object id");
+}
+END_TEST
+
+START_TEST(without_memory_for_the_page_pointers_it_is_enomem)
+{
+	setup();
+	map_page(0);
+	expect_enomem(1, "page pointers");
+	/* The array of 1 TiB and a page is above what the kernel gives at all. */
+	ck_assert_refused(queue(0, B, (1ULL << 40) + PAGE_SIZE), ENOMEM);
+	ck_assert_refused(queue(0, B, 1ULL << 39), ENOENT);
+}
+END_TEST
+
+START_TEST(without_memory_for_its_access_it_is_enomem)
+{
+	setup();
+	map_page(0);
+	expect_enomem(2, "object");
+	expect_enomem(2, "object id");
+	expect_enomem(1, "access list");
+}
+END_TEST
+
+START_TEST(without_memory_for_the_pin_it_is_enomem)
+{
+	setup();
+	map_page(0);
+	expect_enomem(1, "pin record");
+}
+END_TEST
+
+START_TEST(the_access_takes_the_id_behind_the_queues)
+{
+	setup();
+	map_page(0);
+	uint32_t other = made(world_ioas(world)), third = made(world_ioas(world));
+	ck_assert_ok(world_destroy(world, other));
+	ck_assert_int_eq(queue(0, B, PAGE_SIZE), other);
+	ck_assert_int_eq(world_object(world, third + 1)->type, IOMMUFD_OBJ_ACCESS);
+}
+END_TEST
+
+START_TEST(an_area_that_is_not_page_aligned_refuses_the_queue)
+{
+	static const struct {
+		uint64_t offset, length, iova;
+	} odd[] = {
+		{0, 2048, B + 0x10000},         /* length */
+		{2048, 2048, B + 0x10800},      /* iova */
+		{2048, PAGE_SIZE, B + 0x10800}, /* iova and offset in the page */
+		{0, PAGE_SIZE + 2048, B + 0x10000},
+	};
+	setup();
+	map_page(0);
+	for (uint32_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		ck_assert_ok(world_map_at(world, v.ioas, buffer + odd[i].offset, odd[i].length,
+					  odd[i].iova));
+		ck_assert_refused(queue(0, B, PAGE_SIZE), EADDRINUSE);
+		ck_assert_int_gt(world_unmap(world, v.ioas, odd[i].iova, odd[i].length), 0);
+	}
+	/* It comes before the queue's own range is looked at. */
+	ck_assert_ok(world_map_at(world, v.ioas, buffer, 2048, B + 0x10000));
+	ck_assert_refused(queue(0, B + PAGE_SIZE, PAGE_SIZE), EADDRINUSE);
+}
+END_TEST
+
+START_TEST(an_area_being_unmapped_is_einval)
+{
+	setup();
+	map_page(0);
+	struct iommufd_ioas *ioas = (struct iommufd_ioas *)world_object(world, v.ioas);
+	struct iopt_area *area = iopt_find_area(&ioas->iopt, B);
+	area->prevent_access = true;
+	ck_assert_refused(queue(0, B, PAGE_SIZE), EINVAL);
+	ck_assert_str_eq(world_rule(world), "iommufd 6 pin_pages");
+	area->prevent_access = false;
+	made(queue(0, B, PAGE_SIZE));
+}
+END_TEST
+
+START_TEST(a_dma_buf_is_einval)
+{
+	setup();
+	uint64_t iova = B;
+	struct iommu_test_cmd cmd = {.dmabuf_get = {PAGE_SIZE, O_RDWR_BIT}};
+	int fd = (int)made(world_open(world, "/dev/zero"));
+	ck_assert_ok(world_close(world, fd));
+	ck_assert_ok(world_test(world, IOMMU_TEST_OP_DMABUF_GET, &cmd));
+	ck_assert_ok(world_map_file(world, v.ioas, fd, 0, PAGE_SIZE, MAP_RW | MAP_FIXED_, &iova));
+	ck_assert_refused(queue(0, B, PAGE_SIZE), EINVAL);
+	ck_assert_str_eq(world_rule(world), "iommufd 6 pin_pages");
+}
+END_TEST
+
+START_TEST(a_range_with_a_hole_leaves_what_was_pinned)
+{
+	setup();
+	map_page(0);
+	map_page(2);
+	ck_assert_refused(queue(0, B, 3 * PAGE_SIZE), ENOENT);
+	ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 1));
+	ck_assert_int_eq(world_unmap_all(world, v.ioas), 2 * PAGE_SIZE);
+	ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 0));
+}
+END_TEST
+
+START_TEST(a_destroyed_queue_gives_its_ids_back)
+{
+	setup();
+	map_page(0);
+	uint32_t id = made(queue(0, B, PAGE_SIZE));
+	ck_assert_ok(world_destroy(world, id));
+	ck_assert_uint_eq(world_object(world, v.viommu)->users, 2);
+	ck_assert_int_eq(world_ioas(world), id);
+	ck_assert_int_eq(world_ioas(world), id + 1);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -280,6 +462,18 @@ int main(void)
 		while_a_queue_lives_its_ioas_is_page_aligned,
 		queues_may_share_pages,
 		an_answer_that_can_not_be_written_undoes_the_queue,
+		a_queue_where_the_parent_translates_to_another_page_is_efault,
+		the_bytes_of_alloc_are_the_sheet_s,
+		without_memory_for_the_queue_it_is_enomem,
+		without_memory_for_the_page_pointers_it_is_enomem,
+		without_memory_for_its_access_it_is_enomem,
+		without_memory_for_the_pin_it_is_enomem,
+		the_access_takes_the_id_behind_the_queues,
+		an_area_that_is_not_page_aligned_refuses_the_queue,
+		an_area_being_unmapped_is_einval,
+		a_dma_buf_is_einval,
+		a_range_with_a_hole_leaves_what_was_pinned,
+		a_destroyed_queue_gives_its_ids_back,
 	};
 	return RUN_TESTS("shim_hw_queue", tests);
 }

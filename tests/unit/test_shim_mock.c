@@ -2,6 +2,7 @@
 /* The mock driver and the test operations that no other file covers (iommufd 7.3, 7.4). */
 #include <string.h>
 
+#include "tests/kit/fake_iommu.h"
 #include "tests/kit/test.h"
 
 static uint32_t ioas;
@@ -239,6 +240,45 @@ START_TEST(a_replaced_domain_of_one_viommu_keeps_the_cached_virt_id)
 }
 END_TEST
 
+/* A HWPT and a device that are not the mock driver's. */
+START_TEST(test_operations_on_another_driver_s_objects_are_einval)
+{
+	setup();
+	int fd;
+	struct fake_device *device = fake_device_new(fake_iommu_new(world->machine));
+	uint32_t dev = made(world_bind(world, &device->device, &fd));
+	uint32_t hwpt = made(
+		world_hwpt(world, dev, made(world_ioas(world)), IOMMU_HWPT_ALLOC_DIRTY_TRACKING));
+	ck_assert_refused(world_check_map(world, hwpt, APERTURE, buffer, PAGE_SIZE), EINVAL);
+	ck_assert_refused(world_check_map(world, hwpt, APERTURE, buffer, 0), EINVAL);
+	struct iommu_test_cmd cmd = {
+		.id = hwpt, .dirty = {0, 0, APERTURE, PAGE_SIZE, PAGE_SIZE, world->data, 0}};
+	ck_assert_refused(world_test(world, IOMMU_TEST_OP_DIRTY, &cmd), EINVAL);
+	ck_assert_refused(world_iopf(world, dev, 0, 1), EINVAL);
+	cmd = (struct iommu_test_cmd){.id = dev, .check_dev_cache = {0, 0}};
+	ck_assert_refused(world_test(world, IOMMU_TEST_OP_DEV_CHECK_CACHE, &cmd), EINVAL);
+	/* It has no virt_id that the mock driver would know. */
+	cmd = (struct iommu_test_cmd){.trigger_vevent = {dev}};
+	ck_assert_refused(world_test(world, IOMMU_TEST_OP_TRIGGER_VEVENT, &cmd), ENOENT);
+}
+END_TEST
+
+START_TEST(a_physical_address_beyond_the_table_s_output_is_erange)
+{
+	struct machine_config config = machine_config_default();
+	struct mock far_mock;
+	config.ram_base = 1ULL << 51;
+	struct world *far = world_new_with(&config);
+	uint64_t va = world_mmap_aligned(far, PAGE_SIZE);
+	uint32_t id = (uint32_t)world_ioas(far);
+	ck_assert_ok(world_mock(far, id, 0, &far_mock));
+	ck_assert_refused(world_map_at(far, id, va, PAGE_SIZE, APERTURE), ERANGE);
+	ck_assert_refused(world_unmap(far, id, APERTURE, PAGE_SIZE), ENOENT);
+	ck_assert_ok(world_refs(far, va, PAGE_SIZE, 0));
+	world_free(far);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -252,6 +292,8 @@ int main(void)
 		dma_ownership_is_not_shared_between_devices,
 		the_temporary_memory_limit_has_a_minimum,
 		a_replaced_domain_of_one_viommu_keeps_the_cached_virt_id,
+		test_operations_on_another_driver_s_objects_are_einval,
+		a_physical_address_beyond_the_table_s_output_is_erange,
 	};
 	return RUN_TESTS("shim_mock", tests);
 }

@@ -416,6 +416,46 @@ START_TEST(a_mapping_holds_its_dma_buf_and_copies_share_the_revocation)
 }
 END_TEST
 
+static int64_t get_dmabuf(uint32_t length)
+{
+	struct iommu_test_cmd cmd = {.dmabuf_get = {length, O_RDWR_BIT}};
+	return world_test(world, IOMMU_TEST_OP_DMABUF_GET, &cmd);
+}
+
+/* All RAM that is left. */
+static void take_all_frames(void)
+{
+	uint64_t pfn;
+	while (memory_alloc(&world->machine->memory, OWNER_KERNEL, 1ULL << 30, 1, 1, 0, &pfn) != 0)
+		;
+}
+
+START_TEST(a_dma_buf_without_memory_is_enomem)
+{
+	setup();
+	machine_fail_nth(world->machine, 1, "dma-buf");
+	ck_assert_refused(get_dmabuf(PAGE_SIZE), ENOMEM);
+	int fd = new_dmabuf(PAGE_SIZE);
+	take_all_frames();
+	ck_assert_refused(get_dmabuf(PAGE_SIZE), ENOMEM);
+	/* The one that goes leaves its page to the next. */
+	ck_assert_ok(world_close(world, fd));
+	ck_assert_ok(get_dmabuf(PAGE_SIZE));
+}
+END_TEST
+
+START_TEST(a_dma_buf_without_a_free_descriptor_gives_its_memory_back)
+{
+	setup();
+	int fd = (int)made(world_open(world, "/dev/null"));
+	while (world_open(world, "/dev/null") >= 0)
+		;
+	take_all_frames();
+	ck_assert_ok(world_close(world, fd));
+	ck_assert_refused(get_dmabuf(PAGE_SIZE), ENOMEM);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -437,6 +477,8 @@ int main(void)
 		huge_pages_are_exempt_from_the_reference_check,
 		a_dma_buf_is_mapped_without_pins_and_revoked_for_good,
 		a_mapping_holds_its_dma_buf_and_copies_share_the_revocation,
+		a_dma_buf_without_memory_is_enomem,
+		a_dma_buf_without_a_free_descriptor_gives_its_memory_back,
 	};
 	return RUN_TESTS("shim_pages", tests);
 }

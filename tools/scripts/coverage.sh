@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # coverage.sh FOLDER FLOOR [FOLDER FLOOR]...: runs the tests with coverage counters (preset coverage), then prints
 # what share of each source's lines they ran. Exit 1 when a folder is below its floor (percent), or when
-# the tests never reach a line that refuses a call: one with refuse( or return -E.
+# the tests never reach a line that refuses a call: one with refuse(, return -E or = -E.
 set -euo pipefail
 
 [ $# -ge 2 ] && [ $(($# % 2)) -eq 0 ] || { echo "usage: coverage.sh FOLDER FLOOR..." >&2; exit 2; }
@@ -21,7 +21,7 @@ while [ $# -gt 0 ]; do
 	folder=${1%/} floor=$2
 	shift 2
 	rm -rf "${scratch:?}"/*
-	(cd "$scratch" && find "$root/build/coverage/CMakeFiles/libhwq.dir/$folder" -name '*.gcda' -print0 |
+	(cd "$scratch" && find "$root/build/coverage/CMakeFiles/libhwq.dir/$folder" -name '*.gcno' -print0 |
 		xargs -0 gcov --preserve-paths >/dev/null 2>&1)
 	echo "== $folder"
 	# gcov's columns: count, line, text. "#####": never run; "-": no code.
@@ -34,7 +34,7 @@ while [ $# -gt 0 ]; do
 				missed++
 				text = $0
 				sub(/^[^:]*:[^:]*:/, "", text)
-				if (text ~ /refuse\(|return -E/)
+				if (text ~ /refuse\(|return -E|= -E[A-Z]/)
 					printf "%s:%d: never refused: %s\n", name, $2, text
 			}
 			END { printf "%s %d %d\n", name, lines - missed, lines }' "$file"

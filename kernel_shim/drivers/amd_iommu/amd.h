@@ -120,6 +120,7 @@ struct amd_viommu {
 	uint64_t device_map_pfn;
 	uint64_t domain_map_pfn;
 	uint64_t mmap_offset;
+	bool guest_given; /* the GuestID was given back before the rest */
 };
 
 extern const struct iommu_ops amd_ops;
@@ -179,6 +180,8 @@ void amd_block(struct device *device);
 /* viommu.c: posted (amd-viommu 13). */
 /* At boot, if the kernel has it; else for the first vIOMMU. */
 void amd_viommu_probe(struct amd *amd);
+/* The parent's root is another: the entry that translates the guest's buffers, too. */
+void amd_viommu_change_root(struct amd_viommu *viommu);
 bool amd_viommu_supported(struct device *device, uint32_t type);
 int amd_viommu_init(struct iommufd_viommu *object, struct iommu_domain *iommu_domain,
 		    const struct user_data *data);

@@ -73,6 +73,11 @@ static void change_root(struct amd_domain *domain)
 		amd_dte_update(domain->amd, device->id, &dte);
 		dte.q[1] &= ~DTE_I;
 	}
+	if (kernel_option(domain->amd->machine, KERNEL_AMD_ROOT_CHANGE) == AMD_ROOT_TRANS_DEVIDS) {
+		struct amd_viommu *viommu;
+		LIST_FOREACH (viommu, &domain->viommus, link)
+			amd_viommu_change_root(viommu);
+	}
 	if (domain->attached == 0)
 		return;
 	flush_all(domain);

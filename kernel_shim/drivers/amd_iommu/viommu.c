@@ -183,6 +183,7 @@ static int hw_queue_init(struct iommufd_hw_queue *queue, uint32_t index)
 	struct amd_viommu *viommu = queue->viommu->driver_data;
 	struct machine *machine = viommu->amd->machine;
 	uint64_t base = queue->base_iova & GUEST_BASE;
+	bool enables = kernel_option(machine, KERNEL_AMD_QUEUE_BASE) == AMD_QUEUE_BASE_ENABLES;
 	if (index != 0)
 		return refuse(machine, EINVAL, "amd-viommu 14", "one queue of a type, index 0");
 	if (queue->length < RING_CODE_MIN || queue->length > RING_CODE_MAX ||
@@ -191,16 +192,36 @@ static int hw_queue_init(struct iommufd_hw_queue *queue, uint32_t index)
 			      "the length is no code from 8 to 15, or the base not page-aligned");
 	switch (queue->type) {
 	case IOMMU_HW_QUEUE_TYPE_AMD_CMD:
-		write_vfcntl(viommu, VFCNTL_COMMAND, base | queue->length | GUEST_CMD_EN);
+		write_vfcntl(viommu, VFCNTL_COMMAND,
+			     base | queue->length | (enables ? GUEST_CMD_EN : 0));
 		break;
 	case IOMMU_HW_QUEUE_TYPE_AMD_EVT:
-		write_vfcntl(viommu, VFCNTL_EVENT, base | queue->length | GUEST_EVENT_EN);
+		write_vfcntl(viommu, VFCNTL_EVENT,
+			     base | queue->length | (enables ? GUEST_EVENT_EN : 0));
 		break;
 	default:
 		write_vfcntl(viommu, VFCNTL_PPR, base << 4 | queue->length);
 		break;
 	}
 	return 0;
+}
+
+/* No posted version has this hook: base and CmdBufEn stay (12.3, 6). */
+static void hw_queue_destroy(struct iommufd_hw_queue *queue)
+{
+	struct amd_viommu *viommu = queue->viommu->driver_data;
+	if (kernel_option(viommu->amd->machine, KERNEL_AMD_QUEUE_DESTROY) ==
+	    AMD_QUEUE_DESTROY_NOTHING)
+		return;
+	if (queue->type == IOMMU_HW_QUEUE_TYPE_AMD_CMD)
+		write_vfcntl(viommu, VFCNTL_COMMAND,
+			     read_vfcntl(viommu, VFCNTL_COMMAND) & ~GUEST_CMD_EN);
+	else if (queue->type == IOMMU_HW_QUEUE_TYPE_AMD_EVT)
+		write_vfcntl(viommu, VFCNTL_EVENT,
+			     read_vfcntl(viommu, VFCNTL_EVENT) & ~GUEST_EVENT_EN);
+	/* Something to wait behind: a COMPLETION_WAIT alone may be the last one's. */
+	amd_queue(viommu->amd, amd_command_invalidate_devtab(viommu->trans_devid));
+	amd_completion_wait(viommu->amd);
 }
 
 /* --- vDEVICE (13) --- */
@@ -254,11 +275,19 @@ static void tear_down_safely(struct amd_viommu *viommu)
 static void release(struct amd_viommu *viommu)
 {
 	struct amd *amd = viommu->amd;
-	const struct amd_dte cleared = amd_dte_blocked();
+	bool zero = kernel_option(amd->machine, KERNEL_AMD_TRANS_CLEAR) == AMD_TRANS_CLEAR_ZERO;
+	const struct amd_dte cleared = zero ? (struct amd_dte){{0, 0, 0, 0}} : amd_dte_blocked();
 	amd_dte_update(amd, viommu->trans_devid, &cleared);
 	amd_give_number(amd->trans_devids, viommu->trans_devid);
-	amd_give_number(amd->guests, viommu->guest);
+	if (!viommu->guest_given)
+		amd_give_number(amd->guests, viommu->guest);
 	arena_delete(amd->machine->arena, viommu);
+}
+
+void amd_viommu_change_root(struct amd_viommu *viommu)
+{
+	struct amd_dte dte = amd_dte_for(&viommu->parent->tables, viommu->parent->id);
+	amd_dte_update(viommu->amd, viommu->trans_devid, &dte);
 }
 
 static void viommu_destroy(struct iommufd_viommu *object)
@@ -266,6 +295,10 @@ static void viommu_destroy(struct iommufd_viommu *object)
 	struct amd_viommu *viommu = object->driver_data;
 	LIST_REMOVE(viommu, link);
 	iommufd_viommu_destroy_mmap(object, viommu->mmap_offset);
+	if (kernel_option(viommu->amd->machine, KERNEL_AMD_GUEST_ID) == AMD_GUEST_ID_FREED_FIRST) {
+		amd_give_number(viommu->amd->guests, viommu->guest);
+		viommu->guest_given = true;
+	}
 	if (kernel_option(viommu->amd->machine, KERNEL_AMD_DESTROY) == AMD_DESTROY_POSTED)
 		tear_down_as_posted(viommu);
 	else
@@ -279,6 +312,7 @@ static const struct iommufd_viommu_ops viommu_ops = {
 	.vdevice_destroy = vdevice_destroy,
 	.hw_queue_supported = hw_queue_supported,
 	.hw_queue_init = hw_queue_init,
+	.hw_queue_destroy = hw_queue_destroy,
 	.hw_queue_bytes = hw_queue_bytes,
 };
 

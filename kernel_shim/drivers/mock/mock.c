@@ -176,9 +176,9 @@ static int mock_domain_alloc_paging(struct device *device, uint32_t flags,
 	struct machine *machine = device->machine;
 	struct iommu_hwpt_selftest selftest = {0};
 	bool tracks = flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
-	if ((flags & ~MOCK_PAGING_FLAGS) ||
-	    (tracks && !mock_capable(device, IOMMU_CAP_DIRTY_TRACKING)))
-		return refuse(machine, EOPNOTSUPP, "iommufd 7.4 paging", "flags not supported");
+	/* The core has refused the others (4.1.1 steps 3 and 4). */
+	assert(!(flags & ~MOCK_PAGING_FLAGS) &&
+	       (!tracks || mock_capable(device, IOMMU_CAP_DIRTY_TRACKING)));
 	if (data != NULL) {
 		int error = get_selftest_data(machine, data, &selftest);
 		if (error != 0)
@@ -288,8 +288,8 @@ static int alloc_nested(struct machine *machine, uint32_t flags, const struct us
 			struct mock_viommu *viommu, struct iommu_domain **out)
 {
 	struct iommu_hwpt_selftest selftest = {0};
-	if (flags & ~IOMMU_HWPT_ALLOC_PASID)
-		return refuse(machine, EOPNOTSUPP, "iommufd 7.4 nested", "flags not supported");
+	/* The core has refused the others (4.1.2 step 1, 4.1.3 step 2). */
+	assert(!(flags & ~IOMMU_HWPT_ALLOC_PASID));
 	int error = get_selftest_data(machine, data, &selftest);
 	if (error != 0)
 		return error;
@@ -417,9 +417,7 @@ static int mock_hw_queue_init_phys(struct iommufd_hw_queue *queue, uint32_t inde
 		return refuse(machine, EFAULT, "iommufd 7.6 init",
 			      "the parent translates the base to another address");
 	if (index > 0) {
-		int error = iommufd_hw_queue_depend(queue, mock->hw_queues[index - 1]);
-		if (error != 0)
-			return error;
+		iommufd_hw_queue_depend(queue, mock->hw_queues[index - 1]);
 		queue->previous = mock->hw_queues[index - 1];
 	}
 	mock->hw_queues[index] = queue;
