@@ -389,7 +389,7 @@ struct iommufd_viommu *iommufd_get_viommu(struct iommufd_ctx *ictx, uint32_t id)
 struct device *iommufd_viommu_find_device(struct iommufd_viommu *viommu, uint64_t virt_id);
 /* 0 and *VIRT_ID, or -ENOENT. */
 int iommufd_viommu_virt_id(struct iommufd_viommu *viommu, struct device *device, uint64_t *virt_id);
-void iommufd_hw_queue_depend(struct iommufd_hw_queue *dependent, struct iommufd_hw_queue *depended);
+int iommufd_hw_queue_depend(struct iommufd_hw_queue *dependent, struct iommufd_hw_queue *depended);
 void iommufd_hw_queue_undepend(struct iommufd_hw_queue *dependent,
 			       struct iommufd_hw_queue *depended);
 int iommufd_viommu_alloc_mmap(struct iommufd_viommu *viommu, struct pa base, uint64_t length,

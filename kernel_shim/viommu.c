@@ -263,11 +263,13 @@ void iommufd_hw_queue_destroy(struct iommufd_object *object)
 	viommu->object.users--;
 }
 
-void iommufd_hw_queue_depend(struct iommufd_hw_queue *dependent, struct iommufd_hw_queue *depended)
+int iommufd_hw_queue_depend(struct iommufd_hw_queue *dependent, struct iommufd_hw_queue *depended)
 {
-	/* The kernel warns and refuses: it takes a defect in the driver. */
-	assert(dependent->viommu == depended->viommu && dependent != depended);
+	struct machine *machine = dependent->viommu->ictx->machine;
+	if (dependent->viommu != depended->viommu || dependent == depended)
+		return refuse(machine, EINVAL, "iommufd 5.5", "no queue of this vIOMMU");
 	depended->object.users++;
+	return 0;
 }
 
 void iommufd_hw_queue_undepend(struct iommufd_hw_queue *dependent,
@@ -404,8 +406,9 @@ int iommufd_viommu_alloc_mmap(struct iommufd_viommu *viommu, struct pa base, uin
 	struct iommufd_ctx *ictx = viommu->ictx;
 	struct iommufd_mmap *region, *before = NULL;
 	uint64_t at = MMAP_FIRST_OFFSET;
-	/* EINVAL in the kernel; drivers here know their registers to be whole pages. */
-	assert(page_offset(base.value) == 0 && length != 0 && page_offset(length) == 0);
+	if (page_offset(base.value) != 0 || length == 0 || page_offset(length) != 0)
+		return refuse(ictx->machine, EINVAL, "iommufd 5.9",
+			      "the region is not whole pages");
 	if (no_memory(ictx->machine, "mmap region"))
 		return -ENOMEM;
 	/* The lowest gap; the list is in order of offset. */

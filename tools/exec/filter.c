@@ -48,28 +48,40 @@ static const int asked_if_reserved[] = {
 	SCMP_SYS(dup3),    SCMP_SYS(getdents64),
 };
 
+/* An argument compared; libseccomp's own macros leave fields out, which compilers warn of. */
+static struct scmp_arg_cmp compared(unsigned argument, enum scmp_compare how, uint64_t a,
+				    uint64_t b)
+{
+	return (struct scmp_arg_cmp){.arg = argument, .op = how, .datum_a = a, .datum_b = b};
+}
+
+static int ask(scmp_filter_ctx filter, int call, unsigned count, const struct scmp_arg_cmp *if_all)
+{
+	return seccomp_rule_add_array(filter, SCMP_ACT_NOTIFY, call, count, if_all);
+}
+
 static int add_rules(scmp_filter_ctx filter, uint64_t fd_base)
 {
+	const struct scmp_arg_cmp reserved = compared(0, SCMP_CMP_GE, fd_base, 0);
+	const struct scmp_arg_cmp dup[] = {reserved, compared(1, SCMP_CMP_EQ, F_DUPFD_CMD, 0)};
+	const struct scmp_arg_cmp dup_cloexec[] = {reserved,
+						   compared(1, SCMP_CMP_EQ, F_DUPFD_CLOEXEC, 0)};
+	const struct scmp_arg_cmp get_flags = compared(1, SCMP_CMP_EQ, F_GETFL_CMD, 0);
+	/* Type ';': iommufd's and VFIO's (iommufd 1.2, app. C). */
+	const struct scmp_arg_cmp type = compared(1, SCMP_CMP_MASKED_EQ, 0xffffff00U, 0x3b00U);
+	/* Files, but not those that the dynamic loader maps. */
+	const struct scmp_arg_cmp file =
+		compared(3, SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS_BIT | MAP_DENYWRITE_BIT, 0);
 	int error = 0;
 	for (size_t i = 0; i < G_N_ELEMENTS(asked_always); i++)
-		error |= seccomp_rule_add(filter, SCMP_ACT_NOTIFY, asked_always[i], 0);
+		error |= ask(filter, asked_always[i], 0, NULL);
 	for (size_t i = 0; i < G_N_ELEMENTS(asked_if_reserved); i++)
-		error |= seccomp_rule_add(filter, SCMP_ACT_NOTIFY, asked_if_reserved[i], 1,
-					  SCMP_A0(SCMP_CMP_GE, fd_base));
-	error |= seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(fcntl), 2,
-				  SCMP_A0(SCMP_CMP_GE, fd_base), SCMP_A1(SCMP_CMP_EQ, F_DUPFD_CMD));
-	error |= seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(fcntl), 2,
-				  SCMP_A0(SCMP_CMP_GE, fd_base),
-				  SCMP_A1(SCMP_CMP_EQ, F_DUPFD_CLOEXEC));
-	error |= seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(fcntl), 1,
-				  SCMP_A1(SCMP_CMP_EQ, F_GETFL_CMD));
-	/* Type ';': iommufd's and VFIO's (iommufd 1.2, app. C). */
-	error |= seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(ioctl), 1,
-				  SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffff00U, 0x3b00U));
-	/* Files, but not those that the dynamic loader maps. */
-	error |= seccomp_rule_add(
-		filter, SCMP_ACT_NOTIFY, SCMP_SYS(mmap), 1,
-		SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS_BIT | MAP_DENYWRITE_BIT, 0));
+		error |= ask(filter, asked_if_reserved[i], 1, &reserved);
+	error |= ask(filter, SCMP_SYS(fcntl), 2, dup);
+	error |= ask(filter, SCMP_SYS(fcntl), 2, dup_cloexec);
+	error |= ask(filter, SCMP_SYS(fcntl), 1, &get_flags);
+	error |= ask(filter, SCMP_SYS(ioctl), 1, &type);
+	error |= ask(filter, SCMP_SYS(mmap), 1, &file);
 	return error;
 }
 

@@ -387,7 +387,8 @@ void recorder_touch(struct recorder *recorder, struct client *client, uint64_t v
 		g_byte_array_append(touched->after, bytes, (guint)n);
 	}
 	uint64_t offset = va - touched->va;
-	if (written != NULL)
+	/* Memory that can't be read can't be written either. */
+	if (written != NULL && offset < touched->after->len)
 		memcpy(touched->after->data + offset, written,
 		       MIN(size, touched->after->len - offset));
 }
@@ -650,7 +651,8 @@ void recorder_after(struct recorder *recorder, struct client *client, int64_t re
 	const struct syscall *call = recorder->exec->call;
 	recorder->recording = false;
 	/* Killed before the shim had read it: nothing came of it. */
-	if ((result == -EFAULT || result == -EBADF) && !exec_still_waits(recorder->exec))
+	if ((result == -EFAULT || result == -EBADF || result == -EBADFD) &&
+	    !exec_still_waits(recorder->exec))
 		return;
 	/* The program's own limit on descriptors, which a recording does not hold. */
 	if (call->number == SYS_OPEN && result == -EMFILE)

@@ -186,12 +186,12 @@ static int hw_queue_init_phys(struct iommufd_hw_queue *queue, uint32_t index, st
 	struct tegra241_vintf *vintf = queue->viommu->driver_data;
 	struct arm_smmu *smmu = vintf->smmu;
 	int error = check_queue(queue, vintf, index, base);
-	if (error != 0)
-		return error;
-	if (index > 0) {
-		iommufd_hw_queue_depend(queue, vintf->queues[index - 1]);
+	if (error == 0 && index > 0) {
+		error = iommufd_hw_queue_depend(queue, vintf->queues[index - 1]);
 		queue->previous = vintf->queues[index - 1];
 	}
+	if (error != 0)
+		return error;
 	vintf->queues[index] = queue;
 	set_alloc(smmu, vintf->index, index, true);
 	queue_deinit(vintf, index);

@@ -417,7 +417,9 @@ static int mock_hw_queue_init_phys(struct iommufd_hw_queue *queue, uint32_t inde
 		return refuse(machine, EFAULT, "iommufd 7.6 init",
 			      "the parent translates the base to another address");
 	if (index > 0) {
-		iommufd_hw_queue_depend(queue, mock->hw_queues[index - 1]);
+		int error = iommufd_hw_queue_depend(queue, mock->hw_queues[index - 1]);
+		if (error != 0)
+			return error;
 		queue->previous = mock->hw_queues[index - 1];
 	}
 	mock->hw_queues[index] = queue;
