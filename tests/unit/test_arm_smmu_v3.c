@@ -736,6 +736,7 @@ START_TEST(domains_take_no_data_and_only_known_flags)
 	ck_assert_int_eq(world_hwpt(world, device, ioas,
 				    IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_DIRTY_TRACKING),
 			 -EOPNOTSUPP);
+	ck_assert_int_eq(world_hwpt(world, device, ioas, IOMMU_HWPT_ALLOC_PASID), -EOPNOTSUPP);
 	ck_assert_int_gt(world_hwpt(world, device, ioas, 0), 0);
 }
 END_TEST

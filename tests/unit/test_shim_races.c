@@ -2,6 +2,7 @@
 /* What one call sees of another that is under way (iommufd app. F). */
 #include <string.h>
 
+#include "tests/kit/fake_iommu.h"
 #include "tests/kit/test.h"
 
 static uint32_t ioas;
@@ -359,6 +360,274 @@ START_TEST(a_refused_vdevice_may_meet_an_unbind)
 }
 END_TEST
 
+/* --- system calls of other kinds, and errors half way --- */
+
+static void start_call(struct flight *flight, enum syscall_number number, const uint64_t args[6])
+{
+	*flight = (struct flight){.world = world,
+				  .thread = thread_new(world->process),
+				  .call = arena_new(world->machine->arena, struct syscall)};
+	flight->call->number = number;
+	memcpy(flight->call->args, args, sizeof(flight->call->args));
+	ck_assert(syscall_start(flight->thread, flight->call));
+}
+
+static int64_t finish_call(struct flight *flight)
+{
+	while (!flight->call->done)
+		if (!flight_step(flight))
+			ck_assert(clock_step(&world->machine->clock));
+	return flight->call->result;
+}
+
+/* A mapping keeps its vIOMMU, or the vIOMMU goes and there is nothing to map: never both. */
+START_TEST(a_region_is_mapped_or_its_viommu_goes)
+{
+	bool kept = false, went = false;
+	struct world *outer = world;
+	for (uint32_t steps = 0; steps < 6; steps++) {
+		world = world_new();
+		struct viommu_world v = world_make_viommu(world);
+		struct iommu_viommu_selftest data = {0};
+		struct iommu_viommu_alloc alloc = {.type = IOMMU_VIOMMU_TYPE_SELFTEST,
+						   .dev_id = v.mock.idev,
+						   .hwpt_id = v.parent,
+						   .data_len = sizeof(data),
+						   .data_uptr =
+							   world_data(world, &data, sizeof(data))};
+		ck_assert_ok(world_ioctl(world, IOMMUFD_NR_VIOMMU_ALLOC, &alloc));
+		struct iommu_destroy destroy = {.id = alloc.out_viommu_id};
+		struct flight maps, going;
+		world_stepwise(world, true);
+		start_call(&maps, SYS_MMAP,
+			   (const uint64_t[6]){0, 0x2000, PROT_RW, MAP_SHARED_BIT,
+					       (uint64_t)world->fd, 0x1000});
+		flight_start(&going, world, 0, IOMMUFD_NR_DESTROY, &destroy);
+		for (uint32_t i = 0; i < steps; i++)
+			flight_step(&going);
+		int64_t va = finish_call(&maps), gone = flight_finish(&going);
+		world_stepwise(world, false);
+		if (va > 0) {
+			kept = true;
+			ck_assert_refused(gone, EBUSY);
+			ck_assert_ok(world_sys(world, SYS_MUNMAP, (uint64_t)va, 2 * PAGE_SIZE));
+			ck_assert_ok(world_destroy(world, alloc.out_viommu_id));
+		} else {
+			went = true;
+			ck_assert_refused(va, ENXIO);
+			ck_assert_ok(gone);
+		}
+		world_free(world);
+	}
+	world = outer;
+	ck_assert(kept && went);
+}
+END_TEST
+
+START_TEST(an_item_may_be_unpinned_while_an_unmap_asks_for_it)
+{
+	setup();
+	int access = (int)made(world_access(world, ioas, 1));
+	ck_assert_ok(world_map_at(world, ioas, buffer, PAGE_SIZE, APERTURE));
+	made(world_pin(world, access, APERTURE, PAGE_SIZE, 0, 0));
+	struct iommu_ioas_unmap unmap = unmap_cmd(APERTURE, PAGE_SIZE);
+	struct iommu_test_cmd unpin = {.op = IOMMU_TEST_OP_DESTROY_ACCESS_PAGES,
+				       .id = (uint32_t)access};
+	struct flight flight;
+	world_stepwise(world, true);
+	flight_start(&flight, world, 0, IOMMUFD_NR_IOAS_UNMAP, &unmap);
+	ck_assert(flight_until(&flight, "unmap notification"));
+	ck_assert_ok(aside(IOMMUFD_NR_TEST_CMD, &unpin));
+	ck_assert_ok(flight_finish(&flight));
+	ck_assert_uint_eq(unmap.length, PAGE_SIZE);
+	unpin.size = 0;
+	ck_assert_refused(aside(IOMMUFD_NR_TEST_CMD, &unpin), ENOENT);
+	world_stepwise(world, false);
+	ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 0));
+}
+END_TEST
+
+START_TEST(an_access_may_be_closed_while_an_unmap_asks_it)
+{
+	setup();
+	int access = (int)made(world_access(world, ioas, 1));
+	ck_assert_ok(world_map_at(world, ioas, buffer, PAGE_SIZE, APERTURE));
+	made(world_pin(world, access, APERTURE, PAGE_SIZE, 0, 0));
+	struct iommu_ioas_unmap unmap = unmap_cmd(APERTURE, PAGE_SIZE);
+	struct flight flight, closing;
+	world_stepwise(world, true);
+	flight_start(&flight, world, 0, IOMMUFD_NR_IOAS_UNMAP, &unmap);
+	ck_assert(flight_until(&flight, "unmap notification"));
+	start_call(&closing, SYS_CLOSE, (const uint64_t[6]){(uint64_t)access});
+	while (flight_step(&closing))
+		;
+	/* It waits for the callback. */
+	ck_assert(!closing.call->done);
+	ck_assert_ok(flight_finish(&flight));
+	ck_assert_ok(finish_call(&closing));
+	world_stepwise(world, false);
+	ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 0));
+}
+END_TEST
+
+START_TEST(change_process_meets_a_file_map_at_every_step)
+{
+	struct world *outer = world;
+	bool busy = false, moved = false;
+	for (uint32_t steps = 0; steps < 24; steps++) {
+		world = world_new();
+		setup();
+		int file = (int)made(world_memfd(world, BUFFER));
+		struct iommu_ioas_map_file map = {.ioas_id = ioas,
+						  .flags = MAP_RW | MAP_FIXED_,
+						  .fd = file,
+						  .length = BUFFER,
+						  .iova = APERTURE};
+		struct iommu_ioas_change_process change = {0};
+		struct flight flights[2];
+		world_stepwise(world, true);
+		flight_start(&flights[0], world, 0, IOMMUFD_NR_IOAS_MAP_FILE, &map);
+		flight_start(&flights[1], world, 1, IOMMUFD_NR_IOAS_CHANGE_PROCESS, &change);
+		for (uint32_t i = 0; i < steps; i++)
+			flight_step(&flights[0]);
+		int64_t result = flight_finish(&flights[1]);
+		busy |= result == -EBUSY;
+		moved |= result == 0;
+		ck_assert(result == 0 || result == -EBUSY);
+		ck_assert_ok(flight_finish(&flights[0]));
+		world_stepwise(world, false);
+		ck_assert_int_eq(world_unmap_all(world, ioas), BUFFER);
+		ck_assert_uint_eq(world->process->mm->pinned_vm, 0);
+		world_free(world);
+	}
+	world = outer;
+	ck_assert(busy && moved);
+}
+END_TEST
+
+/* The file of a queue that could not be answered goes before its object does. */
+START_TEST(an_unanswered_queue_is_seen_by_nobody)
+{
+	struct world *outer = world;
+	for (uint32_t steps = 0; steps < 8; steps++) {
+		world = world_new();
+		struct viommu_world v = world_make_viommu(world);
+		struct iommu_veventq_alloc alloc = {.viommu_id = v.viommu,
+						    .type = IOMMU_VEVENTQ_TYPE_SELFTEST,
+						    .veventq_depth = 1};
+		struct iommu_destroy destroy = {.id = 8};
+		struct flight making, going, other;
+		struct iommu_veventq_alloc second = alloc;
+		world_stepwise(world, true);
+		flight_start(&making, world, 0, IOMMUFD_NR_VEVENTQ_ALLOC, &alloc);
+		ck_assert_ok(world_sys(world, SYS_MPROTECT, making.va, PAGE_SIZE, PROT_READ_BIT));
+		flight_start(&going, world, 1, IOMMUFD_NR_DESTROY, &destroy);
+		flight_start(&other, world, 2, IOMMUFD_NR_VEVENTQ_ALLOC, &second);
+		for (uint32_t i = 0; i < steps; i++)
+			flight_step(&making);
+		ck_assert_refused(flight_finish(&going), ENOENT);
+		int64_t taken = flight_finish(&other);
+		int64_t result = flight_finish(&making);
+		ck_assert(result == -EFAULT || (taken == 0 && result == -EEXIST));
+		ck_assert(taken == 0);
+		world_stepwise(world, false);
+		ck_assert_ok(world_close(world, (int)second.out_veventq_fd));
+		ck_assert_ok(world_destroy(world, second.out_veventq_id));
+		ck_assert_ok(world_destroy(world, v.nested));
+		ck_assert_ok(world_destroy(world, v.viommu));
+		world_free(world);
+	}
+	world = outer;
+}
+END_TEST
+
+START_TEST(two_destroys_of_one_object_take_it_once)
+{
+	struct world *outer = world;
+	for (uint32_t steps = 0; steps < 6; steps++) {
+		world = world_new();
+		uint32_t only = made(world_ioas(world));
+		ioas = only;
+		struct iommu_destroy destroys[2] = {{.id = only}, {.id = only}};
+		struct iommu_ioas_unmap unmap = unmap_cmd(0, UINT64_MAX);
+		struct flight flights[3];
+		world_stepwise(world, true);
+		flight_start(&flights[0], world, 0, IOMMUFD_NR_DESTROY, &destroys[0]);
+		flight_start(&flights[1], world, 1, IOMMUFD_NR_DESTROY, &destroys[1]);
+		flight_start(&flights[2], world, 2, IOMMUFD_NR_IOAS_UNMAP, &unmap);
+		for (uint32_t i = 0; i < steps; i++)
+			flight_step(&flights[i % 3]);
+		int64_t unmapped = flight_finish(&flights[2]);
+		int64_t first = flight_finish(&flights[0]), second = flight_finish(&flights[1]);
+		world_stepwise(world, false);
+		ck_assert(unmapped == 0 || unmapped == -ENOENT);
+		ck_assert(first == 0 || first == -EBUSY || first == -ENOENT);
+		ck_assert(second == 0 || second == -EBUSY || second == -ENOENT);
+		ck_assert_int_le((first == 0) + (second == 0), 1);
+		if (first != 0 && second != 0)
+			ck_assert_ok(world_destroy(world, only));
+		else
+			ck_assert_refused(world_destroy(world, only), ENOENT);
+		world_free(world);
+	}
+	world = outer;
+}
+END_TEST
+
+START_TEST(readers_of_one_queue_take_records_one_by_one)
+{
+	struct viommu_world v = world_make_viommu(world);
+	int fd;
+	uint32_t pt = v.nested, words[2][6];
+	made(world_vdevice(world, v.viommu, v.mock.idev, 0x88));
+	ck_assert_ok(world_replace(world, v.mock.stdev, &pt));
+	made(world_veventq(world, v.viommu, 4, &fd));
+	struct iommu_test_cmd cmd = {.trigger_vevent = {v.mock.idev}};
+	for (int i = 0; i < 4; i++)
+		ck_assert_ok(world_test(world, IOMMU_TEST_OP_TRIGGER_VEVENT, &cmd));
+	struct flight flights[2];
+	world_stepwise(world, true);
+	for (uint32_t i = 0; i < 2; i++)
+		start_call(&flights[i], SYS_READ,
+			   (const uint64_t[6]){(uint64_t)fd, world->data + i * PAGE_SIZE, 24});
+	for (bool going = true; going;)
+		going = flight_step(&flights[0]) | flight_step(&flights[1]);
+	for (uint32_t i = 0; i < 2; i++) {
+		ck_assert_int_eq(finish_call(&flights[i]), 24);
+		world_get(world, world->data + i * PAGE_SIZE, words[i], 24);
+	}
+	/* Two each, alternating. */
+	ck_assert_uint_eq(words[0][1], 0);
+	ck_assert_uint_eq(words[1][1], 1);
+	ck_assert_uint_eq(words[0][4], 2);
+	ck_assert_uint_eq(words[1][4], 3);
+}
+END_TEST
+
+START_TEST(readers_and_writers_of_a_fault_queue_take_turns)
+{
+	setup();
+	int fd;
+	uint32_t fault = made(world_fault(world, &fd));
+	struct iommu_hwpt_alloc alloc = {.flags = IOMMU_HWPT_FAULT_ID_VALID,
+					 .dev_id = mock.idev,
+					 .pt_id = ioas,
+					 .fault_id = fault};
+	ck_assert_ok(world_ioctl(world, IOMMUFD_NR_HWPT_ALLOC, &alloc));
+	uint32_t pt = alloc.out_hwpt_id;
+	ck_assert_ok(world_replace(world, mock.stdev, &pt));
+	struct flight reading, writing;
+	world_stepwise(world, true);
+	start_call(&reading, SYS_READ, (const uint64_t[6]){(uint64_t)fd, world->data, 40});
+	start_call(&writing, SYS_WRITE, (const uint64_t[6]){(uint64_t)fd, world->data, 8});
+	/* While another holds the mutex both stand in front of it. */
+	ck_assert(flight_until(&reading, "fault mutex"));
+	ck_assert(flight_until(&writing, "fault mutex"));
+	ck_assert_int_eq(finish_call(&reading), 0); /* nothing there: it does not wait for events */
+	ck_assert_refused(finish_call(&writing), EINVAL);
+}
+END_TEST
+
 /* --- any three calls in any order --- */
 
 static uint64_t random_state;
@@ -540,6 +809,14 @@ int main(void)
 		a_device_may_go_while_its_vdevice_is_being_destroyed,
 		a_vdevice_of_a_device_being_unbound_is_enoent_or_force_destroyed,
 		a_refused_vdevice_may_meet_an_unbind,
+		a_region_is_mapped_or_its_viommu_goes,
+		an_item_may_be_unpinned_while_an_unmap_asks_for_it,
+		an_access_may_be_closed_while_an_unmap_asks_it,
+		change_process_meets_a_file_map_at_every_step,
+		an_unanswered_queue_is_seen_by_nobody,
+		two_destroys_of_one_object_take_it_once,
+		readers_of_one_queue_take_records_one_by_one,
+		readers_and_writers_of_a_fault_queue_take_turns,
 		random_interleavings_neither_hang_nor_leak,
 	};
 	return RUN_TESTS("shim_races", tests);
