@@ -1362,6 +1362,34 @@ START_TEST(a_new_queue_is_mapped_reset_and_based)
 END_TEST
 
 /* 9.3, 9.5: stopped, flushed, emptied, taken off. */
+/* A queue under way is not there for the next index, nor is its own index free. */
+START_TEST(a_queue_is_not_seen_before_it_is_ready)
+{
+	make_guest();
+	struct iommu_hw_queue_alloc cmds[3] = {
+		queue_of(0, QUEUE_IOVA, PAGE_SIZE),
+		queue_of(1, QUEUE_IOVA + PAGE_SIZE, PAGE_SIZE),
+		queue_of(0, QUEUE_IOVA + 2 * PAGE_SIZE, PAGE_SIZE),
+	};
+	struct flight flights[3];
+	world_stepwise(world, true);
+	for (uint32_t i = 0; i < 3; i++)
+		flight_start(&flights[i], world, i, IOMMUFD_NR_HW_QUEUE_ALLOC, &cmds[i]);
+	ck_assert(flight_until(&flights[0], "CMD_SYNC"));
+	for (uint32_t i = 1; i < 3; i++) {
+		while (flight_step(&flights[i]))
+			;
+		ck_assert(!flights[i].call->done);
+		ck_assert_str_eq(flights[i].thread->task.where, "lvcmdq_mutex");
+	}
+	ck_assert_int_eq(flight_finish(&flights[0]), 0);
+	ck_assert_int_eq(flight_finish(&flights[1]), 0);
+	ck_assert_int_eq(flight_finish(&flights[2]), -EEXIST);
+	world_stepwise(world, false);
+	ck_assert_uint_ne(cmdqv(PAGE1(VCMDQ_BASE), 8), 0);
+}
+END_TEST
+
 START_TEST(a_destroyed_queue_is_stopped_and_flushed_first)
 {
 	make_guest();
@@ -1779,6 +1807,7 @@ static TCase *guests(void)
 	tcase_add_test(tests, hw_queue_sizes_are_powers_of_two_and_aligned);
 	tcase_add_test(tests, hw_queue_is_capped_by_the_smmus_queue_size);
 	tcase_add_test(tests, a_new_queue_is_mapped_reset_and_based);
+	tcase_add_test(tests, a_queue_is_not_seen_before_it_is_ready);
 	tcase_add_test(tests, a_destroyed_queue_is_stopped_and_flushed_first);
 	tcase_add_test(tests, a_queues_pages_are_held_until_it_is_stopped);
 	tcase_add_test(tests, hw_queues_go_in_reverse_order);

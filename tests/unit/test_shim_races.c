@@ -2,6 +2,7 @@
 /* What one call sees of another that is under way (iommufd app. F). */
 #include <string.h>
 
+#include "kernel_shim/uapi/vfio.h"
 #include "tests/kit/fake_iommu.h"
 #include "tests/kit/test.h"
 
@@ -170,15 +171,30 @@ END_TEST
 START_TEST(a_dirty_read_stops_at_a_map_in_progress)
 {
 	setup();
+	uint8_t bits[3] = {0}, one = 1;
 	uint32_t hwpt = made(world_hwpt(world, mock.idev, ioas, IOMMU_HWPT_ALLOC_DIRTY_TRACKING));
+	struct iommu_hwpt_set_dirty_tracking track = {.flags = 1, .hwpt_id = hwpt};
+	ck_assert_ok(world_ioctl(world, IOMMUFD_NR_HWPT_SET_DIRTY_TRACKING, &track));
+	/* A dirty page behind what will be in construction. */
+	uint64_t other = world_mmap(world, PAGE_SIZE, PROT_RW, SHARED);
+	ck_assert_ok(world_map_at(world, ioas, other, PAGE_SIZE, APERTURE + BUFFER));
+	struct iommu_test_cmd dirty = {.id = hwpt,
+				       .dirty = {0, 0, APERTURE + BUFFER, PAGE_SIZE, PAGE_SIZE,
+						 world_data(world, &one, 1), 0}};
+	ck_assert_ok(world_test(world, IOMMU_TEST_OP_DIRTY, &dirty));
 	start_map();
 	struct iommu_hwpt_get_dirty_bitmap get = {.hwpt_id = hwpt,
 						  .iova = APERTURE,
-						  .length = BUFFER,
+						  .length = BUFFER + PAGE_SIZE,
 						  .page_size = PAGE_SIZE,
-						  .data = world->data};
+						  .data = world_data(world, bits, sizeof(bits))};
 	ck_assert_ok(aside(IOMMUFD_NR_HWPT_GET_DIRTY_BITMAP, &get));
+	world_get(world, world->data, bits, sizeof(bits));
+	ck_assert_uint_eq(bits[2], 0);
 	finish_map();
+	ck_assert_ok(world_ioctl(world, IOMMUFD_NR_HWPT_GET_DIRTY_BITMAP, &get));
+	world_get(world, world->data, bits, sizeof(bits));
+	ck_assert_uint_eq(bits[2], 1);
 }
 END_TEST
 
@@ -628,6 +644,49 @@ START_TEST(readers_and_writers_of_a_fault_queue_take_turns)
 }
 END_TEST
 
+START_TEST(two_attaches_of_a_group_take_turns)
+{
+	struct fake_iommu *fake = fake_iommu_new(world->machine);
+	struct fake_device *devices[2] = {fake_device_new(fake), fake_device_new(fake)};
+	struct vfio_device_attach_iommufd_pt pt;
+	struct flight flights[2];
+	int fds[2];
+	uint32_t dev = 0;
+	devices[1]->device.group = devices[0]->device.group;
+	ioas = made(world_ioas(world));
+	for (uint32_t i = 0; i < 2; i++) {
+		devices[i]->regions[0] = (struct resv_region){.first = 0x1000, .last = 0x1fff};
+		devices[i]->region_count = 1;
+		dev = made(world_bind(world, &devices[i]->device, &fds[i]));
+	}
+	uint32_t hwpt = made(world_hwpt(world, dev, ioas, 0));
+	pt = (struct vfio_device_attach_iommufd_pt){.argsz = sizeof(pt), .pt_id = hwpt};
+	for (uint32_t i = 0; i < 2; i++)
+		world_put(world, world->data + i * PAGE_SIZE, &pt, sizeof(pt));
+	world_stepwise(world, true);
+	for (uint32_t i = 0; i < 2; i++)
+		start_call(&flights[i], SYS_IOCTL,
+			   (const uint64_t[6]){(uint64_t)fds[i], VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+					       world->data + i * PAGE_SIZE});
+	/* The first reserves its region: the second stands at the group. */
+	ck_assert(flight_until(&flights[0], "iova_rwsem"));
+	while (flight_step(&flights[1]))
+		;
+	ck_assert(!flights[1].call->done);
+	ck_assert_str_eq(flights[1].thread->task.where, "igroup lock");
+	uint32_t ids[2];
+	for (uint32_t i = 0; i < 2; i++) {
+		ck_assert_ok(finish_call(&flights[i]));
+		world_get(world, world->data + i * PAGE_SIZE, &pt, sizeof(pt));
+		ids[i] = pt.pt_id;
+	}
+	ck_assert_uint_eq(ids[0], ids[1]);
+	world_stepwise(world, false);
+	for (uint32_t i = 0; i < 2; i++)
+		ck_assert_ok(world_close(world, fds[i]));
+}
+END_TEST
+
 /* --- any three calls in any order --- */
 
 static uint64_t random_state;
@@ -817,6 +876,7 @@ int main(void)
 		two_destroys_of_one_object_take_it_once,
 		readers_of_one_queue_take_records_one_by_one,
 		readers_and_writers_of_a_fault_queue_take_turns,
+		two_attaches_of_a_group_take_turns,
 		random_interleavings_neither_hang_nor_leak,
 	};
 	return RUN_TESTS("shim_races", tests);
