@@ -736,7 +736,32 @@ START_TEST(domains_take_no_data_and_only_known_flags)
 	ck_assert_int_eq(world_hwpt(world, device, ioas,
 				    IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_DIRTY_TRACKING),
 			 -EOPNOTSUPP);
+	ck_assert_int_eq(world_hwpt(world, device, ioas, IOMMU_HWPT_ALLOC_PASID), -EOPNOTSUPP);
 	ck_assert_int_gt(world_hwpt(world, device, ioas, 0), 0);
+}
+END_TEST
+
+START_TEST(without_a_cmdqv_there_is_no_type_of_it)
+{
+	struct iommu_hw_info info;
+	uint32_t hwpt = new_hwpt(IOMMU_HWPT_ALLOC_NEST_PARENT);
+	struct pa at = driver->cmdqv;
+	driver->cmdqv = pa_of(0);
+	ck_assert_int_eq(hw_info(1, 3, &info), -EOPNOTSUPP);
+	ck_assert_int_eq(viommu_alloc(2, hwpt, 16, world->data), -EOPNOTSUPP);
+	driver->cmdqv = at;
+	ck_assert_int_gt(viommu_alloc(2, hwpt, 16, world->data), 0);
+}
+END_TEST
+
+START_TEST(nothing_nests_on_a_hwpt_alone)
+{
+	struct iommu_hwpt_alloc alloc = {.dev_id = device,
+					 .pt_id = new_hwpt(IOMMU_HWPT_ALLOC_NEST_PARENT),
+					 .data_type = 2,
+					 .data_len = 16,
+					 .data_uptr = world->data};
+	ck_assert_int_eq(world_ioctl(world, IOMMUFD_NR_HWPT_ALLOC, &alloc), -EOPNOTSUPP);
 }
 END_TEST
 
@@ -1095,6 +1120,17 @@ START_TEST(viommu_checks_type_data_and_length)
 }
 END_TEST
 
+START_TEST(viommu_data_that_can_not_be_answered_leaves_no_vintf)
+{
+	uint64_t ro = world_mmap(world, PAGE_SIZE, PROT_READ_BIT, SHARED);
+	uint32_t hwpt = new_hwpt(IOMMU_HWPT_ALLOC_NEST_PARENT);
+	ck_assert_int_eq(viommu_alloc(2, hwpt, 16, ro), -EFAULT);
+	ck_assert_uint_eq(vintfs_in_use(), 0);
+	ck_assert_uint_eq(cmdqv(vintf_block(1, VINTF_CONFIG), 4), 0);
+	ck_assert_int_eq(world_destroy(world, hwpt), 0);
+}
+END_TEST
+
 START_TEST(vintfs_run_from_one_to_the_last_and_are_given_back)
 {
 	uint32_t hwpt = new_hwpt(IOMMU_HWPT_ALLOC_NEST_PARENT), ids[64];
@@ -1326,6 +1362,34 @@ START_TEST(a_new_queue_is_mapped_reset_and_based)
 END_TEST
 
 /* 9.3, 9.5: stopped, flushed, emptied, taken off. */
+/* A queue under way is not there for the next index, nor is its own index free. */
+START_TEST(a_queue_is_not_seen_before_it_is_ready)
+{
+	make_guest();
+	struct iommu_hw_queue_alloc cmds[3] = {
+		queue_of(0, QUEUE_IOVA, PAGE_SIZE),
+		queue_of(1, QUEUE_IOVA + PAGE_SIZE, PAGE_SIZE),
+		queue_of(0, QUEUE_IOVA + 2 * PAGE_SIZE, PAGE_SIZE),
+	};
+	struct flight flights[3];
+	world_stepwise(world, true);
+	for (uint32_t i = 0; i < 3; i++)
+		flight_start(&flights[i], world, i, IOMMUFD_NR_HW_QUEUE_ALLOC, &cmds[i]);
+	ck_assert(flight_until(&flights[0], "CMD_SYNC"));
+	for (uint32_t i = 1; i < 3; i++) {
+		while (flight_step(&flights[i]))
+			;
+		ck_assert(!flights[i].call->done);
+		ck_assert_str_eq(flights[i].thread->task.where, "lvcmdq_mutex");
+	}
+	ck_assert_int_eq(flight_finish(&flights[0]), 0);
+	ck_assert_int_eq(flight_finish(&flights[1]), 0);
+	ck_assert_int_eq(flight_finish(&flights[2]), -EEXIST);
+	world_stepwise(world, false);
+	ck_assert_uint_ne(cmdqv(PAGE1(VCMDQ_BASE), 8), 0);
+}
+END_TEST
+
 START_TEST(a_destroyed_queue_is_stopped_and_flushed_first)
 {
 	make_guest();
@@ -1689,6 +1753,8 @@ static TCase *streams(void)
 	tcase_add_test(tests, hw_info_knows_the_smmu);
 	tcase_add_test(tests, hw_info_knows_the_cmdqv_and_no_more);
 	tcase_add_test(tests, domains_take_no_data_and_only_known_flags);
+	tcase_add_test(tests, without_a_cmdqv_there_is_no_type_of_it);
+	tcase_add_test(tests, nothing_nests_on_a_hwpt_alone);
 	tcase_add_test(tests, a_stream_is_bound_to_the_holder_of_its_domain);
 	tcase_add_test(tests, a_stream_is_in_transition_while_its_entry_changes);
 	tcase_add_test(tests, set_up_writes_registers_in_the_order_of_the_capture);
@@ -1729,6 +1795,7 @@ static TCase *guests(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, a_queue_acts_for_the_guest_and_its_stage_2);
 	tcase_add_test(tests, viommu_checks_type_data_and_length);
+	tcase_add_test(tests, viommu_data_that_can_not_be_answered_leaves_no_vintf);
 	tcase_add_test(tests, vintfs_run_from_one_to_the_last_and_are_given_back);
 	tcase_add_test(tests, a_vintf_has_its_vmid_before_it_is_enabled);
 	tcase_add_test(tests, a_destroyed_vintf_is_disabled_and_emptied);
@@ -1740,6 +1807,7 @@ static TCase *guests(void)
 	tcase_add_test(tests, hw_queue_sizes_are_powers_of_two_and_aligned);
 	tcase_add_test(tests, hw_queue_is_capped_by_the_smmus_queue_size);
 	tcase_add_test(tests, a_new_queue_is_mapped_reset_and_based);
+	tcase_add_test(tests, a_queue_is_not_seen_before_it_is_ready);
 	tcase_add_test(tests, a_destroyed_queue_is_stopped_and_flushed_first);
 	tcase_add_test(tests, a_queues_pages_are_held_until_it_is_stopped);
 	tcase_add_test(tests, hw_queues_go_in_reverse_order);

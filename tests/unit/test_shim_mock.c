@@ -279,6 +279,173 @@ START_TEST(a_physical_address_beyond_the_table_s_output_is_erange)
 }
 END_TEST
 
+/* A paging HWPT on PT with data of the driver. */
+static int64_t with_data(uint32_t pt, uint32_t iotlb, uint32_t type)
+{
+	struct iommu_hwpt_selftest data = {iotlb, type};
+	struct iommu_hwpt_alloc cmd = {.dev_id = mock.idev,
+				       .pt_id = pt,
+				       .data_type = IOMMU_HWPT_DATA_SELFTEST,
+				       .data_len = sizeof(data),
+				       .data_uptr = world_data(world, &data, sizeof(data))};
+	return world_ioctl(world, IOMMUFD_NR_HWPT_ALLOC, &cmd);
+}
+
+START_TEST(the_iotlb_of_a_paging_domain_is_ignored)
+{
+	setup();
+	ck_assert_ok(with_data(ioas, 0xffffffff, 0));
+	ck_assert_ok(with_data(ioas, 0xffffffff, 1));
+}
+END_TEST
+
+START_TEST(the_default_type_has_every_size_from_2_kib)
+{
+	struct iommu_iova_range ranges[2];
+	uint64_t alignment;
+	uint32_t count;
+	setup();
+	ck_assert_ok(world_ranges(world, ioas, ranges, 2, &count, &alignment));
+	ck_assert_uint_eq(count, 1);
+	ck_assert_uint_eq(alignment, 2048);
+	ck_assert_uint_eq(ranges[0].start, 0x1000000);
+	ck_assert_uint_eq(ranges[0].last, 0x7fffffff);
+	ck_assert_uint_eq(world_hwpt_of(world, mock.hwpt)->domain->pgsize_bitmap, 0x1ffffff800);
+	uint32_t other = made(world_ioas(world));
+	ck_assert_ok(with_data(other, 0, 1));
+	ck_assert_ok(world_ranges(world, other, ranges, 2, &count, &alignment));
+	ck_assert_uint_eq(count, 1);
+	ck_assert_uint_eq(alignment, 4096);
+	ck_assert_uint_eq(ranges[0].start, 0);
+	ck_assert_uint_eq(ranges[0].last, (1ULL << 38) - 1);
+}
+END_TEST
+
+START_TEST(a_pasid_needs_neither_vdevice_nor_tracking)
+{
+	setup();
+	uint32_t plain = IOMMU_HWPT_ALLOC_PASID;
+	uint32_t parent = made(world_hwpt(world, mock.idev, ioas, IOMMU_HWPT_ALLOC_NEST_PARENT));
+	uint32_t viommu = made(world_viommu(world, mock.idev, parent));
+	uint32_t nested = made(world_nested(world, mock.idev, viommu, plain, 0, 1));
+	uint32_t tracking =
+		made(world_hwpt(world, mock.idev, ioas, plain | IOMMU_HWPT_ALLOC_DIRTY_TRACKING));
+	uint32_t compatible = made(world_hwpt(world, mock.idev, ioas, plain)), pt = compatible;
+	struct mock other;
+	ck_assert_ok(world_mock(world, compatible,
+				MOCK_FLAGS_DEVICE_PASID | MOCK_FLAGS_DEVICE_NO_DIRTY, &other));
+	ck_assert_ok(world_pasid(world, IOMMU_TEST_OP_PASID_ATTACH, other.stdev, 1, &nested));
+	ck_assert_ok(world_pasid(world, IOMMU_TEST_OP_PASID_ATTACH, other.stdev, 2, &tracking));
+	ck_assert_refused(world_replace(world, other.stdev, &tracking), EINVAL);
+	ck_assert_refused(world_replace(world, other.stdev, &nested), ENOENT);
+	ck_assert_ok(world_replace(world, other.stdev, &pt));
+	ck_assert_ok(world_pasid_detach(world, other.stdev, 1));
+	ck_assert_ok(world_pasid_detach(world, other.stdev, 2));
+}
+END_TEST
+
+START_TEST(nested_domains_check_flags_and_data_alike)
+{
+	struct viommu_world v = world_make_viommu(world);
+	const uint32_t pts[] = {v.parent, v.viommu};
+	uint32_t data[2] = {1, 0};
+	for (uint32_t i = 0; i < 2; i++) {
+		struct iommu_hwpt_alloc good = {.dev_id = v.mock.idev,
+						.pt_id = pts[i],
+						.flags = IOMMU_HWPT_ALLOC_PASID,
+						.data_type = IOMMU_HWPT_DATA_SELFTEST,
+						.data_len = 4,
+						.data_uptr = world_data(world, data, 8)};
+		struct iommu_hwpt_alloc cmd = good;
+		ck_assert_ok(world_ioctl(world, IOMMUFD_NR_HWPT_ALLOC, &cmd));
+		cmd = good, cmd.flags = IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
+		ck_assert_refused(world_ioctl(world, IOMMUFD_NR_HWPT_ALLOC, &cmd), EOPNOTSUPP);
+		cmd = good, cmd.data_type = 1;
+		ck_assert_refused(world_ioctl(world, IOMMUFD_NR_HWPT_ALLOC, &cmd), EOPNOTSUPP);
+		cmd = good, cmd.data_len = 3;
+		ck_assert_refused(world_ioctl(world, IOMMUFD_NR_HWPT_ALLOC, &cmd), EINVAL);
+		cmd = good, cmd.data_len = 9;
+		ck_assert_refused(world_ioctl(world, IOMMUFD_NR_HWPT_ALLOC, &cmd), EINVAL);
+		cmd = good, cmd.data_uptr = NOWHERE;
+		ck_assert_refused(world_ioctl(world, IOMMUFD_NR_HWPT_ALLOC, &cmd), EFAULT);
+	}
+}
+END_TEST
+
+START_TEST(data_of_a_viommu_has_8_to_24_bytes)
+{
+	struct viommu_world v = world_make_viommu(world);
+	uint64_t ro = world_mmap(world, PAGE_SIZE, PROT_READ_BIT, SHARED);
+	static const struct {
+		uint32_t length;
+		int error;
+	} rows[] = {{4, EINVAL}, {7, EINVAL}, {25, EINVAL}, {8, 0}, {16, 0}, {24, 0}};
+	uint32_t made_so_far = 0;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint32_t words[7] = {0x1234, 0, 5, 5, 5, 5, 5};
+		struct iommu_viommu_alloc cmd = {.type = IOMMU_VIOMMU_TYPE_SELFTEST,
+						 .dev_id = v.mock.idev,
+						 .hwpt_id = v.parent,
+						 .data_len = rows[i].length,
+						 .data_uptr =
+							 world_data(world, words, sizeof(words))};
+		ck_assert_refused(world_ioctl(world, IOMMUFD_NR_VIOMMU_ALLOC, &cmd), rows[i].error);
+		world_get(world, world->data, words, sizeof(words));
+		if (rows[i].error != 0)
+			continue;
+		uint32_t offset = 0x1000 + 0x2000 * made_so_far++;
+		ck_assert_uint_eq(words[1], 0x1234);
+		ck_assert_uint_eq(words[2], rows[i].length >= 16 ? offset : 5);
+		ck_assert_uint_eq(words[4], rows[i].length >= 24 ? 8192 : 5);
+		ck_assert_uint_eq(words[6], 5);
+		uint32_t first;
+		int64_t va = world_sys(world, SYS_MMAP, 0, 8192, PROT_READ_BIT, MAP_SHARED_BIT,
+				       (uint64_t)world->fd, offset);
+		ck_assert_int_gt(va, 0);
+		world_get(world, (uint64_t)va, &first, sizeof(first));
+		ck_assert_uint_eq(first, 0x1234);
+	}
+	struct iommu_viommu_alloc cmd = {.type = IOMMU_VIOMMU_TYPE_SELFTEST,
+					 .dev_id = v.mock.idev,
+					 .hwpt_id = v.parent,
+					 .data_len = 24,
+					 .data_uptr = NOWHERE};
+	ck_assert_refused(world_ioctl(world, IOMMUFD_NR_VIOMMU_ALLOC, &cmd), EFAULT);
+	cmd.data_uptr = ro;
+	ck_assert_refused(world_ioctl(world, IOMMUFD_NR_VIOMMU_ALLOC, &cmd), EFAULT);
+	/* The region that it had is free. */
+	ck_assert_refused(world_sys(world, SYS_MMAP, 0, 8192, PROT_READ_BIT, MAP_SHARED_BIT,
+				    (uint64_t)world->fd, 0x7000),
+			  ENXIO);
+	ck_assert_int_gt(world_viommu(world, v.mock.idev, v.parent), 0);
+}
+END_TEST
+
+START_TEST(hw_queues_of_the_mock_check_in_order)
+{
+	struct viommu_world v = world_make_viommu(world);
+	uint64_t va = world_mmap(world, PAGE_SIZE, PROT_RW, SHARED);
+	ck_assert_ok(world_map_at(world, v.ioas, va, PAGE_SIZE, APERTURE));
+	struct iommu_hw_queue_alloc other = {.viommu_id = v.viommu, .type = 1, .length = 1};
+	ck_assert_refused(world_ioctl(world, IOMMUFD_NR_HW_QUEUE_ALLOC, &other), EOPNOTSUPP);
+	struct iommu_domain *domain = world_hwpt_of(world, v.parent)->domain;
+	struct pa pa;
+	ck_assert(domain->ops->translate(domain, iova_of(APERTURE), &pa));
+	/* The parent translates to another page; that comes last. */
+	domain->ops->unmap(domain, iova_of(APERTURE), PAGE_SIZE);
+	ck_assert_ok(domain->ops->map(domain, iova_of(APERTURE), pa_of(pa.value + PAGE_SIZE),
+				      PAGE_SIZE, IOMMU_READ, 0));
+	ck_assert_refused(world_hw_queue(world, v.viommu, 2, APERTURE, PAGE_SIZE), EINVAL);
+	ck_assert_refused(world_hw_queue(world, v.viommu, 1, APERTURE, PAGE_SIZE), EIO);
+	ck_assert_refused(world_hw_queue(world, v.viommu, 0, APERTURE, PAGE_SIZE), EFAULT);
+	domain->ops->unmap(domain, iova_of(APERTURE), PAGE_SIZE);
+	ck_assert_ok(domain->ops->map(domain, iova_of(APERTURE), pa, PAGE_SIZE, IOMMU_READ, 0));
+	made(world_hw_queue(world, v.viommu, 0, APERTURE, PAGE_SIZE));
+	ck_assert_refused(world_hw_queue(world, v.viommu, 0, APERTURE, PAGE_SIZE), EEXIST);
+	ck_assert_int_gt(world_hw_queue(world, v.viommu, 1, APERTURE, PAGE_SIZE), 0);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -294,6 +461,12 @@ int main(void)
 		a_replaced_domain_of_one_viommu_keeps_the_cached_virt_id,
 		test_operations_on_another_driver_s_objects_are_einval,
 		a_physical_address_beyond_the_table_s_output_is_erange,
+		the_iotlb_of_a_paging_domain_is_ignored,
+		the_default_type_has_every_size_from_2_kib,
+		a_pasid_needs_neither_vdevice_nor_tracking,
+		nested_domains_check_flags_and_data_alike,
+		data_of_a_viommu_has_8_to_24_bytes,
+		hw_queues_of_the_mock_check_in_order,
 	};
 	return RUN_TESTS("shim_mock", tests);
 }

@@ -16,7 +16,8 @@ struct tegra241_vintf {
 	uint64_t mmap_offset;
 	struct iommufd_viommu *viommu;
 	struct iommufd_hw_queue *queues[CMDQV_QUEUES_MAX];
-	uint64_t sids; /* slots in use */
+	struct mutex lvcmdq_mutex; /* of queues: each is ready, or not there */
+	uint64_t sids;             /* slots in use */
 };
 
 uint64_t tegra241_cmdqv_mmio(struct arm_smmu *smmu, uint64_t offset)
@@ -181,9 +182,10 @@ static uint32_t index_of(const struct tegra241_vintf *vintf, const struct iommuf
 	return index;
 }
 
-static int hw_queue_init_phys(struct iommufd_hw_queue *queue, uint32_t index, struct pa base)
+/* The caller holds lvcmdq_mutex. */
+static int start_queue(struct iommufd_hw_queue *queue, struct tegra241_vintf *vintf, uint32_t index,
+		       struct pa base)
 {
-	struct tegra241_vintf *vintf = queue->viommu->driver_data;
 	struct arm_smmu *smmu = vintf->smmu;
 	int error = check_queue(queue, vintf, index, base);
 	if (error == 0 && index > 0) {
@@ -209,15 +211,28 @@ static int hw_queue_init_phys(struct iommufd_hw_queue *queue, uint32_t index, st
 	return 0;
 }
 
+static int hw_queue_init_phys(struct iommufd_hw_queue *queue, uint32_t index, struct pa base)
+{
+	struct tegra241_vintf *vintf = queue->viommu->driver_data;
+	struct scheduler *sched = sched_of(vintf->smmu->machine);
+	mutex_lock(sched, &vintf->lvcmdq_mutex, "lvcmdq_mutex");
+	int error = start_queue(queue, vintf, index, base);
+	mutex_unlock(sched, &vintf->lvcmdq_mutex);
+	return error;
+}
+
 static void hw_queue_destroy(struct iommufd_hw_queue *queue)
 {
 	struct tegra241_vintf *vintf = queue->viommu->driver_data;
+	struct scheduler *sched = sched_of(vintf->smmu->machine);
+	mutex_lock(sched, &vintf->lvcmdq_mutex, "lvcmdq_mutex");
 	uint32_t index = index_of(vintf, queue);
 	queue_deinit(vintf, index);
 	set_alloc(vintf->smmu, vintf->index, index, false);
 	vintf->queues[index] = NULL;
 	if (queue->previous != NULL)
 		iommufd_hw_queue_undepend(queue, queue->previous);
+	mutex_unlock(sched, &vintf->lvcmdq_mutex);
 }
 
 static bool hw_queue_supported(struct iommufd_viommu *viommu, uint32_t type)
@@ -335,6 +350,7 @@ int tegra241_cmdqv_viommu_init(struct iommufd_viommu *viommu, struct arm_smmu *s
 	vintf->index = index;
 	vintf->vmid = parent->vmid;
 	vintf->guest = ledger_guest_new(&machine->ledger);
+	mutex_init(&vintf->lvcmdq_mutex);
 	ledger_guest_reach(&machine->ledger, vintf->guest, REACH_DOMAIN, vintf->vmid, true);
 	vintf_init(vintf);
 	error = iommufd_viommu_alloc_mmap(
