@@ -589,7 +589,7 @@ START_TEST(a_pin_is_of_whole_pages_of_memory)
 	struct lazy lazy = {0};
 	make_lazy(&lazy, &lazy_rw_ops);
 	ck_assert_ok(world_map_at(world, ioas, buffer, 100, IOVA));
-	ck_assert_ok(world_map_at(world, ioas, buffer + 100, PAGE_SIZE, IOVA + 100));
+	ck_assert_ok(world_map_at(world, ioas, buffer + PAGE_SIZE, 100, IOVA + 100));
 	ck_assert_ok(world_map_at(world, ioas, buffer + 16, PAGE_SIZE, IOVA + 2 * PAGE_SIZE));
 	/* The alignment of its IOAS would not let it come so far. */
 	lazy.access->iova_alignment = PAGE_SIZE;
