@@ -2,6 +2,7 @@
 /* In-kernel accesses: pin, unpin, rw, and what unmap does to them (iommufd 3.4, 6, 7.3). */
 #include <string.h>
 
+#include "tests/kit/fake_iommu.h"
 #include "tests/kit/test.h"
 
 static uint32_t ioas;
@@ -404,6 +405,306 @@ START_TEST(an_access_without_a_free_descriptor_is_enomem)
 }
 END_TEST
 
+static int64_t pin_of(const struct lazy *lazy, uint64_t iova, uint64_t length, uint32_t flags)
+{
+	return iommufd_access_pin_pages(lazy->access, iova, length, flags, ignore_run, NULL);
+}
+
+static int64_t rw_of(const struct lazy *lazy, uint64_t iova, uint64_t length, uint32_t flags)
+{
+	uint8_t bytes[2 * PAGE_SIZE] = {0};
+	bool stated;
+	return iommufd_access_rw(lazy->access, world->thread, iova, bytes, length, flags, &stated);
+}
+
+static struct io_pagetable *iopt_of(uint32_t id)
+{
+	return &((struct iommufd_ioas *)world_object(world, id))->iopt;
+}
+
+START_TEST(an_access_without_memory_is_enomem)
+{
+	setup();
+	struct iommufd_ctx *ictx = iommufd_ctx_from_file(fd_file(world->process, world->fd));
+	struct lazy lazy = {0};
+	int error = 0;
+	machine_fail_nth(world->machine, 1, "object");
+	ck_assert_ptr_null(iommufd_access_create(ictx, &lazy_ops, &lazy, &error));
+	machine_fail_nth(world->machine, 0, NULL);
+	ck_assert_refused(error, ENOMEM);
+	make_lazy(&lazy, &lazy_ops);
+	iommufd_access_detach(lazy.access);
+	machine_fail_nth(world->machine, 1, "access list");
+	ck_assert_refused(iommufd_access_attach(lazy.access, ioas), ENOMEM);
+	machine_fail_nth(world->machine, 0, NULL);
+	ck_assert_ok(iommufd_access_attach(lazy.access, ioas));
+	iommufd_access_destroy(lazy.access);
+}
+END_TEST
+
+START_TEST(an_access_is_an_object_that_its_maker_holds)
+{
+	setup();
+	struct lazy lazy = {0};
+	make_lazy(&lazy, &lazy_ops);
+	ck_assert_ptr_eq(world_object(world, 2), &lazy.access->object);
+	ck_assert_uint_eq(lazy.access->object.users, 2);
+	iommufd_access_destroy(lazy.access);
+	ck_assert_int_eq(world_ioas(world), 2);
+}
+END_TEST
+
+START_TEST(an_ioas_that_can_not_be_aligned_refuses_an_access_that_pins)
+{
+	setup();
+	struct lazy lazy = {0};
+	make_lazy(&lazy, &lazy_ops);
+	iommufd_access_detach(lazy.access);
+	ck_assert_ok(world_map_at(world, ioas, buffer, 100, IOVA));
+	ck_assert_refused(iommufd_access_attach(lazy.access, ioas), EADDRINUSE);
+	ck_assert_int_eq(world_unmap_all(world, ioas), 100);
+	ck_assert_ok(iommufd_access_attach(lazy.access, ioas));
+	iommufd_access_destroy(lazy.access);
+}
+END_TEST
+
+START_TEST(a_refused_replace_leaves_the_old_ioas)
+{
+	setup();
+	struct lazy lazy = {0};
+	make_lazy(&lazy, &lazy_ops);
+	uint32_t odd = made(world_ioas(world));
+	ck_assert_ok(world_map_at(world, odd, buffer, 100, IOVA));
+	ck_assert_ok(world_map_at(world, ioas, buffer, PAGE_SIZE, IOVA));
+	ck_assert_refused(iommufd_access_replace(lazy.access, odd), EADDRINUSE);
+	ck_assert_uint_eq(lazy.calls, 0);
+	ck_assert_ok(pin_of(&lazy, IOVA, 1, 0));
+	iommufd_access_unpin_pages(lazy.access, IOVA, 1);
+	ck_assert_ok(world_destroy(world, odd));
+	iommufd_access_destroy(lazy.access);
+}
+END_TEST
+
+static void let_go(void *context, uint64_t iova, uint64_t length)
+{
+	struct lazy *lazy = context;
+	(void)iova, (void)length;
+	lazy->calls++;
+	/* Pins are refused already; they can still be given back. */
+	ck_assert_refused(pin_of(lazy, IOVA, 1, 0), ENOENT);
+	iommufd_access_unpin_pages(lazy->access, IOVA, PAGE_SIZE);
+}
+
+START_TEST(pins_are_given_back_during_a_detach)
+{
+	static const struct iommufd_access_ops ops = {.needs_pin_pages = true, .unmap = let_go};
+	setup();
+	struct lazy lazy = {0};
+	make_lazy(&lazy, &ops);
+	ck_assert_ok(world_map_at(world, ioas, buffer, PAGE_SIZE, IOVA));
+	ck_assert_ok(pin_of(&lazy, IOVA, PAGE_SIZE, 0));
+	iommufd_access_detach(lazy.access);
+	ck_assert_uint_eq(lazy.calls, 1);
+	ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 0));
+	/* Nothing is left to detach from. */
+	iommufd_access_detach(lazy.access);
+	ck_assert_uint_eq(lazy.calls, 1);
+	iommufd_access_destroy(lazy.access);
+}
+END_TEST
+
+START_TEST(an_access_need_not_have_a_callback)
+{
+	static const struct iommufd_access_ops ops = {.needs_pin_pages = false};
+	setup();
+	struct lazy lazy = {0};
+	make_lazy(&lazy, &ops);
+	uint32_t other = made(world_ioas(world));
+	ck_assert_ok(iommufd_access_replace(lazy.access, other));
+	ck_assert_ok(world_destroy(world, ioas));
+	ck_assert_refused(world_destroy(world, other), EBUSY);
+	iommufd_access_destroy(lazy.access);
+	ck_assert_ok(world_destroy(world, other));
+}
+END_TEST
+
+START_TEST(a_detached_access_checks_the_range_first)
+{
+	setup();
+	struct lazy lazy = {0};
+	make_lazy(&lazy, &lazy_ops);
+	iommufd_access_detach(lazy.access);
+	ck_assert_refused(pin_of(&lazy, IOVA, 0, 0), EINVAL);
+	ck_assert_refused(pin_of(&lazy, UINT64_MAX, 2, 0), EOVERFLOW);
+	ck_assert_refused(pin_of(&lazy, IOVA, 1, 0), ENOENT);
+	ck_assert_refused(rw_of(&lazy, IOVA, 0, 0), EINVAL);
+	ck_assert_refused(rw_of(&lazy, UINT64_MAX, 2, 0), EOVERFLOW);
+	ck_assert_refused(rw_of(&lazy, IOVA, 1, 0), ENOENT);
+	iommufd_access_destroy(lazy.access);
+}
+END_TEST
+
+START_TEST(an_area_being_unmapped_takes_neither_pins_nor_rw)
+{
+	setup();
+	struct lazy lazy = {0};
+	uint64_t iova = IOVA;
+	make_lazy(&lazy, &lazy_ops);
+	ck_assert_ok(world_map(world, ioas, buffer, PAGE_SIZE, MAP_RO | MAP_FIXED_, &iova));
+	iopt_find_area(iopt_of(ioas), IOVA)->prevent_access = true;
+	/* Before the permission is looked at. */
+	ck_assert_refused(pin_of(&lazy, IOVA, 1, ACCESS_WRITE), EINVAL);
+	ck_assert_refused(rw_of(&lazy, IOVA, 1, ACCESS_WRITE), EINVAL);
+	iopt_find_area(iopt_of(ioas), IOVA)->prevent_access = false;
+	ck_assert_refused(pin_of(&lazy, IOVA, 1, ACCESS_WRITE), EPERM);
+	ck_assert_refused(rw_of(&lazy, IOVA, 1, ACCESS_WRITE), EPERM);
+	iommufd_access_destroy(lazy.access);
+}
+END_TEST
+
+START_TEST(a_dma_buf_has_no_pages_for_an_access)
+{
+	setup();
+	struct lazy lazy = {0};
+	uint64_t iova = APERTURE;
+	struct iommu_test_cmd cmd = {.dmabuf_get = {2 * PAGE_SIZE, O_RDWR_BIT}};
+	int fd = (int)made(world_open(world, "/dev/zero"));
+	ck_assert_ok(world_close(world, fd));
+	ck_assert_ok(world_test(world, IOMMU_TEST_OP_DMABUF_GET, &cmd));
+	ck_assert_ok(world_mock(world, ioas, 0, NULL));
+	ck_assert_ok(world_map_file(world, ioas, fd, 0, 2 * PAGE_SIZE, MAP_RO | MAP_FIXED_, &iova));
+	make_lazy(&lazy, &lazy_ops);
+	ck_assert_refused(pin_of(&lazy, APERTURE, 1, 0), EINVAL);
+	ck_assert_refused(rw_of(&lazy, APERTURE, 1, 0), EINVAL);
+	/* The permission comes first. */
+	ck_assert_refused(pin_of(&lazy, APERTURE, 1, ACCESS_WRITE), EPERM);
+	ck_assert_refused(rw_of(&lazy, APERTURE, 1, ACCESS_WRITE), EPERM);
+	iommufd_access_destroy(lazy.access);
+}
+END_TEST
+
+START_TEST(a_pin_is_of_whole_pages_of_memory)
+{
+	setup();
+	struct lazy lazy = {0};
+	make_lazy(&lazy, &lazy_rw_ops);
+	ck_assert_ok(world_map_at(world, ioas, buffer, 100, IOVA));
+	ck_assert_ok(world_map_at(world, ioas, buffer + PAGE_SIZE, 100, IOVA + 100));
+	ck_assert_ok(world_map_at(world, ioas, buffer + 16, PAGE_SIZE, IOVA + 2 * PAGE_SIZE));
+	/* The alignment of its IOAS would not let it come so far. */
+	lazy.access->iova_alignment = PAGE_SIZE;
+	ck_assert_refused(pin_of(&lazy, IOVA, 101, 0), EINVAL);
+	ck_assert_refused(pin_of(&lazy, IOVA + 2 * PAGE_SIZE, 1, 0), EINVAL);
+	ck_assert_ok(pin_of(&lazy, IOVA, 100, 0));
+	iommufd_access_unpin_pages(lazy.access, IOVA, 100);
+	lazy.access->iova_alignment = 1;
+	iommufd_access_destroy(lazy.access);
+}
+END_TEST
+
+START_TEST(pages_that_can_not_be_had_are_efault_or_enomem)
+{
+	setup();
+	struct lazy lazy = {0};
+	make_lazy(&lazy, &lazy_ops);
+	ck_assert_ok(world_map_at(world, ioas, buffer, PAGE_SIZE, IOVA));
+	ck_assert_ok(world_map_at(world, ioas, NOWHERE, PAGE_SIZE, IOVA + PAGE_SIZE));
+	ck_assert_refused(pin_of(&lazy, IOVA, 2 * PAGE_SIZE, 0), EFAULT);
+	ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 0));
+	machine_fail_nth(world->machine, 1, "pin record");
+	ck_assert_refused(pin_of(&lazy, IOVA, 1, 0), ENOMEM);
+	machine_fail_nth(world->machine, 0, NULL);
+	iommufd_access_destroy(lazy.access);
+}
+END_TEST
+
+static void expect_read(struct world *by, int access, uint64_t iova, uint64_t length,
+			uint32_t flags, const char *expected)
+{
+	char got[2 * PAGE_SIZE] = "";
+	ck_assert_ok(world_rw(by, access, iova, by->data, length, flags));
+	world_get(by, by->data, got, length);
+	ck_assert_mem_eq(got, expected, 3);
+	if (length > PAGE_SIZE)
+		ck_assert_mem_eq(got + PAGE_SIZE, expected, 3);
+}
+
+START_TEST(rw_of_own_memory_is_a_plain_copy)
+{
+	int access = setup_access(0);
+	uint64_t va = world_mmap(world, 2 * PAGE_SIZE, PROT_RW, PRIVATE);
+	world_put(world, va, "old", 3);
+	world_put(world, va + PAGE_SIZE, "old", 3);
+	ck_assert_ok(world_map_at(world, ioas, va, 2 * PAGE_SIZE, APERTURE));
+	ck_assert_ok(world_mock(world, ioas, 0, NULL));
+	/* The domain keeps its pages; the process has others now. */
+	ck_assert_int_eq(world_sys(world, SYS_MMAP, va, 2 * PAGE_SIZE, PROT_RW,
+				   PRIVATE | MAP_FIXED_BIT, UINT64_MAX, 0),
+			 (int64_t)va);
+	world_put(world, va, "new", 3);
+	world_put(world, va + PAGE_SIZE, "new", 3);
+	expect_read(world, access, APERTURE, 3, 0, "new");
+	expect_read(world, access, APERTURE, PAGE_SIZE + 3, 0, "new");
+	/* A single page of another mm is pinned there; several are read from the domain. */
+	expect_read(world, access, APERTURE, 3, MOCK_ACCESS_RW_SLOW_PATH, "new");
+	expect_read(world, access, APERTURE, PAGE_SIZE + 3, MOCK_ACCESS_RW_SLOW_PATH, "old");
+	struct world *child = world_fork(world);
+	world_put(child, va, "not", 3);
+	expect_read(child, access, APERTURE, 3, 0, "new");
+	expect_read(child, access, APERTURE, PAGE_SIZE + 3, 0, "old");
+	world_exit(child);
+}
+END_TEST
+
+START_TEST(rw_of_an_owner_that_is_gone_needs_pages_that_are_held)
+{
+	int access = setup_access(0);
+	struct mock mock;
+	uint64_t own = world_mmap(world, 2 * PAGE_SIZE, PROT_RW, PRIVATE);
+	ck_assert_ok(world_mock(world, ioas, 0, &mock));
+	struct world *child = world_fork(world);
+	world_put(child, own, "old", 3);
+	ck_assert_ok(world_map_at(child, ioas, own, 2 * PAGE_SIZE, APERTURE));
+	world_exit(child);
+	expect_read(world, access, APERTURE, 3, 0, "old");
+	ck_assert_ok(world_destroy(world, mock.stdev));
+	ck_assert_refused(world_rw(world, access, APERTURE, world->data, 3, 0), EFAULT);
+}
+END_TEST
+
+START_TEST(rw_of_a_file_reads_its_pages)
+{
+	int access = setup_access(0);
+	uint64_t iova = APERTURE;
+	int file = (int)made(world_memfd(world, PAGE_SIZE));
+	uint64_t va = (uint64_t)world_sys(world, SYS_MMAP, 0, PAGE_SIZE, PROT_RW, MAP_SHARED_BIT,
+					  (uint64_t)file, 0);
+	world_put(world, va, "old", 3);
+	ck_assert_ok(
+		world_map_file(world, ioas, file, 0, 2 * PAGE_SIZE, MAP_RW | MAP_FIXED_, &iova));
+	expect_read(world, access, APERTURE, 3, 0, "old");
+	/* Beyond its end nothing can be pinned. */
+	ck_assert_refused(world_rw(world, access, APERTURE + PAGE_SIZE, world->data, 3, 0), EINVAL);
+	ck_assert_ok(world_sys(world, SYS_FTRUNCATE, (uint64_t)file, 2 * PAGE_SIZE));
+	ck_assert_ok(world_rw(world, access, APERTURE + PAGE_SIZE, world->data, 3, 0));
+	/* A domain's pages stay when the file is cut. */
+	ck_assert_ok(world_mock(world, ioas, 0, NULL));
+	ck_assert_ok(world_sys(world, SYS_FTRUNCATE, (uint64_t)file, 0));
+	expect_read(world, access, APERTURE, 3, 0, "old");
+}
+END_TEST
+
+START_TEST(rw_pins_for_a_moment_only)
+{
+	int access = setup_access(0);
+	ck_assert_ok(world_map_at(world, ioas, buffer, 2 * PAGE_SIZE, IOVA));
+	ck_assert_ok(world_rw(world, access, IOVA, world->data, 2 * PAGE_SIZE,
+			      MOCK_ACCESS_RW_SLOW_PATH));
+	ck_assert_ok(world_rw(world, access, IOVA, world->data, 8, MOCK_ACCESS_RW_SLOW_PATH));
+	ck_assert_ok(world_refs(world, buffer, 2 * PAGE_SIZE, 0));
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -426,6 +727,21 @@ int main(void)
 		an_access_that_is_attached_nowhere_is_enoent,
 		an_ioas_has_65536_accesses_at_most,
 		an_access_without_a_free_descriptor_is_enomem,
+		an_access_without_memory_is_enomem,
+		an_access_is_an_object_that_its_maker_holds,
+		an_ioas_that_can_not_be_aligned_refuses_an_access_that_pins,
+		a_refused_replace_leaves_the_old_ioas,
+		pins_are_given_back_during_a_detach,
+		an_access_need_not_have_a_callback,
+		a_detached_access_checks_the_range_first,
+		an_area_being_unmapped_takes_neither_pins_nor_rw,
+		a_dma_buf_has_no_pages_for_an_access,
+		a_pin_is_of_whole_pages_of_memory,
+		pages_that_can_not_be_had_are_efault_or_enomem,
+		rw_of_own_memory_is_a_plain_copy,
+		rw_of_an_owner_that_is_gone_needs_pages_that_are_held,
+		rw_of_a_file_reads_its_pages,
+		rw_pins_for_a_moment_only,
 	};
 	return RUN_TESTS("shim_access", tests);
 }
