@@ -259,6 +259,35 @@ START_TEST(two_automatic_attaches_share_one_hwpt)
 }
 END_TEST
 
+START_TEST(an_automatic_hwpt_stays_while_it_is_attached_to)
+{
+	/* Its only other attachment goes at every step of the new one. */
+	bool ended = false;
+	for (uint32_t steps = 0; !ended; steps++) {
+		world_free(world);
+		world = world_new();
+		setup();
+		ck_assert_ok(world_map_at(world, ioas, buffer, BUFFER, APERTURE));
+		struct iommu_test_cmd attach = {.op = IOMMU_TEST_OP_MOCK_DOMAIN, .id = ioas};
+		struct iommu_destroy destroy = {.id = mock.stdev};
+		struct flight flights[2];
+		world_stepwise(world, true);
+		flight_start(&flights[0], world, 0, IOMMUFD_NR_TEST_CMD, &attach);
+		for (uint32_t i = 0; i < steps; i++)
+			flight_step(&flights[0]);
+		ended = flights[0].call->done;
+		flight_start(&flights[1], world, 1, IOMMUFD_NR_DESTROY, &destroy);
+		while (flight_step(&flights[1]))
+			;
+		ck_assert_ok(flight_finish(&flights[0]));
+		ck_assert_ok(flight_finish(&flights[1]));
+		world_stepwise(world, false);
+		ck_assert_ok(world_check_map(world, attach.mock_domain.out_hwpt_id, APERTURE,
+					     buffer, BUFFER));
+	}
+}
+END_TEST
+
 START_TEST(an_unmap_notification_waits_for_the_access_to_let_go)
 {
 	setup();
@@ -518,6 +547,8 @@ END_TEST
 START_TEST(a_queue_that_can_not_be_answered_goes_after_its_file)
 {
 	struct viommu_world v = world_make_viommu(world);
+	buffer = world_mmap_aligned(world, BUFFER);
+	ck_assert_ok(world_map_at(world, v.ioas, buffer, PAGE_SIZE, APERTURE));
 	uint32_t id = v.nested + 1;
 	struct iommu_fault_alloc faults = {0};
 	struct iommu_veventq_alloc events = {
@@ -543,6 +574,7 @@ START_TEST(a_queue_that_can_not_be_answered_goes_after_its_file)
 	world_stepwise(world, false);
 	/* The calls were the last to use the context. */
 	ck_assert_int_eq(world_open(world, "/dev/iommu"), world->fd);
+	ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 0));
 	ck_assert_int_eq(world_ioas(world), 1);
 }
 END_TEST
@@ -992,6 +1024,7 @@ int main(void)
 		an_unmap_only_moves_forward,
 		a_domain_waits_for_a_map_in_progress,
 		two_automatic_attaches_share_one_hwpt,
+		an_automatic_hwpt_stays_while_it_is_attached_to,
 		an_unmap_notification_waits_for_the_access_to_let_go,
 		a_device_may_go_while_its_vdevice_is_being_destroyed,
 		a_vdevice_of_a_device_being_unbound_is_enoent_or_force_destroyed,
