@@ -29,6 +29,16 @@ static int make_file(struct iommufd_ucmd *ucmd, const struct file_ops *ops,
 	return fd;
 }
 
+/* The file of a queue whose answer could not be written; its object is still there. */
+static void drop_file(struct iommufd_ucmd *ucmd, int fd, struct file *file)
+{
+	struct rule rule = ucmd->machine->rule;
+	fd_release(ucmd->thread->process, fd);
+	file_put(file);
+	task_preempt(sched_of(ucmd->machine), 0, "queue file released");
+	ucmd->machine->rule = rule;
+}
+
 /* --- fault queues (5.7) --- */
 
 struct iommufd_fault *iommufd_get_fault(struct iommufd_ctx *ictx, uint32_t id)
@@ -210,8 +220,7 @@ int iommufd_fault_alloc(struct iommufd_ucmd *ucmd)
 	cmd->out_fault_fd = (uint32_t)fd;
 	error = iommufd_respond(ucmd);
 	if (error != 0) {
-		fd_release(ucmd->thread->process, fd);
-		file_put(file);
+		drop_file(ucmd, fd, file);
 		return error;
 	}
 	fd_install_at(ucmd->thread->process, fd, file);
@@ -464,10 +473,8 @@ static int make_veventq(struct iommufd_ucmd *ucmd, struct iommufd_viommu *viommu
 		cmd->out_veventq_id = veventq->object.id;
 		cmd->out_veventq_fd = (uint32_t)fd;
 		error = iommufd_respond(ucmd);
-		if (error != 0) {
-			fd_release(ucmd->thread->process, fd);
-			file_put(file);
-		}
+		if (error != 0)
+			drop_file(ucmd, fd, file);
 	}
 	if (error != 0) {
 		iommufd_object_abort_and_destroy(ucmd->ictx, &veventq->object);

@@ -259,6 +259,35 @@ START_TEST(two_automatic_attaches_share_one_hwpt)
 }
 END_TEST
 
+START_TEST(an_automatic_hwpt_stays_while_it_is_attached_to)
+{
+	/* Its only other attachment goes at every step of the new one. */
+	bool ended = false;
+	for (uint32_t steps = 0; !ended; steps++) {
+		world_free(world);
+		world = world_new();
+		setup();
+		ck_assert_ok(world_map_at(world, ioas, buffer, BUFFER, APERTURE));
+		struct iommu_test_cmd attach = {.op = IOMMU_TEST_OP_MOCK_DOMAIN, .id = ioas};
+		struct iommu_destroy destroy = {.id = mock.stdev};
+		struct flight flights[2];
+		world_stepwise(world, true);
+		flight_start(&flights[0], world, 0, IOMMUFD_NR_TEST_CMD, &attach);
+		for (uint32_t i = 0; i < steps; i++)
+			flight_step(&flights[0]);
+		ended = flights[0].call->done;
+		flight_start(&flights[1], world, 1, IOMMUFD_NR_DESTROY, &destroy);
+		while (flight_step(&flights[1]))
+			;
+		ck_assert_ok(flight_finish(&flights[0]));
+		ck_assert_ok(flight_finish(&flights[1]));
+		world_stepwise(world, false);
+		ck_assert_ok(world_check_map(world, attach.mock_domain.out_hwpt_id, APERTURE,
+					     buffer, BUFFER));
+	}
+}
+END_TEST
+
 START_TEST(an_unmap_notification_waits_for_the_access_to_let_go)
 {
 	setup();
@@ -356,6 +385,465 @@ START_TEST(a_refused_vdevice_may_meet_an_unbind)
 		ck_assert(error == -EEXIST || error == -ENOENT);
 		world_free(fresh);
 	}
+}
+END_TEST
+
+/* --- bugs of the kernel, as interleavings of calls: each pair at every step --- */
+
+/* A call other than an ioctl, on a thread of its own. */
+static void call_start(struct flight *flight, enum syscall_number number, const uint64_t args[6])
+{
+	*flight = (struct flight){.world = world,
+				  .thread = thread_new(world->process),
+				  .call = arena_new(world->machine->arena, struct syscall)};
+	flight->call->number = number;
+	memcpy(flight->call->args, args, sizeof(flight->call->args));
+	ck_assert(syscall_start(flight->thread, flight->call));
+}
+
+static int64_t call_finish(struct flight *flight)
+{
+	while (!flight->call->done)
+		if (!flight_step(flight))
+			ck_assert(clock_step(&world->machine->clock));
+	return flight->call->result;
+}
+
+static int64_t call_aside(enum syscall_number number, const uint64_t args[6])
+{
+	struct flight flight;
+	call_start(&flight, number, args);
+	while (flight_step(&flight))
+		;
+	ck_assert(flight.call->done);
+	return flight.call->result;
+}
+
+/* STEPS steps; whether it has ended before. */
+static bool ends_within(struct flight *flight, uint32_t steps)
+{
+	for (uint32_t i = 0; i < steps; i++)
+		flight_step(flight);
+	return flight->call->done;
+}
+
+/* Each round of a test begins anew. */
+static void new_world(void)
+{
+	world_free(world);
+	world = world_new();
+}
+
+/* A vIOMMU with a region at 0x1000 of the descriptor. */
+static uint32_t viommu_with_region(const struct viommu_world *v)
+{
+	struct iommu_viommu_selftest data = {0};
+	struct iommu_viommu_alloc cmd = {.type = IOMMU_VIOMMU_TYPE_SELFTEST,
+					 .dev_id = v->mock.idev,
+					 .hwpt_id = v->parent,
+					 .data_len = sizeof(data),
+					 .data_uptr = world_data(world, &data, sizeof(data))};
+	ck_assert_ok(world_ioctl(world, IOMMUFD_NR_VIOMMU_ALLOC, &cmd));
+	return cmd.out_viommu_id;
+}
+
+START_TEST(a_region_is_mapped_or_its_viommu_destroyed)
+{
+	bool ended = false;
+	for (uint32_t steps = 0; !ended; steps++) {
+		new_world();
+		struct viommu_world v = world_make_viommu(world);
+		struct iommu_destroy destroy = {.id = viommu_with_region(&v)};
+		struct flight going;
+		world_stepwise(world, true);
+		flight_start(&going, world, 0, IOMMUFD_NR_DESTROY, &destroy);
+		ended = ends_within(&going, steps);
+		int64_t va = call_aside(SYS_MMAP, (const uint64_t[6]){0, 2 * PAGE_SIZE, PROT_RW,
+								      MAP_SHARED_BIT,
+								      (uint64_t)world->fd, 0x1000});
+		int64_t gone = flight_finish(&going);
+		if (va < 0) {
+			ck_assert_refused(va, ENXIO);
+			ck_assert_ok(gone);
+			continue;
+		}
+		ck_assert_uint_eq(steps, 0);
+		ck_assert_refused(gone, EBUSY);
+		ck_assert_ok(world_sys(world, SYS_MUNMAP, (uint64_t)va, 2 * PAGE_SIZE));
+		ck_assert_ok(world_destroy(world, destroy.id));
+	}
+}
+END_TEST
+
+START_TEST(a_queue_is_found_when_its_alloc_has_ended)
+{
+	bool ended = false;
+	for (uint32_t steps = 0; !ended; steps++) {
+		new_world();
+		struct viommu_world v = world_make_viommu(world);
+		buffer = world_mmap_aligned(world, BUFFER);
+		ck_assert_ok(world_map_at(world, v.ioas, buffer, PAGE_SIZE, APERTURE));
+		struct iommu_hw_queue_alloc first = {.viommu_id = v.viommu,
+						     .type = IOMMU_HW_QUEUE_TYPE_SELFTEST,
+						     .nesting_parent_iova = APERTURE,
+						     .length = PAGE_SIZE};
+		struct iommu_hw_queue_alloc second = first;
+		second.index = 1;
+		struct flight flights[2];
+		world_stepwise(world, true);
+		flight_start(&flights[0], world, 0, IOMMUFD_NR_HW_QUEUE_ALLOC, &first);
+		ended = ends_within(&flights[0], steps);
+		/* Its id is the first free one. */
+		struct iommu_destroy destroy = {.id = v.nested + 1};
+		if (!ended)
+			ck_assert_refused(aside(IOMMUFD_NR_DESTROY, &destroy), ENOENT);
+		flight_start(&flights[1], world, 1, IOMMUFD_NR_HW_QUEUE_ALLOC, &second);
+		while (flight_step(&flights[1]))
+			;
+		if (flights[1].call->done && !ended)
+			ck_assert_refused(flights[1].call->result, EIO);
+		ck_assert_ok(flight_finish(&flights[0]));
+		int64_t error = flight_finish(&flights[1]);
+		ck_assert(error == -EIO || error == 0);
+		world_stepwise(world, false);
+		if (error == 0) {
+			ck_assert_refused(world_destroy(world, first.out_hw_queue_id), EBUSY);
+			ck_assert_ok(world_destroy(world, second.out_hw_queue_id));
+		}
+		ck_assert_ok(world_destroy(world, first.out_hw_queue_id));
+		ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 1));
+	}
+}
+END_TEST
+
+START_TEST(a_destroy_does_not_disturb_the_kernel_s_own)
+{
+	bool ended = false;
+	for (uint32_t steps = 0; !ended; steps++) {
+		new_world();
+		ioas = made(world_ioas(world));
+		ck_assert_ok(world_mock(world, ioas, 0, &mock));
+		struct iommu_destroy unbind = {.id = mock.stdev};
+		const uint32_t inner[] = {mock.idev, mock.hwpt, ioas};
+		struct flight flight;
+		world_stepwise(world, true);
+		flight_start(&flight, world, 0, IOMMUFD_NR_DESTROY, &unbind);
+		ended = ends_within(&flight, steps);
+		for (uint32_t i = 0; i < 3; i++) {
+			struct iommu_destroy destroy = {.id = inner[i]};
+			int64_t error = aside(IOMMUFD_NR_DESTROY, &destroy);
+			if (inner[i] == mock.idev && !ended)
+				ck_assert(error == -EBUSY || error == -ENOENT);
+		}
+		ck_assert_ok(flight_finish(&flight));
+		world_stepwise(world, false);
+		ck_assert(world_destroy(world, ioas) != -EBUSY);
+		for (uint32_t id = 1; id <= 4; id++)
+			ck_assert_int_eq(world_ioas(world), id);
+	}
+}
+END_TEST
+
+START_TEST(a_queue_that_can_not_be_answered_goes_after_its_file)
+{
+	struct viommu_world v = world_make_viommu(world);
+	buffer = world_mmap_aligned(world, BUFFER);
+	ck_assert_ok(world_map_at(world, v.ioas, buffer, PAGE_SIZE, APERTURE));
+	uint32_t id = v.nested + 1;
+	struct iommu_fault_alloc faults = {0};
+	struct iommu_veventq_alloc events = {
+		.viommu_id = v.viommu, .type = IOMMU_VEVENTQ_TYPE_SELFTEST, .veventq_depth = 1};
+	struct flight flights[2];
+	ck_assert_ok(world_sys(world, SYS_MPROTECT, world->args + PAGE_SIZE, 2 * PAGE_SIZE,
+			       PROT_READ_BIT));
+	world_stepwise(world, true);
+	flight_start(&flights[0], world, 0, IOMMUFD_NR_FAULT_QUEUE_ALLOC, &faults);
+	flight_start(&flights[1], world, 1, IOMMUFD_NR_VEVENTQ_ALLOC, &events);
+	for (uint32_t i = 0; i < 2; i++) {
+		ck_assert(flight_until(&flights[i], "queue file released"));
+		/* Its id is neither free nor an object. */
+		struct iommu_destroy destroy = {.id = id + i};
+		ck_assert_refused(aside(IOMMUFD_NR_DESTROY, &destroy), ENOENT);
+	}
+	struct iommu_ioas_alloc alloc = {0};
+	ck_assert_ok(aside(IOMMUFD_NR_IOAS_ALLOC, &alloc));
+	ck_assert_uint_eq(alloc.out_ioas_id, id + 2);
+	ck_assert_ok(call_aside(SYS_CLOSE, (const uint64_t[6]){(uint64_t)world->fd}));
+	for (uint32_t i = 0; i < 2; i++)
+		ck_assert_refused(call_finish(&flights[i]), EFAULT);
+	world_stepwise(world, false);
+	/* The calls were the last to use the context. */
+	ck_assert_int_eq(world_open(world, "/dev/iommu"), world->fd);
+	ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 0));
+	ck_assert_int_eq(world_ioas(world), 1);
+}
+END_TEST
+
+START_TEST(change_process_at_every_step_of_a_map_of_a_file)
+{
+	bool ended = false, busy = false;
+	for (uint32_t steps = 0; !ended; steps++) {
+		new_world();
+		setup();
+		int file = (int)made(world_memfd(world, BUFFER));
+		struct iommu_ioas_map_file map = {.flags = MAP_RW | MAP_FIXED_,
+						  .ioas_id = ioas,
+						  .fd = file,
+						  .length = BUFFER,
+						  .iova = APERTURE};
+		struct iommu_ioas_change_process change = {0};
+		struct flight maps, changes;
+		world_stepwise(world, true);
+		flight_start(&maps, world, 0, IOMMUFD_NR_IOAS_MAP_FILE, &map);
+		ended = ends_within(&maps, steps);
+		flight_start(&changes, world, 1, IOMMUFD_NR_IOAS_CHANGE_PROCESS, &change);
+		while (flight_step(&changes))
+			;
+		int64_t error = flight_finish(&changes);
+		ck_assert(error == 0 || error == -EBUSY);
+		busy |= error == -EBUSY;
+		ck_assert_ok(flight_finish(&maps));
+		world_stepwise(world, false);
+		ck_assert_int_eq(world_unmap_all(world, ioas), BUFFER);
+		ck_assert_uint_eq(world->machine->root_user.locked_vm, 0);
+	}
+	ck_assert(busy);
+}
+END_TEST
+
+START_TEST(an_unpin_at_every_step_of_an_unmap)
+{
+	bool ended = false;
+	for (uint32_t steps = 0; !ended; steps++) {
+		new_world();
+		setup();
+		uint32_t access = made(world_access(world, ioas, 1));
+		ck_assert_ok(world_map_at(world, ioas, buffer, BUFFER, APERTURE));
+		uint32_t item = made(world_pin(world, (int)access, APERTURE, BUFFER, 0, 0));
+		uint32_t other = made(world_pin(world, (int)access, APERTURE, PAGE_SIZE, 0, 0));
+		struct iommu_ioas_unmap unmap = unmap_cmd(APERTURE, BUFFER);
+		struct iommu_test_cmd unpin = {.op = IOMMU_TEST_OP_DESTROY_ACCESS_PAGES,
+					       .id = access};
+		unpin.destroy_access_pages.access_pages_id = item;
+		struct flight unmaps, unpins;
+		world_stepwise(world, true);
+		flight_start(&unmaps, world, 0, IOMMUFD_NR_IOAS_UNMAP, &unmap);
+		ended = ends_within(&unmaps, steps);
+		flight_start(&unpins, world, 1, IOMMUFD_NR_TEST_CMD, &unpin);
+		while (flight_step(&unpins))
+			;
+		int64_t error = flight_finish(&unpins);
+		ck_assert(error == 0 || error == -ENOENT);
+		ck_assert(steps > 0 || error == 0);
+		ck_assert_ok(flight_finish(&unmaps));
+		ck_assert_uint_eq(unmap.length, BUFFER);
+		world_stepwise(world, false);
+		/* Who unpinned does not matter: nothing is left, and nothing went twice. */
+		ck_assert_refused(world_unpin(world, (int)access, item), ENOENT);
+		ck_assert_refused(world_unpin(world, (int)access, other), ENOENT);
+		ck_assert_ok(world_refs(world, buffer, BUFFER, 0));
+		ck_assert_ok(world_close(world, (int)access));
+	}
+}
+END_TEST
+
+/* --- locks --- */
+
+START_TEST(a_dirty_read_skips_all_behind_a_map_in_progress)
+{
+	setup();
+	uint8_t bits[8] = {0}, one = 1;
+	uint32_t hwpt = made(world_hwpt(world, mock.idev, ioas, IOMMU_HWPT_ALLOC_DIRTY_TRACKING));
+	struct iommu_hwpt_set_dirty_tracking track = {.flags = 1, .hwpt_id = hwpt};
+	uint64_t behind = world_mmap(world, PAGE_SIZE, PROT_RW, PRIVATE);
+	ck_assert_ok(world_map_at(world, ioas, behind, PAGE_SIZE, APERTURE + BUFFER));
+	ck_assert_ok(world_ioctl(world, IOMMUFD_NR_HWPT_SET_DIRTY_TRACKING, &track));
+	struct iommu_test_cmd mark = {.id = hwpt};
+	mark.dirty.iova = APERTURE + BUFFER;
+	mark.dirty.length = mark.dirty.page_size = PAGE_SIZE;
+	mark.dirty.uptr = world_data(world, &one, 1);
+	ck_assert_ok(world_test(world, IOMMU_TEST_OP_DIRTY, &mark));
+	start_map();
+	struct iommu_hwpt_get_dirty_bitmap get = {.hwpt_id = hwpt,
+						  .iova = APERTURE,
+						  .length = 2 * BUFFER,
+						  .page_size = PAGE_SIZE,
+						  .data = world_data(world, bits, sizeof(bits))};
+	struct iommu_hwpt_get_dirty_bitmap again = get;
+	ck_assert_ok(aside(IOMMUFD_NR_HWPT_GET_DIRTY_BITMAP, &get));
+	world_get(world, world->data, bits, sizeof(bits));
+	for (uint32_t i = 0; i < sizeof(bits); i++)
+		ck_assert_uint_eq(bits[i], 0);
+	/* It was only passed over. */
+	finish_map();
+	ck_assert_ok(world_ioctl(world, IOMMUFD_NR_HWPT_GET_DIRTY_BITMAP, &again));
+	world_get(world, world->data, bits, sizeof(bits));
+	ck_assert_uint_eq(bits[BUFFER / PAGE_SIZE / 8], 1);
+}
+END_TEST
+
+/* The call of FLIGHT waits at WHERE for the map to end. */
+static void waits_for_the_map(struct flight *flight, const char *where)
+{
+	while (flight_step(flight))
+		;
+	ck_assert(!flight->call->done);
+	ck_assert_str_eq(flight->thread->task.where, where);
+	ck_assert_ok(flight_finish(flight));
+	ck_assert(map_flight.call->done);
+	finish_map();
+}
+
+START_TEST(huge_pages_wait_for_a_map_in_progress)
+{
+	setup();
+	struct iommu_option option = {.option_id = IOMMU_OPTION_HUGE_PAGES,
+				      .op = IOMMU_OPTION_OP_SET,
+				      .object_id = ioas,
+				      .val64 = 1};
+	struct flight flight;
+	start_map();
+	flight_start(&flight, world, 1, IOMMUFD_NR_OPTION, &option);
+	waits_for_the_map(&flight, "domains_rwsem");
+}
+END_TEST
+
+START_TEST(an_access_waits_for_a_map_in_progress)
+{
+	setup();
+	struct iommu_test_cmd create = {.op = IOMMU_TEST_OP_CREATE_ACCESS, .id = ioas};
+	struct flight flight;
+	start_map();
+	flight_start(&flight, world, 1, IOMMUFD_NR_TEST_CMD, &create);
+	waits_for_the_map(&flight, "domains_rwsem");
+}
+END_TEST
+
+START_TEST(a_map_waits_for_a_domain_to_be_filled)
+{
+	setup();
+	ck_assert_ok(world_destroy(world, mock.stdev));
+	ck_assert_ok(world_map_at(world, ioas, buffer, BUFFER, APERTURE));
+	struct iommu_test_cmd attach = {.op = IOMMU_TEST_OP_MOCK_DOMAIN, .id = ioas};
+	struct iommu_ioas_map map = map_cmd(APERTURE + BUFFER);
+	struct flight flights[2];
+	world_stepwise(world, true);
+	flight_start(&flights[0], world, 0, IOMMUFD_NR_TEST_CMD, &attach);
+	ck_assert(flight_until(&flights[0], "pin pages"));
+	flight_start(&flights[1], world, 1, IOMMUFD_NR_IOAS_MAP, &map);
+	while (flight_step(&flights[1]))
+		;
+	ck_assert(!flights[1].call->done);
+	ck_assert_ok(flight_finish(&flights[1]));
+	ck_assert(flights[0].call->done);
+	ck_assert_ok(flight_finish(&flights[0]));
+	world_stepwise(world, false);
+	ck_assert_ok(world_check_map(world, attach.mock_domain.out_hwpt_id, APERTURE + BUFFER,
+				     buffer, BUFFER));
+}
+END_TEST
+
+START_TEST(an_unmap_holds_off_domains)
+{
+	setup();
+	ck_assert_ok(world_map_at(world, ioas, buffer, BUFFER, APERTURE));
+	struct iommu_ioas_unmap unmap = unmap_cmd(APERTURE, BUFFER);
+	struct iommu_hwpt_alloc alloc = {.dev_id = mock.idev, .pt_id = ioas};
+	struct flight flights[2];
+	world_stepwise(world, true);
+	flight_start(&flights[0], world, 0, IOMMUFD_NR_IOAS_UNMAP, &unmap);
+	ck_assert(flight_until(&flights[0], "pages mutex"));
+	flight_start(&flights[1], world, 1, IOMMUFD_NR_HWPT_ALLOC, &alloc);
+	while (flight_step(&flights[1]))
+		;
+	ck_assert_str_eq(flights[1].thread->task.where, "domains_rwsem");
+	ck_assert(!flights[1].call->done);
+	ck_assert_ok(flight_finish(&flights[1]));
+	ck_assert(flights[0].call->done);
+}
+END_TEST
+
+START_TEST(attaches_of_one_device_are_one_after_the_other)
+{
+	setup();
+	uint32_t first = made(world_hwpt(world, mock.idev, ioas, 0));
+	uint32_t second = made(world_hwpt(world, mock.idev, ioas, 0));
+	struct iommu_test_cmd cmds[2] = {
+		{.op = IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE, .id = mock.stdev},
+		{.op = IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE, .id = mock.stdev}};
+	struct flight flights[2];
+	cmds[0].mock_domain_replace.pt_id = first;
+	cmds[1].mock_domain_replace.pt_id = second;
+	ck_assert_ok(world_map_at(world, ioas, buffer, PAGE_SIZE, APERTURE));
+	world_stepwise(world, true);
+	for (uint32_t i = 0; i < 2; i++)
+		flight_start(&flights[i], world, i, IOMMUFD_NR_TEST_CMD, &cmds[i]);
+	ck_assert(flight_until(&flights[0], "igroup lock"));
+	ck_assert(flight_until(&flights[1], "igroup lock"));
+	ck_assert_ok(flight_finish(&flights[1]));
+	ck_assert_ok(flight_finish(&flights[0]));
+	world_stepwise(world, false);
+	ck_assert_ok(world_pasid_check(world, mock.stdev, 0, first));
+	ck_assert_ok(world_destroy(world, second));
+}
+END_TEST
+
+/* --- readers --- */
+
+START_TEST(readers_of_faults_are_one_after_the_other_and_never_wait_for_one)
+{
+	ioas = made(world_ioas(world));
+	ck_assert_ok(world_mock(world, ioas, 0, &mock));
+	int fd;
+	uint32_t fault = made(world_fault(world, &fd));
+	struct iommu_hwpt_alloc alloc = {.flags = IOMMU_HWPT_FAULT_ID_VALID,
+					 .dev_id = mock.idev,
+					 .pt_id = ioas,
+					 .fault_id = fault};
+	ck_assert_ok(world_ioctl(world, IOMMUFD_NR_HWPT_ALLOC, &alloc));
+	uint32_t pt = alloc.out_hwpt_id;
+	ck_assert_ok(world_replace(world, mock.stdev, &pt));
+	ck_assert_ok(world_iopf(world, mock.idev, 0, 1));
+	struct flight flights[2];
+	world_stepwise(world, true);
+	for (uint32_t i = 0; i < 2; i++)
+		call_start(&flights[i], SYS_READ,
+			   (const uint64_t[6]){(uint64_t)fd, world->data + i * PAGE_SIZE, 40});
+	ck_assert(flight_until(&flights[0], "fault mutex"));
+	ck_assert(flight_until(&flights[1], "fault mutex"));
+	ck_assert_int_eq(call_finish(&flights[1]), 40);
+	/* Nothing is left, and nothing is waited for. */
+	ck_assert_int_eq(call_finish(&flights[0]), 0);
+}
+END_TEST
+
+START_TEST(readers_of_events_may_interleave)
+{
+	struct viommu_world v = world_make_viommu(world);
+	int fd;
+	uint32_t pt = v.nested, got[2][3];
+	made(world_vdevice(world, v.viommu, v.mock.idev, 5));
+	made(world_veventq(world, v.viommu, 4, &fd));
+	ck_assert_ok(world_replace(world, v.mock.stdev, &pt));
+	for (uint32_t i = 0; i < 3; i++) {
+		struct iommu_test_cmd cmd = {.trigger_vevent = {v.mock.idev}};
+		ck_assert_ok(world_test(world, IOMMU_TEST_OP_TRIGGER_VEVENT, &cmd));
+	}
+	struct flight flights[2];
+	world_stepwise(world, true);
+	for (uint32_t i = 0; i < 2; i++)
+		call_start(&flights[i], SYS_READ,
+			   (const uint64_t[6]){(uint64_t)fd, world->data + i * PAGE_SIZE, 24});
+	ck_assert(flight_until(&flights[0], "event delivered"));
+	ck_assert(flight_until(&flights[1], "event delivered"));
+	ck_assert_int_eq(call_finish(&flights[0]), 24);
+	ck_assert_int_eq(call_finish(&flights[1]), 12);
+	world_get(world, world->data, got[0], 12);
+	world_get(world, world->data + PAGE_SIZE, got[1], 12);
+	ck_assert_uint_eq(got[0][1], 0);
+	ck_assert_uint_eq(got[1][1], 1);
+	world_get(world, world->data + 12, got[0], 12);
+	ck_assert_uint_eq(got[0][1], 2);
 }
 END_TEST
 
@@ -536,10 +1024,25 @@ int main(void)
 		an_unmap_only_moves_forward,
 		a_domain_waits_for_a_map_in_progress,
 		two_automatic_attaches_share_one_hwpt,
+		an_automatic_hwpt_stays_while_it_is_attached_to,
 		an_unmap_notification_waits_for_the_access_to_let_go,
 		a_device_may_go_while_its_vdevice_is_being_destroyed,
 		a_vdevice_of_a_device_being_unbound_is_enoent_or_force_destroyed,
 		a_refused_vdevice_may_meet_an_unbind,
+		a_region_is_mapped_or_its_viommu_destroyed,
+		a_queue_is_found_when_its_alloc_has_ended,
+		a_destroy_does_not_disturb_the_kernel_s_own,
+		a_queue_that_can_not_be_answered_goes_after_its_file,
+		change_process_at_every_step_of_a_map_of_a_file,
+		an_unpin_at_every_step_of_an_unmap,
+		a_dirty_read_skips_all_behind_a_map_in_progress,
+		huge_pages_wait_for_a_map_in_progress,
+		an_access_waits_for_a_map_in_progress,
+		a_map_waits_for_a_domain_to_be_filled,
+		an_unmap_holds_off_domains,
+		attaches_of_one_device_are_one_after_the_other,
+		readers_of_faults_are_one_after_the_other_and_never_wait_for_one,
+		readers_of_events_may_interleave,
 		random_interleavings_neither_hang_nor_leak,
 	};
 	return RUN_TESTS("shim_races", tests);
