@@ -66,20 +66,33 @@ static bool well_formed(struct pa pa, unsigned width)
 	return (width == 4 || width == 8) && pa.value % width == 0;
 }
 
+static void tell(struct bus *bus, const struct mmio_access *access)
+{
+	struct machine *machine = (struct machine *)((char *)bus - offsetof(struct machine, bus));
+	if (machine->observer_count > 0)
+		machine_tell_mmio(machine, access);
+}
+
 uint64_t bus_read(struct bus *bus, struct pa pa, unsigned width)
 {
 	struct mmio_region *region = bus_find(bus, pa);
 	if (region == NULL || !well_formed(pa, width))
 		return 0;
-	return region->ops->read(region->owner, pa.value - region->base.value, width);
+	uint64_t offset = pa.value - region->base.value;
+	uint64_t value = region->ops->read(region->owner, offset, width);
+	tell(bus, &(struct mmio_access){region, offset, width, false, value});
+	return value;
 }
 
 static void deliver(struct bus *bus, struct pa pa, unsigned width, uint64_t value)
 {
 	struct mmio_region *region = bus_find(bus, pa);
 	uint64_t carried = width == 4 ? (uint32_t)value : value;
-	if (region != NULL && well_formed(pa, width))
-		region->ops->write(region->owner, pa.value - region->base.value, width, carried);
+	if (region == NULL || !well_formed(pa, width))
+		return;
+	uint64_t offset = pa.value - region->base.value;
+	region->ops->write(region->owner, offset, width, carried);
+	tell(bus, &(struct mmio_access){region, offset, width, true, carried});
 }
 
 static void arrive(struct event *event)

@@ -255,7 +255,9 @@ struct checker *checker_new(struct machine *machine)
 {
 	struct checker *checker = arena_new(machine->arena, struct checker);
 	checker->memo.version = checker->memo.reach_version = UINT64_MAX;
-	machine_observe(machine, &(struct observer){checker, on_access, on_probe, NULL});
+	machine_observe(
+		machine,
+		&(struct observer){.context = checker, .access = on_access, .probe = on_probe});
 	return checker;
 }
 

@@ -168,6 +168,13 @@ void machine_tell_note(struct machine *machine, const struct note *note)
 			machine->observers[i].note(machine->observers[i].context, machine, note);
 }
 
+void machine_tell_mmio(struct machine *machine, const struct mmio_access *access)
+{
+	for (uint32_t i = 0; i < machine->observer_count; i++)
+		if (machine->observers[i].mmio != NULL)
+			machine->observers[i].mmio(machine->observers[i].context, machine, access);
+}
+
 void machine_fail_nth(struct machine *machine, uint64_t nth, const char *only)
 {
 	struct failure_injector *failures = &machine->failures;

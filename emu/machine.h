@@ -147,6 +147,7 @@ uint32_t machine_engine(struct machine *machine, const char *name);
 
 void machine_observe(struct machine *machine, const struct observer *observer);
 void machine_tell_note(struct machine *machine, const struct note *note);
+void machine_tell_mmio(struct machine *machine, const struct mmio_access *access);
 static inline void machine_tell_probe(struct machine *machine, const struct probe *probe)
 {
 	for (uint32_t i = 0; i < machine->observer_count; i++)

@@ -6,6 +6,7 @@
  *   access   what an engine did to memory (emu/port.h)
  *   probe    what an engine did with a command, and whom it could affect
  *   note     what became of frames and promises: handed out, freed, revoked
+ *   mmio     a read or write of an engine's registers that has been done
  */
 #ifndef HWQ_EMU_OBSERVER_H
 #define HWQ_EMU_OBSERVER_H
@@ -15,10 +16,11 @@
 
 #include "emu/addr.h"
 
-#define OBSERVERS_MAX 2U
+#define OBSERVERS_MAX 3U
 
 struct access;
 struct machine;
+struct mmio_region;
 
 enum probe_kind {
 	PROBE_EXECUTED, /* a command ran */
@@ -69,11 +71,20 @@ struct note {
 	const char *what; /* literal: the fault, the call; or NULL */
 };
 
+struct mmio_access {
+	const struct mmio_region *region; /* emu/bus.h */
+	uint64_t offset;                  /* bytes from its base */
+	unsigned width;                   /* bytes */
+	bool write;
+	uint64_t value;
+};
+
 struct observer {
 	void *context;
 	void (*access)(void *context, struct machine *machine, const struct access *access);
 	void (*probe)(void *context, struct machine *machine, const struct probe *probe);
 	void (*note)(void *context, struct machine *machine, const struct note *note);
+	void (*mmio)(void *context, struct machine *machine, const struct mmio_access *access);
 };
 
 #endif

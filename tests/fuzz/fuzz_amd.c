@@ -499,7 +499,7 @@ static void set_up(struct fuzz *fuzz, struct input *input)
 	inject(fuzz, ACCESS_COMMAND_FETCH, FAULT_LATE, fuzz->setup.late & 15);
 	inject(fuzz, purposes[fuzz->setup.aborts >> 4 & 3], FAULT_ABORT, fuzz->setup.aborts & 15);
 	fuzz->kept = hash_kept(fuzz);
-	const struct observer observer = {fuzz, on_access, on_probe, NULL};
+	const struct observer observer = {.context = fuzz, .access = on_access, .probe = on_probe};
 	machine_observe(fuzz->kit->machine, &observer);
 }
 

@@ -341,7 +341,8 @@ static void set_up(struct fuzz *fuzz, struct input *input)
 	inject(fuzz, ACCESS_COMMAND_FETCH, FAULT_LATE, fuzz->setup.faults & 15);
 	inject(fuzz, ACCESS_COMMAND_FETCH, FAULT_ABORT, fuzz->setup.faults >> 4);
 	inject(fuzz, ACCESS_POINTER_WRITE, FAULT_ABORT, fuzz->setup.copy_fault);
-	const struct observer observer = {fuzz, on_access, on_probe, on_note};
+	const struct observer observer = {
+		.context = fuzz, .access = on_access, .probe = on_probe, .note = on_note};
 	machine_observe(fuzz->kit->machine, &observer);
 }
 

@@ -101,7 +101,8 @@ struct amd_kit *amd_kit_new(const struct profile *profile)
 	config.arena_bytes = 256ULL << 20; /* quicker to make */
 	struct machine *machine = machine_new(&config);
 	struct amd_kit *kit = arena_new(machine->arena, struct amd_kit);
-	const struct observer observer = {kit, on_access, on_probe, on_note};
+	const struct observer observer = {
+		.context = kit, .access = on_access, .probe = on_probe, .note = on_note};
 	option_set_init(&assumptions, amd_assumptions);
 	kit->machine = machine;
 	kit->amd = amd_iommu_new(machine, &board, profile, &assumptions);

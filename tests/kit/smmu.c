@@ -80,7 +80,8 @@ struct smmu_kit *smmu_kit_new(const struct profile *profile)
 	config.arena_bytes = 256ULL << 20; /* quicker to make */
 	struct machine *machine = machine_new(&config);
 	struct smmu_kit *kit = arena_new(machine->arena, struct smmu_kit);
-	const struct observer observer = {kit, on_access, on_probe, on_note};
+	const struct observer observer = {
+		.context = kit, .access = on_access, .probe = on_probe, .note = on_note};
 	option_set_init(&assumptions, smmu_assumptions);
 	kit->machine = machine;
 	kit->smmu = smmu_new(machine, &board, profile, &assumptions);

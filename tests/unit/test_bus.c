@@ -26,6 +26,8 @@ static struct bus *bus;
 static struct device low, high;
 static struct note notes[NOTES_MAX];
 static unsigned note_count;
+static struct mmio_access told[NOTES_MAX];
+static unsigned told_count;
 
 static uint64_t read_device(void *owner, uint64_t offset, unsigned width)
 {
@@ -52,13 +54,22 @@ static void on_note(void *context, struct machine *from, const struct note *note
 	notes[note_count++] = *note;
 }
 
+static void on_mmio(void *context, struct machine *from, const struct mmio_access *access)
+{
+	(void)context;
+	ck_assert_ptr_eq(from, machine);
+	ck_assert_uint_lt(told_count, NOTES_MAX);
+	told[told_count++] = *access;
+}
+
 static void setup(void)
 {
 	struct machine_config config = machine_config_default();
 	config.arena_bytes = 64UL << 20;
 	machine = machine_new(&config);
-	machine_observe(machine, &(struct observer){.note = on_note});
+	machine_observe(machine, &(struct observer){.note = on_note, .mmio = on_mmio});
 	note_count = 0;
+	told_count = 0;
 	bus = &machine->bus;
 	memset(&low, 0, sizeof(low));
 	memset(&high, 0, sizeof(high));
@@ -334,6 +345,28 @@ START_TEST(a_late_write_that_is_not_aligned_still_reaches_nothing)
 }
 END_TEST
 
+START_TEST(what_arrives_is_told_and_what_is_lost_is_not)
+{
+	ck_assert(bus_inject(machine, pa_of(HIGH + 8), 0, 0));
+	low.value = 7;
+	bus_read(bus, pa_of(LOW + 0x10), 4);
+	bus_write(bus, pa_of(HIGH + 8), 8, 1);
+	bus_write(bus, pa_of(HIGH + 4), 4, 0x1ffffffffULL);
+	bus_write(bus, pa_of(LOW - 4), 4, 1);
+	bus_read(bus, pa_of(LOW + 2), 4);
+	ck_assert_uint_eq(told_count, 2);
+	ck_assert_str_eq(told[0].region->name, "low");
+	ck_assert_uint_eq(told[0].offset, 0x10);
+	ck_assert_uint_eq(told[0].width, 4);
+	ck_assert_uint_eq(told[0].value, 7);
+	ck_assert(!told[0].write);
+	ck_assert_str_eq(told[1].region->name, "high");
+	ck_assert_uint_eq(told[1].offset, 4);
+	ck_assert_uint_eq(told[1].value, 0xffffffff);
+	ck_assert(told[1].write);
+}
+END_TEST
+
 START_TEST(lost_and_late_writes_are_noted)
 {
 	ck_assert(bus_inject(machine, pa_of(LOW + 8), 1, 0));
@@ -386,6 +419,7 @@ static void add_faults(Suite *suite)
 	tcase_add_test(tests, each_fault_of_a_register_counts_for_itself);
 	tcase_add_test(tests, a_late_write_that_is_not_aligned_still_reaches_nothing);
 	tcase_add_test(tests, lost_and_late_writes_are_noted);
+	tcase_add_test(tests, what_arrives_is_told_and_what_is_lost_is_not);
 	tcase_add_test(tests, there_is_room_for_eight_faults);
 	suite_add_tcase(suite, tests);
 }

@@ -559,7 +559,8 @@ static void start(const struct capture *run, const char *profile_name, bool in_g
 	if (replay->events_a_fault > 0)
 		replay->events_a_fault = run->event_count / replay->events_a_fault;
 	/* Last: what the kit did to get going is not the driver's. */
-	const struct observer observer = {replay, on_access, on_probe, on_note};
+	const struct observer observer = {
+		.context = replay, .access = on_access, .probe = on_probe, .note = on_note};
 	machine_observe(replay->kit->machine, &observer);
 }
 

@@ -511,7 +511,8 @@ static void start(const struct smmu_capture *run, enum caches caches, bool cmdqv
 	replay->open = g_array_new(FALSE, FALSE, sizeof(uint32_t));
 	ck_assert(memory_add_ram(&replay->kit->machine->memory, LOW_PFN, LOW_FRAMES,
 				 OWNER_NOBODY + 1));
-	const struct observer observer = {replay, on_access, on_probe, on_note};
+	const struct observer observer = {
+		.context = replay, .access = on_access, .probe = on_probe, .note = on_note};
 	machine_observe(replay->kit->machine, &observer);
 }
 
@@ -767,7 +768,8 @@ START_TEST(the_queue_of_the_memory_image_runs)
 	const uint32_t cr0 = (uint32_t)kit_smmu_read(kit, SMMU_CR0, 4);
 	replay = g_new0(struct replay, 1);
 	replay->kit = kit;
-	const struct observer observer = {replay, on_access, on_probe, on_note};
+	const struct observer observer = {
+		.context = replay, .access = on_access, .probe = on_probe, .note = on_note};
 	machine_observe(kit->machine, &observer);
 	kit_smmu_write(kit, SMMU_CR0, 4, cr0 & ~(uint32_t)CR0_CMDQEN);
 	kit_smmu_write(kit, SMMU_CMDQ_CONS, 4, 0);

@@ -993,6 +993,20 @@ START_TEST(sweep_goes_on_from_what_was_chosen)
 }
 END_TEST
 
+START_TEST(sweep_is_not_undone_by_a_line_that_comes_later)
+{
+	as_expected("profile grace\ndevice vfio0 sid=0x10\n" VMM
+		    "fault port=smmu access=command-fetch nth=1 action=late:20us\n" ONE
+		    "run 1us\nhardware cmdqv.stop_ack=early\n" DESTROY UNMAP
+		    "0\nvmm: munmap($queue, 0x1000) = 0\nexpect use-after-free\n");
+	experiment_sweep(script, outcome, &machine);
+	const struct other_value *other = outcome_hangs_on(outcome, 0);
+	ck_assert_ptr_nonnull(other);
+	ck_assert_str_eq(other->option->key, "cmdqv.stop_ack");
+	ck_assert_str_eq(other->verdict, "no violation");
+}
+END_TEST
+
 START_TEST(sweep_without_hardware_does_nothing)
 {
 	as_expected("vmm: close(9) = -1 EBADF\n");
@@ -1276,6 +1290,7 @@ static void add_verdict_tests(Suite *s)
 	tcase_add_test(tcase, sweep_finds_what_a_verdict_hangs_on);
 	tcase_add_test(tcase, sweep_tries_only_what_was_consulted);
 	tcase_add_test(tcase, sweep_goes_on_from_what_was_chosen);
+	tcase_add_test(tcase, sweep_is_not_undone_by_a_line_that_comes_later);
 	tcase_add_test(tcase, sweep_without_hardware_does_nothing);
 	suite_add_tcase(s, tcase);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* hwq run: experiments with several actors. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -140,6 +141,29 @@ static int run_files(struct run *run, const GPtrArray *files)
 	return as_expected == run->outcomes->len ? HWQ_AS_EXPECTED : HWQ_NOT_AS_EXPECTED;
 }
 
+/* Also without one. */
+static bool open_qemu_events(struct run *run, const char *path)
+{
+	if (path == NULL)
+		return true;
+	run->experiment.qemu_events = fopen(path, "w");
+	if (run->experiment.qemu_events == NULL)
+		fprintf(stderr, "hwq run: %s: cannot be written: %s\n", path, strerror(errno));
+	return run->experiment.qemu_events != NULL;
+}
+
+static int close_qemu_events(struct run *run, const char *path, int result)
+{
+	FILE *out = run->experiment.qemu_events;
+	if (out == NULL)
+		return result;
+	bool failed = ferror(out) != 0;
+	if (fclose(out) == 0 && !failed)
+		return result;
+	fprintf(stderr, "hwq run: %s: cannot be written: %s\n", path, strerror(errno));
+	return HWQ_INTERNAL_ERROR;
+}
+
 static int start(struct run *run, char **paths)
 {
 	struct machine_config config = machine_config_default();
@@ -165,13 +189,15 @@ int hwq_run(int argc, char **argv)
 {
 	struct hwq_options shared;
 	gboolean table_only = FALSE, check_steps = FALSE, sweep = FALSE;
-	gchar *compare = NULL;
+	gchar *compare = NULL, *qemu_events = NULL;
 	const GOptionEntry own[] = {
 		{"table", 0, 0, G_OPTION_ARG_NONE, &table_only, "only the table, no reports", NULL},
 		{"sweep-assumptions", 0, 0, G_OPTION_ARG_NONE, &sweep,
 		 "show what other values of hardware assumptions would make of each verdict", NULL},
 		{"compare", 0, 0, G_OPTION_ARG_STRING, &compare,
 		 "run each scenario on each profile, outcomes side by side", "PROFILE,PROFILE..."},
+		{"qemu-events", 0, 0, G_OPTION_ARG_FILENAME, &qemu_events,
+		 "write what the engines do as trace events of QEMU's models", "FILE"},
 		{"check-steps", 0, 0, G_OPTION_ARG_NONE, &check_steps,
 		 "save and restore at every step; the output must not change", NULL},
 		G_OPTION_ENTRY_NULL,
@@ -189,6 +215,9 @@ int hwq_run(int argc, char **argv)
 		hwq_usage_error("run", "--compare names no profile");
 	} else if (compare != NULL && shared.profile != NULL) {
 		hwq_usage_error("run", "--compare and --profile both choose profiles");
+	} else if (qemu_events != NULL && (sweep || check_steps || compare != NULL)) {
+		hwq_usage_error("run", "--qemu-events is of one run: not with "
+				       "--sweep-assumptions, --check-steps or --compare");
 	} else {
 		struct run run = {
 			.script = {.profile = shared.profile,
@@ -203,10 +232,12 @@ int hwq_run(int argc, char **argv)
 			.json = shared.json,
 			.compare = compare != NULL ? g_strsplit(compare, ",", -1) : NULL,
 		};
-		result = start(&run, shared.paths);
+		if (open_qemu_events(&run, qemu_events))
+			result = close_qemu_events(&run, qemu_events, start(&run, shared.paths));
 		g_strfreev(run.compare);
 	}
 	g_free(compare);
+	g_free(qemu_events);
 	hwq_options_free(&shared);
 	return result;
 }

@@ -65,6 +65,9 @@ struct chronicle *chronicle_new(struct machine *machine)
 {
 	struct chronicle *chronicle = arena_new(machine->arena, struct chronicle);
 	chronicle->machine = machine;
-	machine_observe(machine, &(struct observer){chronicle, on_access, on_probe, on_note});
+	machine_observe(machine, &(struct observer){.context = chronicle,
+						    .access = on_access,
+						    .probe = on_probe,
+						    .note = on_note});
 	return chronicle;
 }

@@ -10,6 +10,7 @@
 #include "kernel_shim/iommufd.h"
 #include "kernel_shim/vfio_cdev.h"
 #include "tools/runner/experiment_state.h"
+#include "tools/runner/qemu_events.h"
 
 #define END_OF_TIME_PS 4000000000000000000ULL /* well before 2^64 ps */
 #define STEPS_MAX      20000000U              /* of one experiment: some 10 s of real time */
@@ -965,6 +966,9 @@ static void make_hardware(struct experiment *experiment)
 	if (experiment->options.other_option >= 0)
 		assumptions.values[experiment->options.other_option] =
 			(uint8_t)experiment->options.other_value;
+	if (script->platform != NULL && experiment->options.qemu_events != NULL)
+		qemu_events_start(experiment->machine, script->platform->qemu,
+				  experiment->options.qemu_events);
 	if (script->platform != NULL)
 		experiment->hardware = script->platform->create(
 			experiment->machine, &script->profile, &assumptions, script->bare);

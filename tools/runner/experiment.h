@@ -18,6 +18,7 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "emu/checker.h"
 #include "tools/runner/call_watch.h"
@@ -126,6 +127,7 @@ struct experiment_options {
 	int other_option;
 	unsigned other_value;
 	const struct call_watch *watch; /* outlives the experiment; NULL: nobody */
+	FILE *qemu_events;              /* events go there (qemu_events.h); NULL: none */
 };
 
 /* Runs SCRIPT on *MACHINE, which is made anew in its place. Never NULL. */

@@ -119,6 +119,8 @@ struct platform {
 	void (*guest_text)(void *hardware, uint32_t context, GString *out);
 	/* The property of the hardware that let it happen. */
 	const char *(*why)(const struct violation *violation);
+	const struct qemu_dialect *qemu; /* qemu_events.h */
+
 	/* How the probe's command was changed: "VMID 3 substituted"; nothing where it was not. */
 	void (*ran_text)(const struct probe *probe, GString *out);
 };

@@ -6,6 +6,7 @@
 #include "models/amd_iommu/amd_iommu.h"
 #include "tools/runner/command_text.h"
 #include "tools/runner/platform.h"
+#include "tools/runner/qemu_events.h"
 
 /* Where firmware of a PC puts them. */
 #define AMD_BASE    0xfed80000
@@ -315,5 +316,6 @@ const struct platform platform_amd = {
 	.stop_text = stop_text,
 	.guest_text = guest_text,
 	.why = why,
+	.qemu = &qemu_dialect_amdvi,
 	.ran_text = ran_text,
 };

@@ -6,6 +6,7 @@
 #include "models/nvidia_vcmdq/smmu.h"
 #include "tools/runner/command_text.h"
 #include "tools/runner/platform.h"
+#include "tools/runner/qemu_events.h"
 
 /* As a Tegra264 device tree has it (tegra241-cmdqv 9.1). */
 #define SMMU_BASE  0x05000000
@@ -315,5 +316,6 @@ const struct platform platform_nvidia = {
 	.stop_text = stop_text,
 	.guest_text = guest_text,
 	.why = why,
+	.qemu = &qemu_dialect_smmuv3,
 	.ran_text = ran_text,
 };
