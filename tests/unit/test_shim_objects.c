@@ -41,6 +41,18 @@ START_TEST(a_mock_device_takes_its_ids_in_order)
 }
 END_TEST
 
+START_TEST(a_replace_takes_the_new_id_before_the_old_one_is_free)
+{
+	struct mock mock;
+	uint32_t ioas = made(world_ioas(world));
+	ck_assert_ok(world_mock(world, ioas, 0, &mock));
+	uint32_t other = made(world_ioas(world)), pt = other;
+	ck_assert_ok(world_replace(world, mock.stdev, &pt));
+	ck_assert_uint_eq(pt, other + 1);
+	ck_assert_int_eq(world_ioas(world), mock.hwpt);
+}
+END_TEST
+
 START_TEST(a_failed_creation_gives_its_ids_back)
 {
 	struct mock mock;
@@ -638,6 +650,7 @@ int main(void)
 		ids_are_the_lowest_free_numbers,
 		destroy_of_no_object_is_enoent,
 		a_mock_device_takes_its_ids_in_order,
+		a_replace_takes_the_new_id_before_the_old_one_is_free,
 		a_failed_creation_gives_its_ids_back,
 		objects_in_use_are_ebusy,
 		an_id_of_another_type_is_enoent,

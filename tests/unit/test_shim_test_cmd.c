@@ -137,6 +137,16 @@ START_TEST(reserved_and_last_are_not_looked_at)
 }
 END_TEST
 
+START_TEST(an_unknown_operation_is_eopnotsupp)
+{
+	static const uint32_t unknown[] = {0, IOMMU_TEST_OP_DMABUF_REVOKE + 1, UINT32_MAX};
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+		struct iommu_test_cmd cmd = {.size = sizeof(cmd), .op = unknown[i]};
+		ck_assert_refused(world_ioctl(world, IOMMUFD_NR_TEST_CMD, &cmd), EOPNOTSUPP);
+	}
+}
+END_TEST
+
 START_TEST(the_operations_that_answer_are_those_of_the_sheet)
 {
 	setup();
@@ -768,6 +778,7 @@ int main(void)
 		the_bytes_of_device_and_domain_operations_are_the_sheet_s,
 		the_bytes_of_memory_operations_are_the_sheet_s,
 		reserved_and_last_are_not_looked_at,
+		an_unknown_operation_is_eopnotsupp,
 		the_operations_that_answer_are_those_of_the_sheet,
 		reserved_ranges_are_checked_in_order,
 		reserved_ranges_overlap_at_any_byte_and_stay,
