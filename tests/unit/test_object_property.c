@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "tests/kit/draw.h"
 #include "tests/kit/object_model.h"
 #include "tests/kit/run.h"
 #include "tests/kit/world.h"
@@ -24,14 +25,9 @@ static unsigned step;
 static const char *step_name = "start";
 static uint8_t bytes[BYTES], have_bytes[BYTES];
 
-/* SplitMix64 */
 static uint64_t draw(uint64_t below)
 {
-	uint64_t z = random_state += 0x9e3779b97f4a7c15ULL;
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	z ^= z >> 31;
-	return below == 0 ? z : z % below;
+	return draw_from(&random_state, below);
 }
 
 static bool chance(unsigned of)
