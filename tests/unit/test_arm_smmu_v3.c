@@ -1311,6 +1311,23 @@ START_TEST(hw_queue_checks_come_in_the_order_of_the_sheet)
 }
 END_TEST
 
+/* 6, 9.1: q = v * N + l, N = queues / VINTFs. */
+START_TEST(queues_are_split_evenly_between_the_vintfs)
+{
+	remake_with("vintf.count_log2", 1);
+	ck_assert_uint_eq(driver->lvcmdqs, 64);
+	ck_assert_uint_eq(cmdqv(CMDQV_ALLOC_MAP + 4 * 63, 4), 63 << 1);
+	ck_assert_uint_eq(cmdqv(CMDQV_ALLOC_MAP + 4 * 127, 4), 1 << 15 | 63 << 1);
+	make_guest();
+	for (uint32_t l = 0; l < 64; l++)
+		new_queue(l, QUEUE_IOVA + l * PAGE_SIZE);
+	ck_assert_int_eq(queue_alloc(64, QUEUE_IOVA + 64 * PAGE_SIZE, PAGE_SIZE), -EINVAL);
+	for (uint32_t q = 64; q < 128; q++)
+		ck_assert_uint_eq(cmdqv(CMDQV_ALLOC_MAP + 4 * q, 4), 1 << 15 | (q - 64) << 1 | 1);
+	ck_assert_uint_eq(cmdqv(vintf_block(1, VINTF_STATUS), 4), 64 << 16 | 1);
+}
+END_TEST
+
 START_TEST(hw_queue_sizes_are_powers_of_two_and_aligned)
 {
 	static const uint64_t bad[][2] = {
@@ -1660,6 +1677,87 @@ START_TEST(an_error_reaches_the_guest_with_its_logical_queues_bit)
 }
 END_TEST
 
+static void inject_abort(enum access_purpose purpose)
+{
+	struct port_fault fault = {
+		.engine = smmu->port.engine, .purpose = purpose, .action = FAULT_ABORT, .nth = 1};
+	ck_assert(port_inject(machine, &fault));
+}
+
+static void put_commands(const struct smmu_command *commands, unsigned count)
+{
+	uint8_t bytes[COMMAND_SIZE];
+	for (unsigned i = 0; i < count; i++) {
+		command_store(bytes, &commands[i]);
+		world_put(world, queue_va + COMMAND_SIZE * i, bytes, sizeof(bytes));
+	}
+}
+
+/* What can go wrong in a queue, and what it shows then (8.1, 5). */
+static const struct {
+	struct smmu_command commands[2];
+	enum { BROKEN_NOTHING, BROKEN_FETCH, BROKEN_COPY, BROKEN_BASE } broken;
+	uint32_t gerror;
+	uint32_t cons;
+} errors[] = {
+	{{{{CMD_CFGI_STE, 0}}}, BROKEN_NOTHING, 1, 1 << 24},
+	{{{{CMD_SYNC, 0}}}, BROKEN_FETCH, 1, 2 << 24},
+	{{{{CMD_ATC_INV | 0x100ULL << 32, 52}}, {{CMD_SYNC, 0}}}, BROKEN_NOTHING, 1, 3 << 24 | 1},
+	{{{{CMD_ATC_INV | 0x101ULL << 32, 52}}}, BROKEN_NOTHING, 1, 4 << 24},
+	{{{{CMD_SYNC, 0}}, {{CMD_SYNC, 0}}}, BROKEN_COPY, 2, 2},
+	{{{{CMD_SYNC, 0}}}, BROKEN_BASE, 4, 0},
+};
+
+/* Each is told once, and stays until the guest acknowledges it. */
+START_TEST(each_kind_of_error_reaches_the_guest)
+{
+	remake_with("ats.timeout_ns", 1000000);
+	make_guest();
+	smmu_endpoint_new(smmu, SID)->silent = true;
+	ck_assert_int_gt(vdevice_alloc(device, 0x100), 0);
+	int fd = new_veventq(viommu, 8);
+	if (errors[_i].broken == BROKEN_COPY)
+		set_kernel_option(KERNEL_CMDQV_CONS_DRAM, KERNEL_SWITCH_OTHER);
+	new_queue(0, QUEUE_IOVA);
+	put_commands(errors[_i].commands, 2);
+	if (errors[_i].broken == BROKEN_FETCH)
+		inject_abort(ACCESS_COMMAND_FETCH);
+	if (errors[_i].broken == BROKEN_COPY)
+		inject_abort(ACCESS_POINTER_WRITE);
+	for (unsigned half = 0; errors[_i].broken == BROKEN_BASE && half < 8; half += 4)
+		set_cmdqv(PAGE1(VCMDQ_BASE + half), 0);
+	set_cmdqv(PAGE0(VCMDQ_CONFIG), 1);
+	set_cmdqv(PAGE0(VCMDQ_PROD), 2);
+	run_machine();
+	expect_vevent(fd, 0, 1);
+	ck_assert_uint_eq(cmdqv(PAGE0(VCMDQ_GERROR), 4), errors[_i].gerror);
+	ck_assert_uint_eq(cmdqv(PAGE0(VCMDQ_GERRORN), 4), 0);
+	ck_assert_uint_eq(cmdqv(PAGE0(VCMDQ_CONS), 4), errors[_i].cons);
+	ck_assert_uint_eq(cmdqv(PAGE0(VCMDQ_STATUS), 4), errors[_i].broken != BROKEN_BASE);
+	ck_assert_uint_eq(cmdqv(CMDQV_VI_ERR_MAP, 4), 1 << 1);
+	put_commands((struct smmu_command[]){{{CMD_SYNC, 0}}, {{CMD_SYNC, 0}}}, 2);
+	acknowledge(0);
+	run_machine();
+	ck_assert_uint_eq(cmdqv(CMDQV_VI_ERR_MAP, 4), 0);
+	ck_assert_uint_eq(cmdqv(PAGE0(VCMDQ_CONS), 4), errors[_i].broken == BROKEN_BASE ? 0 : 2);
+}
+END_TEST
+
+/* More queues than Linux gives a VINTF: bit 100 is of the record's second word. */
+START_TEST(an_error_of_an_upper_queue_is_in_the_second_word)
+{
+	make_guest();
+	int fd = new_veventq(viommu, 8);
+	uint64_t words[3];
+	set_cmdqv(CMDQV_ALLOC_MAP + 4 * 60, 1 << 15 | 100 << 1 | 1);
+	set_cmdqv(PAGE1(CMDQV_QUEUE_STRIDE * 100 + VCMDQ_BASE), queue_pfn * PAGE_SIZE | 8);
+	provoke(1, 100);
+	ck_assert_int_eq(world_read(world, fd, words, sizeof(words)), 24);
+	ck_assert_uint_eq(load_le64(&words[1]), 0);
+	ck_assert_uint_eq(load_le64(&words[2]), 1ULL << 36);
+}
+END_TEST
+
 /* Edge-triggered (8.2): no error that stays brings another event, each new one does. */
 START_TEST(each_new_error_is_one_event_with_all_that_are_active)
 {
@@ -1822,6 +1920,10 @@ static TCase *guests(void)
 	tcase_add_test(tests, without_the_flush_the_next_owner_finds_it);
 	tcase_add_test(tests, an_error_reaches_the_guest_with_its_logical_queues_bit);
 	tcase_add_test(tests, each_new_error_is_one_event_with_all_that_are_active);
+	tcase_add_loop_test(tests, each_kind_of_error_reaches_the_guest, 0,
+			    sizeof(errors) / sizeof(errors[0]));
+	tcase_add_test(tests, an_error_of_an_upper_queue_is_in_the_second_word);
+	tcase_add_test(tests, queues_are_split_evenly_between_the_vintfs);
 	tcase_add_test(tests, an_error_reaches_no_other_guest);
 	tcase_add_test(tests, an_error_of_a_vintf_above_31_arrives);
 	tcase_add_test(tests, an_error_without_an_event_queue_is_dropped);

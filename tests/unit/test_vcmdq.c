@@ -706,6 +706,67 @@ START_TEST(a_queue_that_is_served_can_be_stopped)
 }
 END_TEST
 
+/* Queues 2 and 3 are one VINTF's and 4 is another's; all have commands when OFFSET gets VALUE. */
+static void switch_off_in_a_turn(uint64_t offset, uint32_t value)
+{
+	start(4, 5);
+	start_two(2, 6);
+	kit_ring(kit, 4, 6);
+	run_until(2, 1);
+	set_batch(1, 255);
+	run_until(2, 2); /* 3 is being served, or waits, and so does 4 */
+	kit_write(kit, offset, 4, value);
+	ck_assert(!kit_enabled(kit, 2));
+	ck_assert(!kit_enabled(kit, 3));
+	kit_run(kit);
+	ck_assert_uint_le(kit_cons(kit, 2), 2);
+	ck_assert_uint_lt(kit_cons(kit, 3), 6);
+}
+
+START_TEST(a_vintf_that_goes_takes_its_queues_turns_along)
+{
+	switch_off_in_a_turn(kit_vintf(1, VINTF_CONFIG), CONFIG & ~1U);
+	ck_assert_uint_eq(kit_cons(kit, 4), 6);
+	ck_assert_uint_eq(kit_read(kit, kit_vintf(1, VINTF_STATUS), 4) & 1, 0);
+	/* Enabled anew, they go on where they stood. */
+	kit_write(kit, kit_vintf(1, VINTF_CONFIG), 4, CONFIG);
+	for (uint32_t queue = 2; queue < 4; queue++)
+		kit_switch(kit, queue, true);
+	kit_run(kit);
+	for (uint32_t queue = 2; queue < 5; queue++)
+		ck_assert_uint_eq(kit_cons(kit, queue), 6);
+	ck_assert_uint_eq(kit->probe_count, 18);
+}
+END_TEST
+
+START_TEST(a_cmdqv_that_goes_takes_all_turns_along)
+{
+	switch_off_in_a_turn(CMDQV_CONFIG, CONFIG_RESET & ~1U);
+	ck_assert(!kit_enabled(kit, 4));
+	ck_assert_uint_lt(kit_cons(kit, 4), 6);
+	ck_assert_uint_eq(kit_read(kit, CMDQV_STATUS, 4), 0);
+}
+END_TEST
+
+/* The queue's MAP entry goes while it is served, and while it waits. */
+START_TEST(a_queue_that_is_taken_away_gives_up_its_turn)
+{
+	start_two(2, 6);
+	run_until(2, 1);
+	kit_alloc(kit, 2, 1, 0, false);
+	kit_run(kit);
+	ck_assert_uint_eq(kit_cons(kit, 2), 1);
+	ck_assert_uint_eq(kit_cons(kit, 3), 6);
+	teardown();
+	setup();
+	start_two(2, 6);
+	kit_alloc(kit, 3, 1, 1, false);
+	kit_run(kit);
+	ck_assert_uint_eq(kit_cons(kit, 2), 6);
+	ck_assert_uint_eq(kit_cons(kit, 3), 0);
+}
+END_TEST
+
 START_TEST(an_error_ends_a_turn)
 {
 	uint64_t base = start(2, 4);
@@ -1439,6 +1500,9 @@ int main(void)
 	tcase_add_test(tests, a_doorbell_gives_no_turn);
 	tcase_add_test(tests, a_queue_that_waits_can_be_stopped);
 	tcase_add_test(tests, a_queue_that_is_served_can_be_stopped);
+	tcase_add_test(tests, a_vintf_that_goes_takes_its_queues_turns_along);
+	tcase_add_test(tests, a_cmdqv_that_goes_takes_all_turns_along);
+	tcase_add_test(tests, a_queue_that_is_taken_away_gives_up_its_turn);
 	tcase_add_test(tests, an_error_ends_a_turn);
 	tcase_add_test(tests, the_main_queue_takes_no_turns);
 	tcase_add_test(tests, the_hash_sees_who_waits);
