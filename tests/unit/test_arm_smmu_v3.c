@@ -1432,6 +1432,38 @@ static void destroy_until(struct flight *flight, struct iommu_destroy *destroy, 
 	world_stepwise(world, false);
 }
 
+/* How long the destruction of a queue takes whose fetch, LATE_PS long, has just begun. */
+static uint64_t destruction_ps(uint64_t late_ps)
+{
+	remake_with("doorbell.latency_ns", 0);
+	make_guest();
+	uint32_t id = new_queue(0, QUEUE_IOVA);
+	struct port_fault fault = {.engine = smmu->port.engine,
+				   .purpose = ACCESS_COMMAND_FETCH,
+				   .action = FAULT_LATE,
+				   .late_ps = late_ps,
+				   .nth = 1};
+	ck_assert(late_ps == 0 || port_inject(machine, &fault));
+	set_cmdqv(PAGE0(VCMDQ_CONFIG), 1);
+	set_cmdqv(PAGE0(VCMDQ_PROD), 1);
+	ck_assert(late_ps == 0 || clock_step(&machine->clock));
+	uint64_t begun_ps = machine->clock.now_ps;
+	ck_assert_int_eq(world_destroy(world, id), 0);
+	return machine->clock.now_ps - begun_ps;
+}
+
+#define US 1000000ULL
+
+/* 5.1: each microsecond, a second long. */
+START_TEST(an_acknowledge_is_polled_for)
+{
+	uint64_t at_once_ps = destruction_ps(0);
+	ck_assert_uint_eq(destruction_ps(5 * US + US / 2) - at_once_ps, 6 * US);
+	ck_assert_uint_eq(destruction_ps(7 * US + 1) - at_once_ps, 8 * US);
+	ck_assert_uint_eq(destruction_ps(5000000 * US) - at_once_ps, 1000000 * US);
+}
+END_TEST
+
 /* 11.1: only what is stopped is unpinned. */
 START_TEST(a_queues_pages_are_held_until_it_is_stopped)
 {
@@ -1907,6 +1939,7 @@ static TCase *guests(void)
 	tcase_add_test(tests, a_new_queue_is_mapped_reset_and_based);
 	tcase_add_test(tests, a_queue_is_not_seen_before_it_is_ready);
 	tcase_add_test(tests, a_destroyed_queue_is_stopped_and_flushed_first);
+	tcase_add_test(tests, an_acknowledge_is_polled_for);
 	tcase_add_test(tests, a_queues_pages_are_held_until_it_is_stopped);
 	tcase_add_test(tests, hw_queues_go_in_reverse_order);
 	tcase_add_test(tests, a_queue_that_runs_is_stopped_and_emptied_by_its_destruction);
