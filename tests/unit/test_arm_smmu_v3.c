@@ -8,6 +8,7 @@
 #include "kernel_shim/drivers/arm_smmu_v3/arm_smmu_v3.h"
 #include "kernel_shim/uapi/vfio.h"
 #include "kernel_shim/vfio_cdev.h"
+#include "tests/kit/fake_iommu.h"
 #include "tests/kit/run.h"
 #include "tests/kit/smmu.h"
 #include "tests/kit/world.h"
@@ -1549,6 +1550,24 @@ START_TEST(page_0_of_the_vintf_is_mapped_whole_and_shared_only)
 }
 END_TEST
 
+/* 9.5, 11.1: never page 1, which has the base addresses, and never another's. */
+START_TEST(what_is_mapped_is_page_0_of_the_own_vintf)
+{
+	make_guest();
+	new_viommu(parent);
+	uint32_t v = 0;
+	const struct iommufd_mmap *mmap;
+	const struct iommufd_viommu *first =
+		(const struct iommufd_viommu *)world_object(world, viommu);
+	TAILQ_FOREACH (mmap, &first->ictx->mmaps, link) {
+		v++;
+		ck_assert_uint_eq(mmap->base.value, CMDQV_AT + 0x30000 + 0x20000 * v);
+		ck_assert_uint_eq(mmap->length, 0x10000);
+	}
+	ck_assert_uint_eq(v, 2);
+}
+END_TEST
+
 /* --- options of hardware queues --- */
 
 START_TEST(without_a_pin_the_queues_pages_can_be_unmapped)
@@ -1824,6 +1843,31 @@ START_TEST(an_error_reaches_no_other_guest)
 }
 END_TEST
 
+/* Both have stopped when the handler comes. */
+START_TEST(an_interrupt_tells_all_vintfs)
+{
+	make_guest();
+	uint32_t second = new_viommu(parent);
+	int mine = new_veventq(viommu, 8), other = new_veventq(second, 8);
+	new_queue(0, QUEUE_IOVA);
+	viommu = second;
+	new_queue(0, QUEUE_IOVA + PAGE_SIZE);
+	for (uint32_t v = 1; v <= 2; v++) {
+		set_cmdqv(cmdqv_vintf_page0(v) + VCMDQ_CONFIG, 1);
+		set_cmdqv(cmdqv_vintf_page0(v) + VCMDQ_PROD, 1);
+	}
+	while (cmdqv(CMDQV_VI_ERR_MAP, 4) != 6)
+		ck_assert(clock_step(&machine->clock));
+	run_machine();
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t words[3];
+		ck_assert_int_eq(world_read(world, i == 0 ? mine : other, words, sizeof(words)),
+				 24);
+		ck_assert_uint_eq(load_le64(&words[1]), 1);
+	}
+}
+END_TEST
+
 /* VI_ERR_MAP is two words (3). */
 START_TEST(an_error_of_a_vintf_above_31_arrives)
 {
@@ -1958,6 +2002,8 @@ static TCase *guests(void)
 	tcase_add_test(tests, an_error_of_an_upper_queue_is_in_the_second_word);
 	tcase_add_test(tests, queues_are_split_evenly_between_the_vintfs);
 	tcase_add_test(tests, an_error_reaches_no_other_guest);
+	tcase_add_test(tests, an_interrupt_tells_all_vintfs);
+	tcase_add_test(tests, what_is_mapped_is_page_0_of_the_own_vintf);
 	tcase_add_test(tests, an_error_of_a_vintf_above_31_arrives);
 	tcase_add_test(tests, an_error_without_an_event_queue_is_dropped);
 	tcase_add_test(tests, a_masked_vintf_raises_no_event);

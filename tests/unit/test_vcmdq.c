@@ -588,6 +588,22 @@ START_TEST(a_turn_ends_with_what_is_at_hand)
 }
 END_TEST
 
+/* What a queue ran before its fetch is not held against it. */
+START_TEST(a_turn_begins_anew_after_a_fetch)
+{
+	static const uint32_t order[] = {2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 2, 3};
+	start(2, 4);
+	start(3, 4);
+	set_batch(3, 255);
+	kit_ring(kit, 2, 8);
+	run_until(2, 4);
+	ring(3, 4);
+	ck_assert_uint_eq(kit->probe_count, 12);
+	for (unsigned i = 0; i < 12; i++)
+		ck_assert_uint_eq(kit->probes[i].context, order[i]);
+}
+END_TEST
+
 START_TEST(a_queue_alone_is_not_held_up_by_its_batches)
 {
 	start(2, 4);
@@ -1493,6 +1509,7 @@ int main(void)
 	tcase_add_test(tests, a_turn_is_of_as_many_commands_as_config_says);
 	tcase_add_test(tests, a_turn_is_of_as_many_clocks_as_config_says);
 	tcase_add_test(tests, a_turn_ends_with_what_is_at_hand);
+	tcase_add_test(tests, a_turn_begins_anew_after_a_fetch);
 	tcase_add_test(tests, a_queue_alone_is_not_held_up_by_its_batches);
 	tcase_add_test(tests, turns_go_round_by_number);
 	tcase_add_test(tests, a_sync_that_waits_holds_nobody_up);
