@@ -10,6 +10,7 @@
 
 enum smmu_assumption {
 	ASSUME_PREFETCH,
+	ASSUME_ARBITER,
 	ASSUME_STOP_ACK,
 	ASSUME_ENABLE_REFUSED,
 	ASSUME_GUEST_STAGE2_TLBI,
@@ -25,6 +26,11 @@ enum assume_prefetch {
 	PREFETCH_LINE,   /* the rest of a 64-byte line when the queue gets there */
 	PREFETCH_BATCH,  /* up to CONFIG.MAX_CMD_BATCH commands */
 	PREFETCH_SINGLE, /* one command */
+};
+
+enum assume_arbiter {
+	ARBITER_TURNS, /* VCMDQs share one command processor, a batch at a time */
+	ARBITER_NONE,  /* each runs as if it were alone */
 };
 
 enum assume_stop_ack {

@@ -193,7 +193,7 @@ void cmdqv_cons_moved(struct smmu *smmu, struct vcmdq *vcmdq)
 		raise_gerror(smmu, vcmdq, (uint32_t)VCMDQ_GERROR_CONS_DRAM);
 }
 
-/* --- VCMDQ registers (5) --- */
+/* --- VCMDQ registers (5); what may be written, and which bits there are, is in cmdqv_spec.c --- */
 
 static uint64_t read_page0(const struct vcmdq *vcmdq, uint32_t offset)
 {
@@ -257,7 +257,7 @@ static void write_page0(struct smmu *smmu, struct vcmdq *vcmdq, uint32_t offset,
 		queue->error = (uint32_t)field_get(value, VCMDQ_CONS_ERR);
 		break;
 	case VCMDQ_PROD:
-		queue->prod = (uint32_t)(value & VCMDQ_POINTER);
+		queue->prod = value;
 		command_queue_kick(queue, smmu->timing.doorbell_ps);
 		break;
 	case VCMDQ_CONFIG:
@@ -267,7 +267,7 @@ static void write_page0(struct smmu *smmu, struct vcmdq *vcmdq, uint32_t offset,
 			command_queue_stop(queue);
 		break;
 	case VCMDQ_GERRORN:
-		queue->gerrorn = (uint32_t)(value & VCMDQ_GERROR_KNOWN);
+		queue->gerrorn = value;
 		command_queue_kick(queue, 0);
 		break;
 	default:
@@ -275,10 +275,9 @@ static void write_page0(struct smmu *smmu, struct vcmdq *vcmdq, uint32_t offset,
 	}
 }
 
-static uint64_t read_page1(const struct vcmdq *vcmdq, uint32_t offset)
+static uint64_t page1_register(const struct vcmdq *vcmdq, const struct register_row *row)
 {
-	uint64_t value = offset < VCMDQ_CONS_BASE ? vcmdq->base_register : vcmdq->cons_base;
-	return offset < 0x10 ? value >> (offset % 8 * 8) : 0;
+	return row->offset == VCMDQ_BASE ? vcmdq->base_register : vcmdq->cons_base;
 }
 
 static uint64_t merge_half(uint64_t old, uint32_t offset, unsigned width, uint64_t value)
@@ -289,20 +288,18 @@ static uint64_t merge_half(uint64_t old, uint32_t offset, unsigned width, uint64
 			       : (old & UINT32_MAX) | value << 32;
 }
 
-static void write_page1(struct smmu *smmu, struct vcmdq *vcmdq, uint32_t offset, unsigned width,
+static void write_page1(struct smmu *smmu, struct vcmdq *vcmdq, const struct register_row *row,
 			uint64_t value)
 {
 	struct command_queue *queue = &vcmdq->queue;
 	uint32_t cap = (uint32_t)field_get(smmu->idr[1], IDR1_CMDQS);
-	if (queue->enabled || offset >= 0x10)
+	if (queue->enabled)
 		return; /* writable only when disabled (5.1) */
-	if (offset >= VCMDQ_CONS_BASE) {
-		vcmdq->cons_base =
-			merge_half(vcmdq->cons_base, offset, width, value) & VCMDQ_CONS_BASE_ADDR;
+	if (row->offset == VCMDQ_CONS_BASE) {
+		vcmdq->cons_base = value & row->mask;
 		return;
 	}
-	vcmdq->base_register = merge_half(vcmdq->base_register, offset, width, value) &
-			       (VCMDQ_BASE_ADDR | VCMDQ_BASE_LOG2SIZE);
+	vcmdq->base_register = value & row->mask;
 	uint32_t log2size = (uint32_t)field_get(vcmdq->base_register, VCMDQ_BASE_LOG2SIZE);
 	queue->entries = 1U << (log2size < cap ? log2size : cap);
 	uint64_t size = (uint64_t)COMMAND_SIZE * queue->entries;
@@ -340,69 +337,107 @@ static bool cmdqv_runs(const struct smmu *smmu)
 	return runs;
 }
 
-static uint64_t read_vintf(const struct smmu *smmu, uint32_t v, uint32_t offset)
+/* One register of a table: the row, and which of its registers. */
+struct found {
+	const struct register_row *row; /* NULL: none */
+	uint32_t index;
+};
+
+static struct found find(const struct register_row *rows, uint32_t offset)
+{
+	struct found found = {NULL, 0};
+	found.row = register_find(rows, offset, &found.index);
+	return found;
+}
+
+/* Nor are there more pairs than PARAM tells. */
+static struct found find_in_vintf(const struct smmu *smmu, uint32_t offset)
+{
+	struct found found = find(cmdqv_vintf_registers, offset);
+	bool pair = offset >= VINTF_SID_MATCH && offset < VINTF_LVCMDQ_ERR_MAP;
+	if (pair && found.index >= smmu->sid_pairs)
+		found.row = NULL;
+	return found;
+}
+
+static uint64_t read_vintf(const struct smmu *smmu, uint32_t v, struct found found)
 {
 	static const struct vintf never_written = {0};
 	const struct vintf *vintf = smmu->vintfs[v] != NULL ? smmu->vintfs[v] : &never_written;
-	if (offset == VINTF_CONFIG)
+	switch (found.row->offset) {
+	case VINTF_CONFIG:
 		return vintf->config;
-	if (offset == VINTF_STATUS)
+	case VINTF_STATUS:
 		return field_put(VINTF_STATUS_ENABLE_OK, vintf_runs(vintf)) |
 		       field_put(VINTF_STATUS_STATUS, vintf_has_error(vintf)) |
 		       field_put(VINTF_STATUS_NUM_LVCMDQ, mapped_count(vintf));
-	if (offset >= VINTF_SID_MATCH && offset < VINTF_SID_MATCH + 4 * smmu->sid_pairs)
-		return vintf->sid_match[(offset - VINTF_SID_MATCH) / 4];
-	if (offset >= VINTF_SID_REPLACE && offset < VINTF_SID_REPLACE + 4 * smmu->sid_pairs)
-		return vintf->sid_replace[(offset - VINTF_SID_REPLACE) / 4];
-	if (offset >= VINTF_LVCMDQ_ERR_MAP && offset < VINTF_LVCMDQ_ERR_MAP + 16)
-		return logical_error_map(vintf, (offset - VINTF_LVCMDQ_ERR_MAP) / 4 * 32);
-	return 0;
+	case VINTF_SID_MATCH:
+		return vintf->sid_match[found.index];
+	case VINTF_SID_REPLACE:
+		return vintf->sid_replace[found.index];
+	default:
+		return logical_error_map(vintf, found.index * 32);
+	}
 }
 
-static void write_vintf(struct smmu *smmu, uint32_t v, uint32_t offset, uint32_t value)
+static void write_vintf(struct smmu *smmu, uint32_t v, struct found found, uint32_t value)
 {
 	struct vintf *vintf = vintf_at(smmu, v);
-	if (offset == VINTF_CONFIG) {
-		vintf->config = value & (uint32_t)(VINTF_CONFIG_ENABLE | VINTF_CONFIG_VMID |
-						   VINTF_CONFIG_HYP_OWN);
+	switch (found.row->offset) {
+	case VINTF_CONFIG:
+		vintf->config = value;
 		stop_orphans(smmu);
-	} else if (offset >= VINTF_SID_MATCH && offset < VINTF_SID_MATCH + 4 * smmu->sid_pairs) {
-		vintf->sid_match[(offset - VINTF_SID_MATCH) / 4] =
-			value & (uint32_t)(SID_MATCH_ENABLE | SID_MATCH_VIRT);
-	} else if (offset >= VINTF_SID_REPLACE &&
-		   offset < VINTF_SID_REPLACE + 4 * smmu->sid_pairs) {
-		vintf->sid_replace[(offset - VINTF_SID_REPLACE) / 4] =
-			value & (uint32_t)SID_REPLACE_PHYS;
+		break;
+	case VINTF_SID_MATCH:
+		vintf->sid_match[found.index] = value;
+		break;
+	default:
+		vintf->sid_replace[found.index] = value;
+		break;
 	}
 }
 
 static void write_alloc(struct smmu *smmu, uint32_t q, uint32_t value)
 {
 	struct vcmdq *vcmdq = &smmu->vcmdqs[q];
-	uint32_t known = (uint32_t)(ALLOC_ALLOC | ALLOC_LVCMDQ | ALLOC_VINTF);
 	struct vintf *old = vcmdq->vintf;
 	if (old != NULL && old->slots[logical_number(vcmdq)] == vcmdq)
 		old->slots[logical_number(vcmdq)] = NULL;
-	vcmdq->alloc = value & known;
+	vcmdq->alloc = value;
 	find_vintf(smmu, vcmdq);
 	if ((value & ALLOC_ALLOC) && vintf_number(vcmdq) < smmu->vintf_count)
 		vintf_at(smmu, vintf_number(vcmdq))->slots[logical_number(vcmdq)] = vcmdq;
 	stop_orphan(smmu, vcmdq);
 }
 
+/* The VINTF whose block an offset of the CONFIG page lies in, which may not be there. */
+static uint32_t vintf_of_block(uint32_t offset)
+{
+	return (offset - CMDQV_VINTF_BLOCKS) / CMDQV_VINTF_BLOCK_STRIDE;
+}
+
+/* Of the CONFIG page, as far as PARAM tells that it is there. */
+static struct found find_in_config(const struct smmu *smmu, uint32_t offset)
+{
+	struct found found = {NULL, 0};
+	if (offset >= CMDQV_VINTF_BLOCKS)
+		return vintf_of_block(offset) < smmu->vintf_count
+			       ? find_in_vintf(smmu, offset % CMDQV_VINTF_BLOCK_STRIDE)
+			       : found;
+	found = find(cmdqv_config_registers, offset);
+	if (offset >= CMDQV_ALLOC_MAP && found.index >= smmu->vcmdq_count)
+		found.row = NULL;
+	return found;
+}
+
 static uint64_t read_config_page(struct smmu *smmu, uint32_t offset)
 {
-	if (offset >= CMDQV_VINTF_BLOCKS) {
-		uint32_t v = (offset - CMDQV_VINTF_BLOCKS) / CMDQV_VINTF_BLOCK_STRIDE;
-		return v < smmu->vintf_count
-			       ? read_vintf(smmu, v, offset % CMDQV_VINTF_BLOCK_STRIDE)
-			       : 0;
-	}
-	if (offset >= CMDQV_ALLOC_MAP && offset < CMDQV_ALLOC_MAP + 4 * smmu->vcmdq_count)
-		return smmu->vcmdqs[(offset - CMDQV_ALLOC_MAP) / 4].alloc;
-	if (offset >= CMDQV_CMDQ_ERR_MAP && offset < CMDQV_CMDQ_ERR_MAP + 16)
-		return vcmdq_error_map(smmu, (offset - CMDQV_CMDQ_ERR_MAP) / 4 * 32);
-	switch (offset) {
+	struct found found = find_in_config(smmu, offset);
+	if (found.row == NULL)
+		return 0;
+	if (offset >= CMDQV_VINTF_BLOCKS)
+		return read_vintf(smmu, vintf_of_block(offset), found);
+	switch (found.row->offset) {
 	case CMDQV_CONFIG:
 		return smmu->cmdqv_config;
 	case CMDQV_PARAM:
@@ -413,87 +448,121 @@ static uint64_t read_config_page(struct smmu *smmu, uint32_t offset)
 	case CMDQV_STATUS:
 		return cmdqv_runs(smmu) ? STATUS_CMDQV_ENABLED : 0;
 	case CMDQV_VI_ERR_MAP:
-	case CMDQV_VI_ERR_MAP + 4:
-		return vintf_error_map(smmu, (offset - CMDQV_VI_ERR_MAP) * 8);
+		return vintf_error_map(smmu, found.index * 32);
 	case CMDQV_VI_INT_MASK:
-	case CMDQV_VI_INT_MASK + 4:
-		return smmu->vi_int_mask[(offset - CMDQV_VI_INT_MASK) / 4];
+		return smmu->vi_int_mask[found.index];
+	case CMDQV_CMDQ_ERR_MAP:
+		return vcmdq_error_map(smmu, found.index * 32);
 	default:
-		return 0;
+		return smmu->vcmdqs[found.index].alloc;
 	}
+}
+
+static bool writable(const struct register_row *row)
+{
+	return row != NULL && row->access == REGISTER_RW;
 }
 
 static void write_config_page(struct smmu *smmu, uint32_t offset, uint32_t value)
 {
+	struct found found = find_in_config(smmu, offset);
+	if (!writable(found.row))
+		return;
+	value &= (uint32_t)found.row->mask;
 	if (offset >= CMDQV_VINTF_BLOCKS) {
-		uint32_t v = (offset - CMDQV_VINTF_BLOCKS) / CMDQV_VINTF_BLOCK_STRIDE;
-		if (v < smmu->vintf_count)
-			write_vintf(smmu, v, offset % CMDQV_VINTF_BLOCK_STRIDE, value);
-	} else if (offset >= CMDQV_ALLOC_MAP && offset < CMDQV_ALLOC_MAP + 4 * smmu->vcmdq_count) {
-		write_alloc(smmu, (offset - CMDQV_ALLOC_MAP) / 4, value);
-	} else if (offset == CMDQV_CONFIG) {
-		smmu->cmdqv_config = value & (uint32_t)BITS(20, 0);
+		write_vintf(smmu, vintf_of_block(offset), found, value);
+		return;
+	}
+	switch (found.row->offset) {
+	case CMDQV_CONFIG:
+		smmu->cmdqv_config = value;
 		stop_orphans(smmu);
-	} else if (offset == CMDQV_VI_INT_MASK || offset == CMDQV_VI_INT_MASK + 4) {
-		smmu->vi_int_mask[(offset - CMDQV_VI_INT_MASK) / 4] = value;
+		break;
+	case CMDQV_VI_INT_MASK:
+		smmu->vi_int_mask[found.index] = value;
+		break;
+	default:
+		write_alloc(smmu, found.index, value);
+		break;
 	}
 }
 
 /* --- windows (2) --- */
 
-/* The queue that an offset past the CONFIG page names, directly or through a VINTF. */
-static struct vcmdq *queue_at(struct smmu *smmu, uint64_t offset, bool *page1, uint32_t *in_slot)
+/* What an offset past the CONFIG page names, directly or through a VINTF. */
+struct place {
+	struct vcmdq *vcmdq;
+	const struct register_row *row; /* NULL: nothing is there */
+	bool page1;
+	uint32_t in_slot;
+};
+
+/* NULL: a VINTF's slot with no queue. */
+static struct vcmdq *logical_queue(struct smmu *smmu, uint32_t v, uint32_t slot)
 {
-	uint32_t slot = (uint32_t)(offset % CMDQV_PAGE_SIZE / CMDQV_QUEUE_STRIDE);
-	*in_slot = (uint32_t)(offset % CMDQV_QUEUE_STRIDE);
-	if (slot >= CMDQV_QUEUES_MAX)
-		return NULL;
-	if (offset < CMDQV_VINTF_PAGES) {
-		*page1 = offset >= CMDQV_DIRECT_PAGE1;
-		return slot < smmu->vcmdq_count ? &smmu->vcmdqs[slot] : NULL;
-	}
-	uint64_t in_vintfs = offset - CMDQV_VINTF_PAGES;
-	uint32_t v = (uint32_t)(in_vintfs / CMDQV_VINTF_STRIDE);
-	*page1 = in_vintfs % CMDQV_VINTF_STRIDE >= CMDQV_PAGE_SIZE;
 	return v < smmu->vintf_count && smmu->vintfs[v] != NULL ? smmu->vintfs[v]->slots[slot]
 								: NULL;
 }
 
-static uint64_t read_word(struct smmu *smmu, uint64_t offset)
+static struct place place_of(struct smmu *smmu, uint64_t offset)
 {
-	bool page1;
-	uint32_t in_slot;
+	uint32_t slot = (uint32_t)(offset % CMDQV_PAGE_SIZE / CMDQV_QUEUE_STRIDE);
+	struct place place = {NULL, NULL, false, (uint32_t)(offset % CMDQV_QUEUE_STRIDE)};
+	if (slot >= CMDQV_QUEUES_MAX)
+		return place;
+	if (offset < CMDQV_VINTF_PAGES) {
+		place.page1 = offset >= CMDQV_DIRECT_PAGE1;
+		place.vcmdq = slot < smmu->vcmdq_count ? &smmu->vcmdqs[slot] : NULL;
+	} else {
+		uint64_t in_vintfs = offset - CMDQV_VINTF_PAGES;
+		uint32_t v = (uint32_t)(in_vintfs / CMDQV_VINTF_STRIDE);
+		place.page1 = in_vintfs % CMDQV_VINTF_STRIDE >= CMDQV_PAGE_SIZE;
+		place.vcmdq = logical_queue(smmu, v, slot);
+	}
+	if (place.vcmdq != NULL)
+		place.row = find(place.page1 ? cmdqv_page1_registers : cmdqv_page0_registers,
+				 place.in_slot)
+				    .row;
+	return place;
+}
+
+static uint32_t read_word(struct smmu *smmu, uint64_t offset)
+{
 	if (offset < CMDQV_DIRECT_PAGE0)
 		return (uint32_t)read_config_page(smmu, (uint32_t)offset);
-	const struct vcmdq *vcmdq = queue_at(smmu, offset, &page1, &in_slot);
-	if (vcmdq == NULL)
+	const struct place place = place_of(smmu, offset);
+	if (place.row == NULL)
 		return 0;
-	return (uint32_t)(page1 ? read_page1(vcmdq, in_slot) : read_page0(vcmdq, in_slot));
+	if (!place.page1)
+		return (uint32_t)read_page0(place.vcmdq, place.row->offset);
+	return (uint32_t)(page1_register(place.vcmdq, place.row) >> (place.in_slot % 8 * 8));
 }
 
 static uint64_t mmio_read(void *owner, uint64_t offset, unsigned width)
 {
 	uint64_t low = read_word(owner, offset);
-	return width == 4 ? low : low | read_word(owner, offset + 4) << 32;
+	return width == 4 ? low : low | (uint64_t)read_word(owner, offset + 4) << 32;
 }
 
+/* 64 bits: only page 1 (2). */
 static void mmio_write(void *owner, uint64_t offset, unsigned width, uint64_t value)
 {
 	struct smmu *smmu = owner;
-	bool page1;
-	uint32_t in_slot;
 	if (offset < CMDQV_DIRECT_PAGE0) {
-		if (width == 4) /* 64 bits: only page 1 (2) */
+		if (width == 4)
 			write_config_page(smmu, (uint32_t)offset, (uint32_t)value);
 		return;
 	}
-	struct vcmdq *vcmdq = queue_at(smmu, offset, &page1, &in_slot);
-	if (vcmdq == NULL)
+	const struct place place = place_of(smmu, offset);
+	if (!writable(place.row))
 		return; /* a slot with no queue: dropped */
-	if (page1)
-		write_page1(smmu, vcmdq, in_slot, width, value);
+	if (place.page1)
+		write_page1(smmu, place.vcmdq, place.row,
+			    merge_half(page1_register(place.vcmdq, place.row), place.in_slot, width,
+				       value));
 	else if (width == 4)
-		write_page0(smmu, vcmdq, in_slot, (uint32_t)value);
+		write_page0(smmu, place.vcmdq, place.row->offset,
+			    (uint32_t)(value & place.row->mask));
 }
 
 const struct mmio_ops cmdqv_mmio_ops = {mmio_read, mmio_write};

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "emu/bits.h"
+#include "emu/bus.h"
 
 #define CMDQV_QUEUES_MAX 128U
 #define CMDQV_VINTFS_MAX 64U
@@ -91,6 +92,12 @@ static inline uint64_t cmdqv_vintf_page1(unsigned vintf)
 #define VCMDQ_BASE_LOG2SIZE    BITS(4, 0)
 #define VCMDQ_BASE_ADDR        BITS(47, 5)
 #define VCMDQ_CONS_BASE_ADDR   BITS(47, 0)
+
+/* What software can reach: offsets in the CONFIG page, a VINTF's block, a VCMDQ's slot of page 0, of page 1. */
+extern const struct register_row cmdqv_config_registers[];
+extern const struct register_row cmdqv_vintf_registers[];
+extern const struct register_row cmdqv_page0_registers[];
+extern const struct register_row cmdqv_page1_registers[];
 
 /* CONS.ERR (5) */
 enum vcmdq_error {

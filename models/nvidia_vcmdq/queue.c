@@ -64,19 +64,22 @@ static uint64_t sync_ps(const struct command_queue *queue, uint64_t after_ps)
 	return drain_ps > own_ps ? drain_ps : own_ps;
 }
 
-/* Until the command at CONS is done, if it is begun AFTER_PS from now. */
-static uint64_t done_ps(const struct command_queue *queue, uint64_t after_ps)
-{
-	struct smmu_command command = line_command(queue);
-	if (queue->line_status == PORT_OK && command_opcode(&command) == CMD_SYNC)
-		return sync_ps(queue, after_ps);
-	return after_ps + queue->smmu->timing.command_ps;
-}
-
 static void post_work(struct command_queue *queue, uint64_t delay_ps)
 {
 	struct clock *clock = &queue->smmu->machine->clock;
 	clock_post(clock, &queue->work, clock->now_ps + delay_ps, EVENT_HARDWARE);
+}
+
+/* The command at CONS, which is at hand AFTER_PS from now: its turn, and then its time. */
+static void post_command(struct command_queue *queue, uint64_t after_ps)
+{
+	struct smmu_command command = line_command(queue);
+	if (queue->line_status == PORT_OK && command_opcode(&command) == CMD_SYNC)
+		post_work(queue, sync_ps(queue, after_ps));
+	else if (queue->vcmdq != NULL)
+		arbiter_claim(queue, after_ps);
+	else
+		post_work(queue, after_ps + queue->smmu->timing.command_ps);
 }
 
 /* How many commands a fetch at CONS takes; PROD covers them, and they do not wrap. */
@@ -221,35 +224,50 @@ static void late_fetch(struct command_queue *queue)
 		queue->stopping = false;
 		queue->enabled = false;
 	}
-	if (runnable(queue))
-		post_work(queue, queue->line_count > 0 ? done_ps(queue, fetch_ps(queue)) : 0);
+	if (!runnable(queue))
+		return;
+	if (queue->line_count > 0)
+		post_command(queue, fetch_ps(queue));
+	else
+		post_work(queue, 0);
+}
+
+static void begin_line(struct command_queue *queue)
+{
+	uint64_t late_ps = port_late(&queue->smmu->port, ACCESS_COMMAND_FETCH);
+	begin_fetch(queue);
+	if (late_ps > 0) {
+		queue->fetching = true;
+		queue->fetch_dropped = false;
+		post_work(queue, late_ps);
+		return;
+	}
+	fetch(queue);
+	post_command(queue, fetch_ps(queue));
+}
+
+static void run_command(struct command_queue *queue)
+{
+	execute(queue);
+	if (!runnable(queue))
+		return;
+	if (line_has(queue, queue->cons))
+		post_command(queue, 0);
+	else
+		post_work(queue, 0);
 }
 
 static void work(struct event *event)
 {
 	struct command_queue *queue = event->owner;
-	if (queue->fetching) {
+	arbiter_served(queue);
+	if (queue->fetching)
 		late_fetch(queue);
-		return;
-	}
-	if (!runnable(queue))
-		return;
-	if (!line_has(queue, queue->cons)) {
-		uint64_t late_ps = port_late(&queue->smmu->port, ACCESS_COMMAND_FETCH);
-		begin_fetch(queue);
-		if (late_ps > 0) {
-			queue->fetching = true;
-			queue->fetch_dropped = false;
-			post_work(queue, late_ps);
-			return;
-		}
-		fetch(queue);
-		post_work(queue, done_ps(queue, fetch_ps(queue)));
-		return;
-	}
-	execute(queue);
-	if (runnable(queue))
-		post_work(queue, line_has(queue, queue->cons) ? done_ps(queue, 0) : 0);
+	else if (runnable(queue) && !line_has(queue, queue->cons))
+		begin_line(queue);
+	else if (runnable(queue))
+		run_command(queue);
+	arbiter_pass_on(queue->smmu);
 }
 
 void command_queue_run(struct command_queue *queue)
@@ -291,7 +309,7 @@ void command_queue_start(struct command_queue *queue)
 
 void command_queue_kick(struct command_queue *queue, uint64_t delay_ps)
 {
-	if (runnable(queue) && !event_pending(&queue->work))
+	if (runnable(queue) && !event_pending(&queue->work) && !arbiter_waits(queue))
 		post_work(queue, delay_ps);
 }
 
@@ -308,4 +326,5 @@ void command_queue_stop(struct command_queue *queue)
 	}
 	queue->enabled = false;
 	clock_cancel(&queue->smmu->machine->clock, &queue->work);
+	arbiter_leave(queue);
 }

@@ -147,6 +147,7 @@ void smmu_hash(const struct smmu *smmu, struct hash *hash)
 	LIST_FOREACH (endpoint, &smmu->endpoints, link)
 		hash_u64(hash, (uint64_t)endpoint->sid << 1 | endpoint->silent);
 	hash_queue(&smmu->cmdq, hash);
+	arbiter_hash(smmu, hash);
 	for (uint32_t q = 0; q < smmu->vcmdq_count; q++) {
 		const struct vcmdq *vcmdq = &smmu->vcmdqs[q];
 		hash_queue(&vcmdq->queue, hash);

@@ -10,6 +10,7 @@
  *   cmdqv       up to 128 virtual command queues over 64 VINTFs; fetches by host physical address,
  *               untranslated, and feeds the same TLB and devices
  *   queue       one command queue of either kind; fetches ahead, executes in order
+ *   turn        VCMDQs share one command processor and take turns at it
  *   owner       a VINTF with HYP_OWN runs any command; a guest's only four, with its VMID and its
  *               stream ids put in
  *   endpoint    a device that answers ATC_INV, or does not
@@ -148,6 +149,7 @@ struct command_queue {
 	bool fetch_dropped; /* what it brings is not wanted any more: the queue was stopped since */
 	bool stopping;      /* disabled, and a fetch is still under way */
 	struct event work;
+	uint64_t ready_ps; /* while it waits for its turn: when its command is at hand */
 	/* Prefetched commands: entry numbers [line_at, line_at + line_count). */
 	uint8_t *line; /* PREFETCH_MAX commands; made when the queue is first enabled */
 	uint32_t line_at;
@@ -161,6 +163,16 @@ struct command_queue {
 	uint64_t atc_done_ps; /* when the last of them is answered, or given up */
 	bool atc_timed_out;
 	struct probe probe; /* of the command at hand; kept for speed */
+};
+
+/* Who has the command processor (arbiter.c). */
+struct arbiter {
+	struct command_queue *serving; /* NULL: nobody, and nobody waits */
+	uint32_t last;                 /* the VCMDQ served last */
+	uint64_t start_ps;             /* when the command being served is, or will be, begun */
+	uint64_t turn_ps;              /* when its queue's turn began */
+	uint32_t turn_commands;
+	uint64_t waiting[CMDQV_QUEUES_MAX / 64]; /* bit q: VCMDQ q, which has no event meanwhile */
 };
 
 struct vcmdq {
@@ -231,6 +243,7 @@ struct smmu {
 	struct smmu_endpoints endpoints;
 	bool atc_outstanding; /* of VCMDQs: an ATC_INV may still be unanswered, or failed */
 	/* CMDQV */
+	struct arbiter arbiter;
 	uint32_t cmdqv_config;
 	uint32_t vi_int_mask[2];
 	struct vcmdq vcmdqs[CMDQV_QUEUES_MAX];
@@ -267,6 +280,17 @@ static inline uint32_t queue_mask(uint32_t entries)
 {
 	return 2 * entries - 1;
 }
+
+/* arbiter.c: of a VCMDQ whose next command is at hand AFTER_PS from now; its work comes when it is served. */
+void arbiter_claim(struct command_queue *queue, uint64_t after_ps);
+/* The queue's work has come. */
+void arbiter_served(struct command_queue *queue);
+/* Lets the next one be served, if nobody is. */
+void arbiter_pass_on(struct smmu *smmu);
+/* The queue was stopped. */
+void arbiter_leave(struct command_queue *queue);
+bool arbiter_waits(const struct command_queue *queue);
+void arbiter_hash(const struct smmu *smmu, struct hash *hash);
 
 /* commands.c: executes one legal command of QUEUE; what it did stands in PROBE. */
 void smmu_execute(struct smmu *smmu, struct command_queue *queue,

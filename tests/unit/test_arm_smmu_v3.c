@@ -8,6 +8,7 @@
 #include "kernel_shim/drivers/arm_smmu_v3/arm_smmu_v3.h"
 #include "kernel_shim/uapi/vfio.h"
 #include "kernel_shim/vfio_cdev.h"
+#include "tests/kit/fake_iommu.h"
 #include "tests/kit/run.h"
 #include "tests/kit/smmu.h"
 #include "tests/kit/world.h"
@@ -1311,6 +1312,23 @@ START_TEST(hw_queue_checks_come_in_the_order_of_the_sheet)
 }
 END_TEST
 
+/* 6, 9.1: q = v * N + l, N = queues / VINTFs. */
+START_TEST(queues_are_split_evenly_between_the_vintfs)
+{
+	remake_with("vintf.count_log2", 1);
+	ck_assert_uint_eq(driver->lvcmdqs, 64);
+	ck_assert_uint_eq(cmdqv(CMDQV_ALLOC_MAP + 4 * 63, 4), 63 << 1);
+	ck_assert_uint_eq(cmdqv(CMDQV_ALLOC_MAP + 4 * 127, 4), 1 << 15 | 63 << 1);
+	make_guest();
+	for (uint32_t l = 0; l < 64; l++)
+		new_queue(l, QUEUE_IOVA + l * PAGE_SIZE);
+	ck_assert_int_eq(queue_alloc(64, QUEUE_IOVA + 64 * PAGE_SIZE, PAGE_SIZE), -EINVAL);
+	for (uint32_t q = 64; q < 128; q++)
+		ck_assert_uint_eq(cmdqv(CMDQV_ALLOC_MAP + 4 * q, 4), 1 << 15 | (q - 64) << 1 | 1);
+	ck_assert_uint_eq(cmdqv(vintf_block(1, VINTF_STATUS), 4), 64 << 16 | 1);
+}
+END_TEST
+
 START_TEST(hw_queue_sizes_are_powers_of_two_and_aligned)
 {
 	static const uint64_t bad[][2] = {
@@ -1415,6 +1433,38 @@ static void destroy_until(struct flight *flight, struct iommu_destroy *destroy, 
 	world_stepwise(world, false);
 }
 
+/* How long the destruction of a queue takes whose fetch, LATE_PS long, has just begun. */
+static uint64_t destruction_ps(uint64_t late_ps)
+{
+	remake_with("doorbell.latency_ns", 0);
+	make_guest();
+	uint32_t id = new_queue(0, QUEUE_IOVA);
+	struct port_fault fault = {.engine = smmu->port.engine,
+				   .purpose = ACCESS_COMMAND_FETCH,
+				   .action = FAULT_LATE,
+				   .late_ps = late_ps,
+				   .nth = 1};
+	ck_assert(late_ps == 0 || port_inject(machine, &fault));
+	set_cmdqv(PAGE0(VCMDQ_CONFIG), 1);
+	set_cmdqv(PAGE0(VCMDQ_PROD), 1);
+	ck_assert(late_ps == 0 || clock_step(&machine->clock));
+	uint64_t begun_ps = machine->clock.now_ps;
+	ck_assert_int_eq(world_destroy(world, id), 0);
+	return machine->clock.now_ps - begun_ps;
+}
+
+#define US 1000000ULL
+
+/* 5.1: each microsecond, a second long. */
+START_TEST(an_acknowledge_is_polled_for)
+{
+	uint64_t at_once_ps = destruction_ps(0);
+	ck_assert_uint_eq(destruction_ps(5 * US + US / 2) - at_once_ps, 6 * US);
+	ck_assert_uint_eq(destruction_ps(7 * US + 1) - at_once_ps, 8 * US);
+	ck_assert_uint_eq(destruction_ps(5000000 * US) - at_once_ps, 1000000 * US);
+}
+END_TEST
+
 /* 11.1: only what is stopped is unpinned. */
 START_TEST(a_queues_pages_are_held_until_it_is_stopped)
 {
@@ -1497,6 +1547,24 @@ START_TEST(page_0_of_the_vintf_is_mapped_whole_and_shared_only)
 	ck_assert_int_eq(world_destroy(world, viommu), -EBUSY);
 	ck_assert_int_eq(world_sys(world, SYS_MUNMAP, (uint64_t)va, mmap_length), 0);
 	ck_assert_int_eq(world_destroy(world, viommu), 0);
+}
+END_TEST
+
+/* 9.5, 11.1: never page 1, which has the base addresses, and never another's. */
+START_TEST(what_is_mapped_is_page_0_of_the_own_vintf)
+{
+	make_guest();
+	new_viommu(parent);
+	uint32_t v = 0;
+	const struct iommufd_mmap *mmap;
+	const struct iommufd_viommu *first =
+		(const struct iommufd_viommu *)world_object(world, viommu);
+	TAILQ_FOREACH (mmap, &first->ictx->mmaps, link) {
+		v++;
+		ck_assert_uint_eq(mmap->base.value, CMDQV_AT + 0x30000 + 0x20000 * v);
+		ck_assert_uint_eq(mmap->length, 0x10000);
+	}
+	ck_assert_uint_eq(v, 2);
 }
 END_TEST
 
@@ -1660,6 +1728,87 @@ START_TEST(an_error_reaches_the_guest_with_its_logical_queues_bit)
 }
 END_TEST
 
+static void inject_abort(enum access_purpose purpose)
+{
+	struct port_fault fault = {
+		.engine = smmu->port.engine, .purpose = purpose, .action = FAULT_ABORT, .nth = 1};
+	ck_assert(port_inject(machine, &fault));
+}
+
+static void put_commands(const struct smmu_command *commands, unsigned count)
+{
+	uint8_t bytes[COMMAND_SIZE];
+	for (unsigned i = 0; i < count; i++) {
+		command_store(bytes, &commands[i]);
+		world_put(world, queue_va + COMMAND_SIZE * i, bytes, sizeof(bytes));
+	}
+}
+
+/* What can go wrong in a queue, and what it shows then (8.1, 5). */
+static const struct {
+	struct smmu_command commands[2];
+	enum { BROKEN_NOTHING, BROKEN_FETCH, BROKEN_COPY, BROKEN_BASE } broken;
+	uint32_t gerror;
+	uint32_t cons;
+} errors[] = {
+	{{{{CMD_CFGI_STE, 0}}}, BROKEN_NOTHING, 1, 1 << 24},
+	{{{{CMD_SYNC, 0}}}, BROKEN_FETCH, 1, 2 << 24},
+	{{{{CMD_ATC_INV | 0x100ULL << 32, 52}}, {{CMD_SYNC, 0}}}, BROKEN_NOTHING, 1, 3 << 24 | 1},
+	{{{{CMD_ATC_INV | 0x101ULL << 32, 52}}}, BROKEN_NOTHING, 1, 4 << 24},
+	{{{{CMD_SYNC, 0}}, {{CMD_SYNC, 0}}}, BROKEN_COPY, 2, 2},
+	{{{{CMD_SYNC, 0}}}, BROKEN_BASE, 4, 0},
+};
+
+/* Each is told once, and stays until the guest acknowledges it. */
+START_TEST(each_kind_of_error_reaches_the_guest)
+{
+	remake_with("ats.timeout_ns", 1000000);
+	make_guest();
+	smmu_endpoint_new(smmu, SID)->silent = true;
+	ck_assert_int_gt(vdevice_alloc(device, 0x100), 0);
+	int fd = new_veventq(viommu, 8);
+	if (errors[_i].broken == BROKEN_COPY)
+		set_kernel_option(KERNEL_CMDQV_CONS_DRAM, KERNEL_SWITCH_OTHER);
+	new_queue(0, QUEUE_IOVA);
+	put_commands(errors[_i].commands, 2);
+	if (errors[_i].broken == BROKEN_FETCH)
+		inject_abort(ACCESS_COMMAND_FETCH);
+	if (errors[_i].broken == BROKEN_COPY)
+		inject_abort(ACCESS_POINTER_WRITE);
+	for (unsigned half = 0; errors[_i].broken == BROKEN_BASE && half < 8; half += 4)
+		set_cmdqv(PAGE1(VCMDQ_BASE + half), 0);
+	set_cmdqv(PAGE0(VCMDQ_CONFIG), 1);
+	set_cmdqv(PAGE0(VCMDQ_PROD), 2);
+	run_machine();
+	expect_vevent(fd, 0, 1);
+	ck_assert_uint_eq(cmdqv(PAGE0(VCMDQ_GERROR), 4), errors[_i].gerror);
+	ck_assert_uint_eq(cmdqv(PAGE0(VCMDQ_GERRORN), 4), 0);
+	ck_assert_uint_eq(cmdqv(PAGE0(VCMDQ_CONS), 4), errors[_i].cons);
+	ck_assert_uint_eq(cmdqv(PAGE0(VCMDQ_STATUS), 4), errors[_i].broken != BROKEN_BASE);
+	ck_assert_uint_eq(cmdqv(CMDQV_VI_ERR_MAP, 4), 1 << 1);
+	put_commands((struct smmu_command[]){{{CMD_SYNC, 0}}, {{CMD_SYNC, 0}}}, 2);
+	acknowledge(0);
+	run_machine();
+	ck_assert_uint_eq(cmdqv(CMDQV_VI_ERR_MAP, 4), 0);
+	ck_assert_uint_eq(cmdqv(PAGE0(VCMDQ_CONS), 4), errors[_i].broken == BROKEN_BASE ? 0 : 2);
+}
+END_TEST
+
+/* More queues than Linux gives a VINTF: bit 100 is of the record's second word. */
+START_TEST(an_error_of_an_upper_queue_is_in_the_second_word)
+{
+	make_guest();
+	int fd = new_veventq(viommu, 8);
+	uint64_t words[3];
+	set_cmdqv(CMDQV_ALLOC_MAP + 4 * 60, 1 << 15 | 100 << 1 | 1);
+	set_cmdqv(PAGE1(CMDQV_QUEUE_STRIDE * 100 + VCMDQ_BASE), queue_pfn * PAGE_SIZE | 8);
+	provoke(1, 100);
+	ck_assert_int_eq(world_read(world, fd, words, sizeof(words)), 24);
+	ck_assert_uint_eq(load_le64(&words[1]), 0);
+	ck_assert_uint_eq(load_le64(&words[2]), 1ULL << 36);
+}
+END_TEST
+
 /* Edge-triggered (8.2): no error that stays brings another event, each new one does. */
 START_TEST(each_new_error_is_one_event_with_all_that_are_active)
 {
@@ -1691,6 +1840,31 @@ START_TEST(an_error_reaches_no_other_guest)
 	new_queue(0, QUEUE_IOVA + PAGE_SIZE);
 	provoke(2, 0);
 	expect_vevent(other, 0, 1);
+}
+END_TEST
+
+/* Both have stopped when the handler comes. */
+START_TEST(an_interrupt_tells_all_vintfs)
+{
+	make_guest();
+	uint32_t second = new_viommu(parent);
+	int mine = new_veventq(viommu, 8), other = new_veventq(second, 8);
+	new_queue(0, QUEUE_IOVA);
+	viommu = second;
+	new_queue(0, QUEUE_IOVA + PAGE_SIZE);
+	for (uint32_t v = 1; v <= 2; v++) {
+		set_cmdqv(cmdqv_vintf_page0(v) + VCMDQ_CONFIG, 1);
+		set_cmdqv(cmdqv_vintf_page0(v) + VCMDQ_PROD, 1);
+	}
+	while (cmdqv(CMDQV_VI_ERR_MAP, 4) != 6)
+		ck_assert(clock_step(&machine->clock));
+	run_machine();
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t words[3];
+		ck_assert_int_eq(world_read(world, i == 0 ? mine : other, words, sizeof(words)),
+				 24);
+		ck_assert_uint_eq(load_le64(&words[1]), 1);
+	}
 }
 END_TEST
 
@@ -1809,6 +1983,7 @@ static TCase *guests(void)
 	tcase_add_test(tests, a_new_queue_is_mapped_reset_and_based);
 	tcase_add_test(tests, a_queue_is_not_seen_before_it_is_ready);
 	tcase_add_test(tests, a_destroyed_queue_is_stopped_and_flushed_first);
+	tcase_add_test(tests, an_acknowledge_is_polled_for);
 	tcase_add_test(tests, a_queues_pages_are_held_until_it_is_stopped);
 	tcase_add_test(tests, hw_queues_go_in_reverse_order);
 	tcase_add_test(tests, a_queue_that_runs_is_stopped_and_emptied_by_its_destruction);
@@ -1822,7 +1997,13 @@ static TCase *guests(void)
 	tcase_add_test(tests, without_the_flush_the_next_owner_finds_it);
 	tcase_add_test(tests, an_error_reaches_the_guest_with_its_logical_queues_bit);
 	tcase_add_test(tests, each_new_error_is_one_event_with_all_that_are_active);
+	tcase_add_loop_test(tests, each_kind_of_error_reaches_the_guest, 0,
+			    sizeof(errors) / sizeof(errors[0]));
+	tcase_add_test(tests, an_error_of_an_upper_queue_is_in_the_second_word);
+	tcase_add_test(tests, queues_are_split_evenly_between_the_vintfs);
 	tcase_add_test(tests, an_error_reaches_no_other_guest);
+	tcase_add_test(tests, an_interrupt_tells_all_vintfs);
+	tcase_add_test(tests, what_is_mapped_is_page_0_of_the_own_vintf);
 	tcase_add_test(tests, an_error_of_a_vintf_above_31_arrives);
 	tcase_add_test(tests, an_error_without_an_event_queue_is_dropped);
 	tcase_add_test(tests, a_masked_vintf_raises_no_event);

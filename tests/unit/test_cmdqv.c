@@ -1130,6 +1130,70 @@ START_TEST(error_maps_name_the_queue_until_it_is_acknowledged)
 }
 END_TEST
 
+/* [1, 6] Each queue is its VINTF's alone, and so are its numbers and its errors. */
+START_TEST(each_of_128_queues_runs_for_its_vintf)
+{
+	uint64_t base[128];
+	for (uint32_t queue = 0; queue < 128; queue++)
+		base[queue] = start_queue(queue, queue / 2, queue % 2, (queue / 2 + 7) << 1 | 1);
+	for (uint32_t queue = 0; queue < 128; queue++) {
+		check_runs(queue, base[queue], legal());
+		ck_assert_uint_eq(field_get(kit->probes[0].ran[0], CMD_VMID), queue / 2 + 7);
+		ck_assert_uint_eq(get(cmdqv_vintf_page0(queue / 2) + queue % 2 * 0x80, 4), 1);
+	}
+	for (uint32_t queue = 0; queue < 128; queue++) {
+		check_stops(queue, base[queue], command_cfgi_all(), VCMDQ_ERR_ILL_OPCODE);
+		for (uint32_t word = 0; word < 4; word++)
+			ck_assert_uint_eq(get(CMDQV_CMDQ_ERR_MAP + 4 * word, 4),
+					  word == queue / 32 ? 1U << queue % 32 : 0);
+		for (uint32_t word = 0; word < 2; word++)
+			ck_assert_uint_eq(get(CMDQV_VI_ERR_MAP + 4 * word, 4),
+					  word == queue / 64 ? 1U << queue / 2 % 32 : 0);
+		ck_assert_uint_eq(get(kit_vintf(queue / 2, VINTF_LVCMDQ_ERR_MAP), 4),
+				  1U << queue % 2);
+		kit_put(kit, base[queue], 0, legal());
+		kit_acknowledge(kit, queue);
+		kit_run(kit);
+	}
+}
+END_TEST
+
+START_TEST(one_vintf_may_have_all_128_queues)
+{
+	for (uint32_t queue = 0; queue < 128; queue++) {
+		uint64_t base = start_queue(queue, 5, 127 - queue, GUEST_CONFIG);
+		ck_assert_uint_eq(
+			field_get(get(kit_vintf(5, VINTF_STATUS), 4), VINTF_STATUS_NUM_LVCMDQ),
+			queue + 1);
+		check_stops(queue, base, command_cfgi_all(), VCMDQ_ERR_ILL_OPCODE);
+		uint32_t logical = 127 - queue, offset = VINTF_LVCMDQ_ERR_MAP + logical / 32 * 4;
+		ck_assert(get(kit_vintf(5, offset), 4) >> logical % 32 & 1);
+	}
+	for (uint32_t word = 0; word < 4; word++)
+		ck_assert_uint_eq(get(kit_vintf(5, VINTF_LVCMDQ_ERR_MAP + 4 * word), 4),
+				  UINT32_MAX);
+	ck_assert_uint_eq(get(CMDQV_VI_ERR_MAP, 4), 1 << 5);
+	/* [2] Not both words at once: the first is not aligned to that. */
+	ck_assert_uint_eq(get(CMDQV_VI_ERR_MAP, 8), 0);
+}
+END_TEST
+
+/* [6] The sheet does not say: the slot is the last one's, and nobody's when that one goes. */
+START_TEST(of_two_queues_in_one_slot_the_last_is_seen)
+{
+	uint64_t prod = cmdqv_vintf_page0(9) + 3 * CMDQV_QUEUE_STRIDE + VCMDQ_PROD;
+	kit_alloc(kit, 20, 9, 3, true);
+	kit_alloc(kit, 21, 9, 3, true);
+	set(prod, 4, 5);
+	ck_assert_uint_eq(get(kit_direct(20, VCMDQ_PROD), 4), 0);
+	ck_assert_uint_eq(get(kit_direct(21, VCMDQ_PROD), 4), 5);
+	kit_alloc(kit, 20, 9, 3, false);
+	ck_assert_uint_eq(get(prod, 4), 5);
+	kit_alloc(kit, 21, 9, 3, false);
+	ck_assert_uint_eq(get(prod, 4), 0);
+}
+END_TEST
+
 /* [8.2] An edge for each, also while the maps show an error of the same VINTF and queue. */
 START_TEST(every_new_error_interrupts)
 {
@@ -1395,6 +1459,9 @@ int main(void)
 	tcase_add_test(tests, a_base_outside_ram_aborts);
 	tcase_add_test(tests, error_maps_name_the_queue_until_it_is_acknowledged);
 	tcase_add_test(tests, every_new_error_interrupts);
+	tcase_add_test(tests, each_of_128_queues_runs_for_its_vintf);
+	tcase_add_test(tests, one_vintf_may_have_all_128_queues);
+	tcase_add_test(tests, of_two_queues_in_one_slot_the_last_is_seen);
 	tcase_add_test(tests, an_error_of_a_masked_vintf_does_not_interrupt);
 	tcase_add_test(tests, cons_goes_to_memory_when_cons_dram_is_enabled);
 	tcase_add_test(tests, cons_stays_out_of_memory_as_linux_leaves_it);

@@ -436,7 +436,7 @@ END_TEST
 
 /* --- queues beside each other: [12] --- */
 
-START_TEST(two_queues_run_as_if_each_were_alone)
+START_TEST(two_queues_may_run_as_if_each_were_alone)
 {
 	uint64_t alone[2][8];
 	for (uint32_t which = 0; which < 2; which++) {
@@ -449,6 +449,7 @@ START_TEST(two_queues_run_as_if_each_were_alone)
 	}
 	teardown();
 	setup();
+	kit_assume(kit, ASSUME_ARBITER, ARBITER_NONE);
 	start(2, 4);
 	start(3, 4);
 	kit_ring(kit, 2, 5);
@@ -501,6 +502,339 @@ static uint64_t hash_now(void)
 	smmu_hash(kit->smmu, &hash);
 	return hash.value;
 }
+
+/* --- turns: [3, 12, 14.4]. What the sheet is unsure of is as models/nvidia_vcmdq/arbiter.c has it. --- */
+
+/* Queues FIRST and FIRST + 1 have fetched COUNT commands each, and none is done. */
+static void start_two(uint32_t first, uint32_t count)
+{
+	kit_assume(kit, ASSUME_PREFETCH, PREFETCH_BATCH);
+	for (uint32_t queue = first; queue < first + 2; queue++)
+		start(queue, 5);
+	for (uint32_t queue = first; queue < first + 2; queue++)
+		kit_ring(kit, queue, count);
+	while (kit->access_count < 2)
+		ck_assert(clock_step(&kit->machine->clock));
+	ck_assert_uint_eq(kit->probe_count, 0);
+}
+
+static void set_batch(uint64_t command_limit, uint64_t clocks_log2)
+{
+	uint64_t config = field_set(CONFIG_RESET, CONFIG_MAX_CMD_BATCH, command_limit);
+	kit_write(kit, CMDQV_CONFIG, 4, field_set(config, CONFIG_MAX_CLK_BATCH, clocks_log2));
+}
+
+/* Commands of queues 2 and 3 came in turns of at most LENGTH, one every COMMAND_NS. */
+static void check_turns(unsigned count, unsigned length)
+{
+	ck_assert_uint_eq(kit->probe_count, 2 * count);
+	for (unsigned i = 0; i < 2 * count; i++) {
+		unsigned round = i / (2 * length);
+		unsigned left = count - round * length, turn = left < length ? left : length;
+		uint32_t queue = (i - round * 2 * length) / turn;
+		ck_assert_msg(kit->probes[i].context == 2 + queue, "command %u is of queue %u", i,
+			      kit->probes[i].context);
+		ck_assert_uint_eq(probe_ns(i), DOORBELL_NS + 5 * FETCH_NS + (i + 1) * COMMAND_NS);
+	}
+}
+
+START_TEST(a_turn_is_of_as_many_commands_as_config_says)
+{
+	static const unsigned limits[] = {0, 1, 3, 7, 32};
+	for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		teardown();
+		setup();
+		start_two(2, 20);
+		set_batch(limits[i], 255);
+		kit_run(kit);
+		check_turns(20, limits[i] == 0 ? 1 : limits[i]);
+	}
+}
+END_TEST
+
+/* Of 1 ns: 2^n of them, in which a command that was begun is finished. */
+START_TEST(a_turn_is_of_as_many_clocks_as_config_says)
+{
+	static const struct {
+		unsigned clocks_log2, commands;
+	} rows[] = {{0, 1},   {5, 1},   {6, 2},   {7, 3},   {8, 5},
+		    {12, 32}, {50, 32}, {63, 32}, {64, 32}, {255, 32}};
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		teardown();
+		setup();
+		start_two(2, 20);
+		set_batch(32, rows[i].clocks_log2);
+		kit_run(kit);
+		check_turns(20, rows[i].commands);
+	}
+}
+END_TEST
+
+START_TEST(a_turn_ends_with_what_is_at_hand)
+{
+	start(2, 4);
+	start(3, 4);
+	set_batch(32, 255);
+	kit_ring(kit, 2, 8);
+	ring(3, 4);
+	/* A line of each; the second line of queue 2 comes while queue 3 is served. */
+	for (unsigned i = 0; i < 12; i++)
+		ck_assert_uint_eq(kit->probes[i].context, i / 4 == 1 ? 3 : 2);
+	uint64_t at = DOORBELL_NS + FETCH_NS;
+	ck_assert_uint_eq(kit->accesses[2].time_ps, (at + 4 * COMMAND_NS) * NS);
+	ck_assert_uint_eq(probe_ns(4), at + 5 * COMMAND_NS);
+	ck_assert_uint_eq(probe_ns(8), at + 9 * COMMAND_NS);
+	ck_assert_uint_eq(probe_ns(11), at + 12 * COMMAND_NS);
+}
+END_TEST
+
+/* What a queue ran before its fetch is not held against it. */
+START_TEST(a_turn_begins_anew_after_a_fetch)
+{
+	static const uint32_t order[] = {2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 2, 3};
+	start(2, 4);
+	start(3, 4);
+	set_batch(3, 255);
+	kit_ring(kit, 2, 8);
+	run_until(2, 4);
+	ring(3, 4);
+	ck_assert_uint_eq(kit->probe_count, 12);
+	for (unsigned i = 0; i < 12; i++)
+		ck_assert_uint_eq(kit->probes[i].context, order[i]);
+}
+END_TEST
+
+START_TEST(a_queue_alone_is_not_held_up_by_its_batches)
+{
+	start(2, 4);
+	set_batch(1, 0);
+	ring(2, 4);
+	for (unsigned i = 0; i < 4; i++)
+		ck_assert_uint_eq(probe_ns(i), DOORBELL_NS + FETCH_NS + (i + 1) * COMMAND_NS);
+}
+END_TEST
+
+/* From the one that was served on: it is itself the last. */
+START_TEST(turns_go_round_by_number)
+{
+	static const uint32_t queues[] = {70, 2, 127, 3, 69};
+	static const uint32_t order[] = {70, 127, 2, 3, 69, 70, 127, 2, 3, 69};
+	set_batch(1, 255);
+	for (unsigned i = 0; i < 5; i++)
+		start(queues[i], 4);
+	for (unsigned i = 0; i < 5; i++)
+		kit_ring(kit, queues[i], 2);
+	kit_run(kit);
+	ck_assert_uint_eq(kit->probe_count, 10);
+	for (unsigned i = 0; i < 10; i++)
+		ck_assert_uint_eq(kit->probes[i].context, order[i]);
+}
+END_TEST
+
+START_TEST(a_sync_that_waits_holds_nobody_up)
+{
+	uint64_t base = start(2, 4);
+	kit_put(kit, base, 0, command_atc_inv(VIRT_SID + 1, 0, 0));
+	kit_put(kit, base, 1, command_sync(SYNC_CS_NONE));
+	start(3, 4);
+	kit_ring(kit, 2, 3);
+	ring(3, 3);
+	ck_assert_uint_eq(kit->probes[0].context, 2);
+	for (unsigned i = 1; i < 4; i++) {
+		ck_assert_uint_eq(kit->probes[i].context, 3);
+		ck_assert_uint_eq(probe_ns(i), DOORBELL_NS + FETCH_NS + (i + 1) * COMMAND_NS);
+	}
+	ck_assert_uint_eq(probe_ns(4), DOORBELL_NS + FETCH_NS + COMMAND_NS + ATS_TIMEOUT_NS);
+	ck_assert_uint_eq(kit_error(kit, 2), VCMDQ_ERR_ATC_INV_SYNC);
+}
+END_TEST
+
+/* Queue 2 has its turn when its line is there; queue 3 comes later, and its line is there sooner. */
+START_TEST(what_is_at_hand_does_not_wait_for_a_fetch)
+{
+	kit_assume(kit, ASSUME_PREFETCH, PREFETCH_BATCH);
+	start(2, 5);
+	start(3, 5);
+	kit_ring(kit, 2, 32); /* eight lines */
+	while (kit->access_count < 1)
+		ck_assert(clock_step(&kit->machine->clock));
+	kit_ring(kit, 3, 4);
+	kit_run(kit);
+	for (unsigned i = 0; i < 4; i++) {
+		ck_assert_uint_eq(kit->probes[i].context, 3);
+		ck_assert_uint_eq(probe_ns(i), 2 * DOORBELL_NS + FETCH_NS + (i + 1) * COMMAND_NS);
+	}
+	ck_assert_uint_eq(kit->probe_count, 36);
+	for (unsigned i = 4; i < 36; i++)
+		ck_assert_uint_eq(probe_ns(i), DOORBELL_NS + 8 * FETCH_NS + (i - 3) * COMMAND_NS);
+}
+END_TEST
+
+/* Nor does an acknowledgement: the queue waits already. */
+START_TEST(a_doorbell_gives_no_turn)
+{
+	start_two(2, 6);
+	set_batch(32, 255);
+	kit_ring(kit, 3, 7);
+	kit_acknowledge(kit, 3);
+	kit_run(kit);
+	ck_assert_uint_eq(kit->probe_count, 13);
+	for (unsigned i = 0; i < 13; i++)
+		ck_assert_uint_eq(kit->probes[i].context, i < 6 ? 2 : 3);
+	ck_assert_uint_eq(probe_ns(11), DOORBELL_NS + 2 * FETCH_NS + 12 * COMMAND_NS);
+}
+END_TEST
+
+START_TEST(a_queue_that_waits_can_be_stopped)
+{
+	start_two(2, 6);
+	kit_switch(kit, 3, false);
+	ck_assert(!kit_enabled(kit, 3));
+	kit_run(kit);
+	ck_assert_uint_eq(kit->probe_count, 6);
+	ck_assert_uint_eq(kit_cons(kit, 3), 0);
+	/* It comes back with its own fetch and its own turn. */
+	kit_switch(kit, 3, true);
+	kit_run(kit);
+	ck_assert_uint_eq(kit_cons(kit, 3), 6);
+	ck_assert_uint_eq(kit->access_count, 3);
+}
+END_TEST
+
+START_TEST(a_queue_that_is_served_can_be_stopped)
+{
+	start_two(2, 6);
+	run_until(2, 1);
+	uint64_t at = now_ns();
+	kit_switch(kit, 2, false);
+	kit_run(kit);
+	ck_assert_uint_eq(kit_cons(kit, 2), 1);
+	ck_assert_uint_eq(kit_cons(kit, 3), 6);
+	ck_assert_uint_eq(probe_ns(1), at + COMMAND_NS);
+	/* And the first turn of all, which waits for its fetch. */
+	teardown();
+	setup();
+	start_two(2, 6);
+	kit_switch(kit, 2, false);
+	kit_run(kit);
+	ck_assert_uint_eq(kit_cons(kit, 3), 6);
+	ck_assert_uint_eq(probe_ns(0), DOORBELL_NS + 2 * FETCH_NS + COMMAND_NS);
+}
+END_TEST
+
+/* Queues 2 and 3 are one VINTF's and 4 is another's; all have commands when OFFSET gets VALUE. */
+static void switch_off_in_a_turn(uint64_t offset, uint32_t value)
+{
+	start(4, 5);
+	start_two(2, 6);
+	kit_ring(kit, 4, 6);
+	run_until(2, 1);
+	set_batch(1, 255);
+	run_until(2, 2); /* 3 is being served, or waits, and so does 4 */
+	kit_write(kit, offset, 4, value);
+	ck_assert(!kit_enabled(kit, 2));
+	ck_assert(!kit_enabled(kit, 3));
+	kit_run(kit);
+	ck_assert_uint_le(kit_cons(kit, 2), 2);
+	ck_assert_uint_lt(kit_cons(kit, 3), 6);
+}
+
+START_TEST(a_vintf_that_goes_takes_its_queues_turns_along)
+{
+	switch_off_in_a_turn(kit_vintf(1, VINTF_CONFIG), CONFIG & ~1U);
+	ck_assert_uint_eq(kit_cons(kit, 4), 6);
+	ck_assert_uint_eq(kit_read(kit, kit_vintf(1, VINTF_STATUS), 4) & 1, 0);
+	/* Enabled anew, they go on where they stood. */
+	kit_write(kit, kit_vintf(1, VINTF_CONFIG), 4, CONFIG);
+	for (uint32_t queue = 2; queue < 4; queue++)
+		kit_switch(kit, queue, true);
+	kit_run(kit);
+	for (uint32_t queue = 2; queue < 5; queue++)
+		ck_assert_uint_eq(kit_cons(kit, queue), 6);
+	ck_assert_uint_eq(kit->probe_count, 18);
+}
+END_TEST
+
+START_TEST(a_cmdqv_that_goes_takes_all_turns_along)
+{
+	switch_off_in_a_turn(CMDQV_CONFIG, CONFIG_RESET & ~1U);
+	ck_assert(!kit_enabled(kit, 4));
+	ck_assert_uint_lt(kit_cons(kit, 4), 6);
+	ck_assert_uint_eq(kit_read(kit, CMDQV_STATUS, 4), 0);
+}
+END_TEST
+
+/* The queue's MAP entry goes while it is served, and while it waits. */
+START_TEST(a_queue_that_is_taken_away_gives_up_its_turn)
+{
+	start_two(2, 6);
+	run_until(2, 1);
+	kit_alloc(kit, 2, 1, 0, false);
+	kit_run(kit);
+	ck_assert_uint_eq(kit_cons(kit, 2), 1);
+	ck_assert_uint_eq(kit_cons(kit, 3), 6);
+	teardown();
+	setup();
+	start_two(2, 6);
+	kit_alloc(kit, 3, 1, 1, false);
+	kit_run(kit);
+	ck_assert_uint_eq(kit_cons(kit, 2), 6);
+	ck_assert_uint_eq(kit_cons(kit, 3), 0);
+}
+END_TEST
+
+START_TEST(an_error_ends_a_turn)
+{
+	uint64_t base = start(2, 4);
+	start(3, 4);
+	kit_put(kit, base, 1, command_cfgi_all());
+	kit_ring(kit, 2, 4);
+	ring(3, 4);
+	for (unsigned i = 0; i < 6; i++) {
+		ck_assert_uint_eq(kit->probes[i].context, i < 2 ? 2 : 3);
+		ck_assert_uint_eq(probe_ns(i), DOORBELL_NS + FETCH_NS + (i + 1) * COMMAND_NS);
+	}
+}
+END_TEST
+
+/* It is as fast beside a VCMDQ as alone, and the VCMDQ beside it. */
+START_TEST(the_main_queue_takes_no_turns)
+{
+	uint64_t base = start_main(4);
+	for (uint32_t entry = 0; entry < 4; entry++)
+		kit_put(kit, base, entry, tlbi(entry));
+	start(2, 4);
+	kit_smmu_write(kit, SMMU_CMDQ_PROD, 4, 4);
+	ring(2, 4);
+	ck_assert_uint_eq(kit->probe_count, 8);
+	for (unsigned i = 0; i < 8; i++)
+		ck_assert_uint_eq(probe_ns(i), DOORBELL_NS + FETCH_NS + (i / 2 + 1) * COMMAND_NS);
+}
+END_TEST
+
+START_TEST(the_hash_sees_who_waits)
+{
+	uint64_t hashes[4];
+	for (unsigned i = 0; i < 4; i++) {
+		teardown();
+		setup();
+		start_two(2, 6);
+		run_until(2, 1);
+		set_batch(32, 255);
+		struct arbiter *arbiter = &kit->smmu->arbiter;
+		ck_assert_uint_eq(arbiter->waiting[0], 1U << 3);
+		if (i == 1)
+			arbiter->turn_commands = 2;
+		if (i == 2)
+			arbiter->waiting[0] = 0;
+		if (i == 3)
+			arbiter->turn_ps -= NS;
+		hashes[i] = hash_now();
+		for (unsigned k = 0; k < i; k++)
+			ck_assert_uint_ne(hashes[i], hashes[k]);
+	}
+}
+END_TEST
 
 /* Eight queues with one command each that stops, in places of their own. */
 static void run_eight(void)
@@ -1171,7 +1505,24 @@ int main(void)
 	tcase_add_test(tests, a_prod_too_far_ahead_may_count_as_empty);
 	tcase_add_test(tests, a_prod_that_jumps_ahead_may_hold_up_a_running_queue);
 	tcase_add_test(tests, a_prod_too_far_ahead_is_the_same_to_the_main_queue);
-	tcase_add_test(tests, two_queues_run_as_if_each_were_alone);
+	tcase_add_test(tests, two_queues_may_run_as_if_each_were_alone);
+	tcase_add_test(tests, a_turn_is_of_as_many_commands_as_config_says);
+	tcase_add_test(tests, a_turn_is_of_as_many_clocks_as_config_says);
+	tcase_add_test(tests, a_turn_ends_with_what_is_at_hand);
+	tcase_add_test(tests, a_turn_begins_anew_after_a_fetch);
+	tcase_add_test(tests, a_queue_alone_is_not_held_up_by_its_batches);
+	tcase_add_test(tests, turns_go_round_by_number);
+	tcase_add_test(tests, a_sync_that_waits_holds_nobody_up);
+	tcase_add_test(tests, what_is_at_hand_does_not_wait_for_a_fetch);
+	tcase_add_test(tests, a_doorbell_gives_no_turn);
+	tcase_add_test(tests, a_queue_that_waits_can_be_stopped);
+	tcase_add_test(tests, a_queue_that_is_served_can_be_stopped);
+	tcase_add_test(tests, a_vintf_that_goes_takes_its_queues_turns_along);
+	tcase_add_test(tests, a_cmdqv_that_goes_takes_all_turns_along);
+	tcase_add_test(tests, a_queue_that_is_taken_away_gives_up_its_turn);
+	tcase_add_test(tests, an_error_ends_a_turn);
+	tcase_add_test(tests, the_main_queue_takes_no_turns);
+	tcase_add_test(tests, the_hash_sees_who_waits);
 	tcase_add_test(tests, an_error_of_one_queue_does_not_stop_another);
 	tcase_add_test(tests, a_stop_of_the_main_queue_does_not_stop_a_vcmdq);
 	tcase_add_test(tests, the_same_inputs_give_the_same_run);
