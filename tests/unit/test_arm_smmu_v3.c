@@ -755,6 +755,23 @@ START_TEST(without_a_cmdqv_there_is_no_type_of_it)
 }
 END_TEST
 
+START_TEST(nothing_nests_without_both_stages)
+{
+	uint32_t hwpt = new_hwpt(IOMMU_HWPT_ALLOC_NEST_PARENT), idr0 = driver->idr[0];
+	static const uint32_t stages[] = {IDR0_S1P, IDR0_S2P};
+	for (uint32_t i = 0; i < 2; i++) {
+		driver->idr[0] = idr0 & ~stages[i];
+		ck_assert_int_eq(world_hwpt(world, device, ioas, IOMMU_HWPT_ALLOC_NEST_PARENT),
+				 -EOPNOTSUPP);
+		ck_assert_int_eq(viommu_alloc(2, hwpt, 16, world->data), -EOPNOTSUPP);
+	}
+	driver->idr[0] = idr0 & ~IDR0_S1P;
+	ck_assert_int_gt(world_hwpt(world, device, ioas, 0), 0);
+	driver->idr[0] = idr0;
+	ck_assert_int_gt(viommu_alloc(2, hwpt, 16, world->data), 0);
+}
+END_TEST
+
 START_TEST(nothing_nests_on_a_hwpt_alone)
 {
 	struct iommu_hwpt_alloc alloc = {.dev_id = device,
@@ -1928,6 +1945,7 @@ static TCase *streams(void)
 	tcase_add_test(tests, hw_info_knows_the_cmdqv_and_no_more);
 	tcase_add_test(tests, domains_take_no_data_and_only_known_flags);
 	tcase_add_test(tests, without_a_cmdqv_there_is_no_type_of_it);
+	tcase_add_test(tests, nothing_nests_without_both_stages);
 	tcase_add_test(tests, nothing_nests_on_a_hwpt_alone);
 	tcase_add_test(tests, a_stream_is_bound_to_the_holder_of_its_domain);
 	tcase_add_test(tests, a_stream_is_in_transition_while_its_entry_changes);

@@ -109,6 +109,11 @@ START_TEST(the_pinned_pages_are_compared_with_the_caller_s)
 			  EBADE);
 	ck_assert_refused(world_pin(world, access, IOVA, PAGE_SIZE, 0, NOWHERE), EFAULT);
 	ck_assert_ok(world_unpin(world, access, 0));
+	/* Every page counts. */
+	uint64_t other = world_mmap(world, 2 * PAGE_SIZE, PROT_RW, SHARED), iova = IOVA + 0x100000;
+	ck_assert_ok(world_map_at(world, ioas, other, PAGE_SIZE, iova));
+	ck_assert_ok(world_map_at(world, ioas, buffer, PAGE_SIZE, iova + PAGE_SIZE));
+	ck_assert_refused(world_pin(world, access, iova, 2 * PAGE_SIZE, 0, other), EBADE);
 	ck_assert_ok(world_refs(world, buffer, BUFFER, 0));
 }
 END_TEST

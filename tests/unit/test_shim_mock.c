@@ -2,6 +2,7 @@
 /* The mock driver and the test operations that no other file covers (iommufd 7.3, 7.4). */
 #include <string.h>
 
+#include "kernel_shim/drivers/mock/mock.h"
 #include "tests/kit/fake_iommu.h"
 #include "tests/kit/test.h"
 
@@ -27,6 +28,17 @@ START_TEST(device_flags_are_checked)
 	cmd.mock_domain_flags.dev_flags = 0xff;
 	ck_assert_ok(world_test(world, IOMMU_TEST_OP_MOCK_DOMAIN, &cmd));
 	ck_assert_uint_eq(cmd.mock_domain_flags.dev_flags, 0xff);
+}
+END_TEST
+
+START_TEST(a_mock_device_has_none_of_the_other_capabilities)
+{
+	struct mock_dev *dev = mock_dev_new(world->machine, MOCK_FLAGS_DEVICE_NO_DIRTY);
+	ck_assert(mock_ops.capable(&dev->device, IOMMU_CAP_CACHE_COHERENCY));
+	ck_assert(!mock_ops.capable(&dev->device, IOMMU_CAP_ENFORCE_CACHE_COHERENCY));
+	ck_assert(!mock_ops.capable(&dev->device, IOMMU_CAP_DIRTY_TRACKING));
+	ck_assert(!mock_ops.capable(&dev->device, IOMMU_CAP_ATS));
+	mock_dev_free(dev);
 }
 END_TEST
 
@@ -411,6 +423,9 @@ START_TEST(data_of_a_viommu_has_8_to_24_bytes)
 					 .data_len = 24,
 					 .data_uptr = NOWHERE};
 	ck_assert_refused(world_ioctl(world, IOMMUFD_NR_VIOMMU_ALLOC, &cmd), EFAULT);
+	cmd.data_uptr = world->data;
+	machine_fail_nth(world->machine, 1, "vIOMMU pages");
+	ck_assert_refused(world_ioctl(world, IOMMUFD_NR_VIOMMU_ALLOC, &cmd), ENOMEM);
 	cmd.data_uptr = ro;
 	ck_assert_refused(world_ioctl(world, IOMMUFD_NR_VIOMMU_ALLOC, &cmd), EFAULT);
 	/* The region that it had is free. */
@@ -450,6 +465,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		device_flags_are_checked,
+		a_mock_device_has_none_of_the_other_capabilities,
 		an_answer_that_can_not_be_written_undoes_the_device,
 		check_map_compares_page_by_page,
 		every_alignment_maps_and_unmaps_what_it_should,

@@ -70,6 +70,7 @@ START_TEST(the_bytes_of_device_and_domain_operations_are_the_sheet_s)
 {
 	ioas = made(world_ioas(world));
 	ck_assert_ok(CALL(1, ioas, LONG(0x1000), LONG(0x1000)));
+	ck_assert_refused(CALL(1, ioas, LONG(0x1000), LONG(0)), EINVAL);
 	ck_assert_ok(CALL(12, ioas, 0, 0, 0, 4));
 	ck_assert_uint_eq(words[4], 2); /* stdev, HWPT, device; the flags are left */
 	ck_assert_uint_eq(words[5], 4);
@@ -119,6 +120,9 @@ START_TEST(the_bytes_of_memory_operations_are_the_sheet_s)
 	ck_assert_uint_eq(access, 4);
 	ck_assert_ok(CALL(7, access, 1, 0xff, LONG(APERTURE), LONG(PAGE_SIZE), LONG(buffer)));
 	ck_assert_uint_eq(words[5], 0);
+	ck_assert_ok(CALL(7, access, 1, 0xff, LONG(APERTURE), LONG(PAGE_SIZE), LONG(0)));
+	ck_assert_uint_eq(words[5], 1);
+	ck_assert_ok(CALL(6, access, 1));
 	ck_assert_ok(CALL(6, access, 0));
 	ck_assert_ok(CALL(8, access, LONG(APERTURE), LONG(8), LONG(world->data), 5));
 	uint32_t other = made(world_ioas(world));
@@ -210,6 +214,36 @@ START_TEST(the_operations_that_answer_are_those_of_the_sheet)
 		ck_assert_msg(result == (ops[i].answers ? -EFAULT : 0), "op %d: %d", ops[i].op,
 			      (int)result);
 	}
+}
+END_TEST
+
+/* The constants of 7.2 that a client and the shim share. */
+START_TEST(the_constants_are_those_of_the_sheet)
+{
+	ck_assert_uint_eq(MOCK_IOMMUPT_DEFAULT, 0);
+	ck_assert_uint_eq(MOCK_IOMMUPT_HUGE, 1);
+	ck_assert_uint_eq(MOCK_FLAGS_ACCESS_WRITE, 1);
+	ck_assert_uint_eq(MOCK_FLAGS_ACCESS_SYZ, 0x10000);
+	ck_assert_uint_eq(MOCK_ACCESS_RW_WRITE, 1);
+	ck_assert_uint_eq(MOCK_ACCESS_RW_SLOW_PATH, 4);
+	ck_assert_uint_eq(MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES, 1);
+	ck_assert_uint_eq(MOCK_FLAGS_DEVICE_NO_DIRTY, 1);
+	ck_assert_uint_eq(MOCK_FLAGS_DEVICE_PASID, 4);
+	ck_assert_uint_eq(MOCK_NESTED_DOMAIN_IOTLB_NUM, 4);
+	ck_assert_uint_eq(MOCK_DEV_CACHE_NUM, 4);
+	ck_assert_uint_eq(IOMMU_TEST_PASID_RESERVED, 1024);
+	ck_assert_uint_eq(MOCK_PASID_WIDTH, 20);
+	ck_assert_uint_eq(IOMMU_HW_INFO_TYPE_SELFTEST, 0xfeedbeef);
+	ck_assert_uint_eq(IOMMU_HW_INFO_SELFTEST_REGVAL, 0xdeadbeef);
+	ck_assert_uint_eq(IOMMU_HWPT_DATA_SELFTEST, 0xdead);
+	ck_assert_uint_eq(IOMMU_TEST_DEV_CACHE_DEFAULT, 0xbaddad);
+	ck_assert_uint_eq(IOMMU_HWPT_INVALIDATE_DATA_SELFTEST, 0xdeadbeef);
+	ck_assert_uint_eq(IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST, 0xdeadbeef);
+	ck_assert_uint_eq(IOMMU_TEST_INVALIDATE_FLAG_ALL, 1);
+	ck_assert_uint_eq(IOMMU_VIOMMU_TYPE_SELFTEST, 0xdeadbeef);
+	ck_assert_uint_eq(IOMMU_VEVENTQ_TYPE_SELFTEST, 0xbeefbeef);
+	ck_assert_uint_eq(IOMMU_HW_QUEUE_TYPE_SELFTEST, 0xdeadbeef);
+	ck_assert_uint_eq(IOMMU_TEST_HW_QUEUE_MAX, 2);
 }
 END_TEST
 
@@ -343,6 +377,18 @@ START_TEST(pasid_check_looks_for_exactly_this_hwpt)
 }
 END_TEST
 
+/* The kernel leaves this undefined. */
+START_TEST(pasids_that_are_left_go_with_their_device)
+{
+	setup();
+	uint32_t a = made(world_hwpt(world, mock.idev, ioas, PASID)), pt = a;
+	ck_assert_ok(world_replace(world, mock.stdev, &pt));
+	ck_assert_ok(world_pasid(world, ATTACH, mock.stdev, 7, &pt));
+	ck_assert_ok(world_destroy(world, mock.stdev));
+	ck_assert_ok(world_destroy(world, a));
+}
+END_TEST
+
 /* --- what is no mock's --- */
 
 START_TEST(devices_and_domains_of_another_driver_are_einval)
@@ -397,6 +443,11 @@ START_TEST(check_map_works_in_the_domain_s_granules)
 	ck_assert_ok(world_check_map(world, mock.hwpt, APERTURE + 0x800, buffer + 0x800, 0x800));
 	ck_assert_refused(world_check_map(world, mock.hwpt, APERTURE, buffer + 0x400, 0x800),
 			  EINVAL);
+	/* The page is only read. */
+	uint64_t ro = world_mmap(world, PAGE_SIZE, PROT_READ_BIT, SHARED);
+	uint64_t iova = APERTURE + BUFFER;
+	ck_assert_ok(world_map(world, ioas, ro, PAGE_SIZE, MAP_RO | MAP_FIXED_, &iova));
+	ck_assert_ok(world_check_map(world, mock.hwpt, iova, ro, PAGE_SIZE));
 	/* Nothing to compare, wherever it is. */
 	ck_assert_ok(world_check_map(world, mock.hwpt, 0, NOWHERE, 0));
 }
@@ -410,6 +461,8 @@ START_TEST(refs_are_counted_page_by_page_over_all_contexts)
 	ck_assert_refused(world_refs(world, buffer, PAGE_SIZE - 1, 0), EINVAL);
 	ck_assert_refused(world_refs(world, -PAGE_SIZE, PAGE_SIZE, 0), EINVAL);
 	ck_assert_refused(world_refs(world, NOWHERE & ~0xfffULL, PAGE_SIZE, 0), EFAULT);
+	uint64_t ro = world_mmap(world, PAGE_SIZE, PROT_READ_BIT, SHARED);
+	ck_assert_ok(world_refs(world, ro, PAGE_SIZE, 0));
 	ck_assert_ok(world_map_at(world, ioas, buffer, PAGE_SIZE, APERTURE));
 	ck_assert_ok(world_refs(world, buffer, PAGE_SIZE, 1));
 	ck_assert_refused(world_refs(world, buffer, PAGE_SIZE, 0), EIO);
@@ -780,6 +833,7 @@ int main(void)
 		reserved_and_last_are_not_looked_at,
 		an_unknown_operation_is_eopnotsupp,
 		the_operations_that_answer_are_those_of_the_sheet,
+		the_constants_are_those_of_the_sheet,
 		reserved_ranges_are_checked_in_order,
 		reserved_ranges_overlap_at_any_byte_and_stay,
 		a_mock_device_without_memory_gives_its_ids_back,
@@ -788,6 +842,7 @@ int main(void)
 		a_pasid_that_can_not_be_answered_is_detached_but_not_replaced_back,
 		pasid_operations_need_a_selftest_object,
 		pasid_check_looks_for_exactly_this_hwpt,
+		pasids_that_are_left_go_with_their_device,
 		devices_and_domains_of_another_driver_are_einval,
 		check_map_works_in_the_domain_s_granules,
 		refs_are_counted_page_by_page_over_all_contexts,

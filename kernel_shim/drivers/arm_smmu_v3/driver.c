@@ -263,12 +263,21 @@ static int hw_info(struct device *device, uint32_t *type, void *data, uint32_t m
 	return 0;
 }
 
+/* Both stages (iommufd app. D; smmuv3 9.1). */
+static bool nests(const struct arm_smmu *smmu)
+{
+	return (smmu->idr[0] & IDR0_S1P) && (smmu->idr[0] & IDR0_S2P);
+}
+
 static int domain_alloc_paging(struct device *device, uint32_t flags, const struct user_data *data,
 			       struct iommu_domain **domain)
 {
 	if (data != NULL || (flags & ~IOMMU_HWPT_ALLOC_NEST_PARENT))
 		return refuse(device->machine, EOPNOTSUPP, "iommufd app. D paging alloc",
 			      "user data, or flags that are not modelled");
+	if ((flags & IOMMU_HWPT_ALLOC_NEST_PARENT) && !nests(device->iommu))
+		return refuse(device->machine, EOPNOTSUPP, "iommufd app. D paging alloc",
+			      "a nest parent needs both stages");
 	return arm_smmu_domain_alloc(device->iommu, flags & IOMMU_HWPT_ALLOC_NEST_PARENT, domain);
 }
 
@@ -307,7 +316,8 @@ static void block_pasid(struct device *device, uint32_t pasid)
 
 static bool viommu_supported(struct device *device, uint32_t type)
 {
-	return type == IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV && tegra241_cmdqv_present(device->iommu);
+	return type == IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV && nests(device->iommu) &&
+	       tegra241_cmdqv_present(device->iommu);
 }
 
 static int viommu_init(struct iommufd_viommu *viommu, struct iommu_domain *parent,
