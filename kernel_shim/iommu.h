@@ -52,6 +52,9 @@ int copy_to_user(struct thread *thread, struct va to, const void *from, uint64_t
 /* SIZE bytes of USER_SIZE at FROM: missing ones zero, extra ones must be zero (E2BIG). */
 int copy_struct_from_user(struct thread *thread, void *to, uint64_t size, struct va from,
 			  uint64_t user_size);
+/* Entry INDEX, by the same rule (7.5). */
+int copy_array_entry(const struct user_data_array *array, uint32_t index, void *entry,
+		     uint64_t size);
 /* Sheet 4.1, "copy struct": type, then MIN <= length <= SIZE, then the copy. */
 int copy_user_data(const struct user_data *data, void *to, uint32_t type, uint64_t size,
 		   uint64_t min);

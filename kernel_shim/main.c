@@ -103,6 +103,13 @@ int copy_user_data(const struct user_data *data, void *to, uint32_t type, uint64
 	return copy_struct_from_user(data->thread, to, size, data->va, data->length);
 }
 
+int copy_array_entry(const struct user_data_array *array, uint32_t index, void *entry,
+		     uint64_t size)
+{
+	struct va at = va_of(array->va.value + (uint64_t)index * array->entry_length);
+	return copy_struct_from_user(array->thread, entry, size, at, array->entry_length);
+}
+
 int iommufd_respond(struct iommufd_ucmd *ucmd)
 {
 	uint32_t size = ucmd->user_size < ucmd->cmd_size ? ucmd->user_size : ucmd->cmd_size;

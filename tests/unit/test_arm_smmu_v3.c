@@ -1925,6 +1925,128 @@ START_TEST(a_masked_vintf_raises_no_event)
 }
 END_TEST
 
+/* --- commands of a guest through the ioctl [smmuv3 9.3] --- */
+
+/* COUNT commands in entries of LENGTH bytes; *DONE: entry_num of the answer. */
+static int64_t invalidate(const struct smmu_command *commands, uint32_t count, uint32_t length,
+			  uint32_t *done)
+{
+	struct iommu_hwpt_invalidate cmd = {.hwpt_id = viommu,
+					    .data_uptr = world->data,
+					    .data_type = IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3,
+					    .entry_len = length,
+					    .entry_num = count};
+	for (uint32_t i = 0; i < count; i++) {
+		uint8_t bytes[COMMAND_SIZE];
+		command_store(bytes, &commands[i]);
+		world_put(world, world->data + (uint64_t)i * length, bytes,
+			  length < sizeof(bytes) ? length : sizeof(bytes));
+	}
+	int64_t error = world_ioctl(world, IOMMUFD_NR_HWPT_INVALIDATE, &cmd);
+	*done = cmd.entry_num;
+	return error;
+}
+
+static void make_guest_with_device(void)
+{
+	make_guest();
+	struct iommu_vdevice_alloc vdevice = {
+		.viommu_id = viommu, .dev_id = device, .virt_id = 0x100};
+	ck_assert_int_eq(world_ioctl(world, IOMMUFD_NR_VDEVICE_ALLOC, &vdevice), 0);
+	look_from_here();
+}
+
+START_TEST(a_guests_commands_get_its_vmid_and_its_devices)
+{
+	uint32_t done;
+	make_guest_with_device();
+	const struct smmu_command commands[] = {
+		{{CMD_TLBI_NSNH_ALL, 0}},
+		command_tlbi_nh_all(0x77),
+		command_tlbi_nh_asid(0x77, 5),
+		command_tlbi_nh_va(0x77, 5, 0x1234000, 1),
+		{{CMD_CFGI_CD | field_put(CMD_SID, 0x100), CMD_LEAF}},
+		{{CMD_CFGI_CD_ALL | field_put(CMD_SID, 0x100), 0}},
+	};
+	ck_assert_int_eq(invalidate(commands, 6, 16, &done), 0);
+	ck_assert_uint_eq(done, 6);
+	EXPECT_COMMANDS(command_tlbi_nh_all(VMID), command_tlbi_nh_all(VMID),
+			command_tlbi_nh_asid(VMID, 5), command_tlbi_nh_va(VMID, 5, 0x1234000, 1),
+			{{CMD_CFGI_CD | field_put(CMD_SID, SID), CMD_LEAF}},
+			{{CMD_CFGI_CD_ALL | field_put(CMD_SID, SID), 0}}, SYNC);
+}
+END_TEST
+
+START_TEST(commands_that_are_not_for_guests_are_eio)
+{
+	uint32_t done;
+	make_guest_with_device();
+	const struct smmu_command refused[] = {
+		command_sync(SYNC_CS_NONE),
+		command_tlbi_s12_vmall(VMID),
+		{{CMD_CFGI_STE | field_put(CMD_SID, 0x100), 0}},
+		{{CMD_PREFETCH_CONFIG, 0}},
+		{{0xff, 0}},
+		/* Fields that are not theirs, and a range where there is no RIL. */
+		{{CMD_TLBI_NSNH_ALL | field_put(CMD_VMID, 1), 0}},
+		{{CMD_TLBI_NH_ALL | field_put(CMD_ASID, 1), 0}},
+		{{CMD_TLBI_NH_ASID, CMD_LEAF}},
+		{{CMD_TLBI_NH_VA | field_put(CMD_TLBI_NUM, 1), field_put(CMD_TLBI_TG, 1)}},
+		{{CMD_TLBI_NH_VAA | field_put(CMD_ASID, 1), 0}},
+		{{CMD_CFGI_CD | CMD_SSV | field_put(CMD_SID, 0x100), 0}},
+		/* No vDEVICE has this StreamID; no more than everything. */
+		{{CMD_CFGI_CD | field_put(CMD_SID, SID), 0}},
+		{{CMD_ATC_INV | field_put(CMD_SID, 0x100), ATC_SIZE_ALL + 1}},
+	};
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		ck_assert_int_eq(invalidate(&refused[i], 1, 16, &done), -EIO);
+		ck_assert_uint_eq(done, 0);
+	}
+	ck_assert_uint_eq(driver->cmdq_issued, mark);
+}
+END_TEST
+
+START_TEST(a_refused_command_ends_it_and_its_group_is_counted_but_not_sent)
+{
+	static struct smmu_command commands[130];
+	uint32_t done;
+	make_guest_with_device();
+	for (uint32_t i = 0; i < 130; i++)
+		commands[i] = command_tlbi_nh_asid(0, (uint16_t)i);
+	ck_assert_int_eq(invalidate(commands, 130, 16, &done), 0);
+	ck_assert_uint_eq(done, 130);
+	/* 63, 63 and 4, each with a CMD_SYNC. */
+	ck_assert_uint_eq(driver->cmdq_issued, mark + 133);
+	look_from_here();
+	commands[100] = command_sync(SYNC_CS_NONE);
+	ck_assert_int_eq(invalidate(commands, 130, 16, &done), -EIO);
+	ck_assert_uint_eq(done, 100);
+	ck_assert_uint_eq(driver->cmdq_issued, mark + 64);
+}
+END_TEST
+
+START_TEST(entries_of_commands_may_be_longer_if_the_rest_is_zero)
+{
+	const struct smmu_command command = command_tlbi_nh_all(0);
+	const uint8_t one = 1;
+	uint32_t done;
+	make_guest_with_device();
+	ck_assert_int_eq(invalidate(&command, 1, 24, &done), 0);
+	world_put(world, world->data + 20, &one, 1);
+	ck_assert_int_eq(invalidate(&command, 1, 24, &done), -E2BIG);
+	ck_assert_uint_eq(done, 0);
+	ck_assert_int_eq(invalidate(&command, 1, 8, &done), 0);
+	ck_assert_int_eq(invalidate(&command, 0, 16, &done), -EINVAL);
+	struct iommu_hwpt_invalidate other = {.hwpt_id = viommu,
+					      .data_uptr = world->data,
+					      .data_type = 0,
+					      .entry_len = 16,
+					      .entry_num = 1};
+	ck_assert_int_eq(world_ioctl(world, IOMMUFD_NR_HWPT_INVALIDATE, &other), -EINVAL);
+	ck_assert_uint_eq(other.entry_num, 0);
+}
+END_TEST
+
 static TCase *streams(void)
 {
 	TCase *tests = tcase_create("streams");
@@ -2025,6 +2147,10 @@ static TCase *guests(void)
 	tcase_add_test(tests, an_error_of_a_vintf_above_31_arrives);
 	tcase_add_test(tests, an_error_without_an_event_queue_is_dropped);
 	tcase_add_test(tests, a_masked_vintf_raises_no_event);
+	tcase_add_test(tests, a_guests_commands_get_its_vmid_and_its_devices);
+	tcase_add_test(tests, commands_that_are_not_for_guests_are_eio);
+	tcase_add_test(tests, a_refused_command_ends_it_and_its_group_is_counted_but_not_sent);
+	tcase_add_test(tests, entries_of_commands_may_be_longer_if_the_rest_is_zero);
 	return tests;
 }
 

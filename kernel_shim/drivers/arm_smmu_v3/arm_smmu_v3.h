@@ -17,12 +17,13 @@
 #include "models/nvidia_vcmdq/smmu_spec.h"
 
 /* User API numbers (iommufd sheet 4, 5; tegra241-cmdqv 9.5). */
-#define IOMMU_HW_INFO_TYPE_ARM_SMMUV3      2U
-#define IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV  3U
-#define IOMMU_VIOMMU_TYPE_ARM_SMMUV3       1U
-#define IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV   2U
-#define IOMMU_HW_QUEUE_TYPE_TEGRA241_CMDQV 1U
-#define IOMMU_VEVENTQ_TYPE_TEGRA241_CMDQV  2U
+#define IOMMU_HW_INFO_TYPE_ARM_SMMUV3           2U
+#define IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV       3U
+#define IOMMU_VIOMMU_TYPE_ARM_SMMUV3            1U
+#define IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV        2U
+#define IOMMU_HW_QUEUE_TYPE_TEGRA241_CMDQV      1U
+#define IOMMU_VEVENTQ_TYPE_TEGRA241_CMDQV       2U
+#define IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3 1U
 
 struct iommu_viommu_tegra241_cmdqv {
 	uint64_t out_vintf_mmap_offset;
@@ -140,6 +141,10 @@ void arm_smmu_cmdq_replace(struct arm_smmu *smmu, uint32_t cons,
 extern const struct iommu_domain_ops arm_smmu_domain_ops;
 int arm_smmu_domain_alloc(struct arm_smmu *smmu, bool nest_parent, struct iommu_domain **out);
 struct arm_smmu_domain *to_arm_smmu_domain(struct iommu_domain *domain);
+
+/* invalidate.c: commands of the guest whose VMID this is, on the main queue. */
+int arm_smmu_cache_invalidate(struct iommufd_viommu *viommu, struct arm_smmu *smmu, uint16_t vmid,
+			      struct user_data_array *array);
 
 /* tegra241_cmdqv.c */
 void tegra241_cmdqv_probe(struct arm_smmu *smmu, uint32_t irq);

@@ -236,14 +236,6 @@ static int nested_attach(struct iommu_domain *domain, struct device *device)
 	return 0;
 }
 
-/* One block copy of equal sizes, else entry by entry with the zero-tail rule (7.5). */
-static int get_entry(const struct user_data_array *array, uint32_t index, void *entry,
-		     uint32_t size)
-{
-	struct va at = va_of(array->va.value + (uint64_t)index * array->entry_length);
-	return copy_struct_from_user(array->thread, entry, size, at, array->entry_length);
-}
-
 static int nested_cache_invalidate(struct iommu_domain *domain, struct user_data_array *array)
 {
 	struct mock_nested *nested = (struct mock_nested *)domain;
@@ -256,7 +248,7 @@ static int nested_cache_invalidate(struct iommu_domain *domain, struct user_data
 		struct iommu_hwpt_invalidate_selftest entry;
 		if (array->entry_length != sizeof(entry))
 			return refuse(machine, EINVAL, "iommufd 7.5 HWPT", "entry_len is not 8");
-		int error = get_entry(array, i, &entry, sizeof(entry));
+		int error = copy_array_entry(array, i, &entry, sizeof(entry));
 		if (error != 0)
 			return error;
 		if (entry.flags & ~IOMMU_TEST_INVALIDATE_FLAG_ALL)
@@ -383,7 +375,7 @@ static int mock_viommu_cache_invalidate(struct iommufd_viommu *viommu,
 		return refuse(machine, EINVAL, "iommufd 7.5 VIOMMU", "data_type is not SELFTEST");
 	entries = arena_alloc(machine->arena, size);
 	for (uint32_t i = 0; error == 0 && i < count; i++)
-		error = get_entry(array, i, &entries[i], sizeof(*entries));
+		error = copy_array_entry(array, i, &entries[i], sizeof(*entries));
 	for (uint32_t i = 0; error == 0 && i < count; i++) {
 		error = invalidate_device(viommu, &entries[i]);
 		if (error == 0)
