@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define PS_PER_NS 1000U
+
 struct arena;
 struct event;
 

@@ -4,8 +4,6 @@
 
 #include "models/amd_iommu/amd_iommu.h"
 
-#define PS_PER_NS 1000U
-
 const struct parameter_range amd_parameters[] = {
 	{"doorbell.latency_ns", 0, 1000000},
 	{"fetch.line_latency_ns", 0, 1000000},

@@ -126,6 +126,8 @@ static void fetch(struct command_queue *queue)
 	queue->line_status = port_read(&queue->smmu->port, &access, queue->line);
 	queue->line_at = queue->fetch_index;
 	queue->line_count = queue->fetch_count;
+	queue->line_prod = queue->prod;
+	queue->line_ps = queue->smmu->machine->clock.now_ps;
 }
 
 static uint64_t fetch_ps(const struct command_queue *queue)
@@ -133,6 +135,21 @@ static uint64_t fetch_ps(const struct command_queue *queue)
 	uint32_t in_line = entry_of(queue, queue->fetch_index) % LINE_COMMANDS;
 	uint32_t lines = (in_line + queue->fetch_count + LINE_COMMANDS - 1) / LINE_COMMANDS;
 	return queue->smmu->timing.fetch_line_ps * lines;
+}
+
+/*
+ * Batches are fetched ahead: the time since the last one came is time that this one has been on its way, if
+ * PROD covered it then. Its bytes are read when it is needed, so what changes meanwhile is not missed.
+ */
+static uint64_t ahead_ps(const struct command_queue *queue)
+{
+	uint32_t mask = queue_mask(queue->entries);
+	uint32_t covered = (queue->line_prod - queue->fetch_index) & mask;
+	if (option_get(&queue->smmu->assumptions, ASSUME_PREFETCH) != PREFETCH_BATCH ||
+	    queue->line_count == 0 || covered > queue->entries || covered < queue->fetch_count ||
+	    ((queue->line_at + queue->line_count) & mask) != queue->fetch_index)
+		return 0;
+	return queue->smmu->machine->clock.now_ps - queue->line_ps;
 }
 
 /* ERR first, then GERROR; CONS stays at the command (3.4). */
@@ -242,8 +259,11 @@ static void begin_line(struct command_queue *queue)
 		post_work(queue, late_ps);
 		return;
 	}
+	uint64_t on_its_way_ps = ahead_ps(queue), whole_ps = fetch_ps(queue);
+	uint64_t rest_ps = whole_ps > on_its_way_ps ? whole_ps - on_its_way_ps : 0;
 	fetch(queue);
-	post_command(queue, fetch_ps(queue));
+	queue->line_ps = queue->smmu->machine->clock.now_ps + rest_ps;
+	post_command(queue, rest_ps);
 }
 
 static void run_command(struct command_queue *queue)

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#define PS_PER_NS 1000U
-
 #define LATENCY_MAX_NS     1000000000U
 #define ATS_TIMEOUT_MAX_NS 1000000000000ULL
 
@@ -34,6 +32,12 @@ const struct parameter_range smmu_parameters[] = {
 	{"vcmdq.count_log2", 6, 7}, /* one a VINTF at least */
 	{"vintf.count_log2", 1, 6}, /* VINTF0 is the host's */
 	{"sid_pairs.log2", 0, 4},
+	/* Not the engine's: a guest's CPU and its VMM, for `hwq bench timing`. */
+	{"guest.unmap_ns", 0, LATENCY_MAX_NS},
+	{"guest.page_ns", 0, LATENCY_MAX_NS},
+	{"guest.cons_read_ns", 1, LATENCY_MAX_NS},
+	{"vmm.exit_ns", 0, LATENCY_MAX_NS},
+	{"vmm.command_ns", 0, LATENCY_MAX_NS},
 	{NULL, 0, 0},
 };
 
@@ -95,6 +99,10 @@ static void hash_queue(const struct command_queue *queue, struct hash *hash)
 		hash_u64(hash, (uint64_t)queue->fetch_index << 32 | queue->fetch_count);
 	}
 	hash_bytes(hash, queue->line, (size_t)queue->line_count * COMMAND_SIZE);
+	if (queue->line_count > 0) {
+		hash_u64(hash, queue->line_ps);
+		hash_u64(hash, queue->line_prod);
+	}
 }
 
 static void hash_tables(const struct tables *tables, struct hash *hash)

@@ -155,6 +155,8 @@ struct command_queue {
 	uint32_t line_at;
 	uint32_t line_count;
 	enum port_status line_status;
+	uint64_t line_ps;   /* when they were at hand */
+	uint32_t line_prod; /* PROD when they were fetched */
 	/* The fetch that was begun last. */
 	struct pa fetch_pa;
 	uint32_t fetch_index;

@@ -27,6 +27,8 @@ struct script *bench_script(const struct bench_run *run, const char *text, int *
 /* Each returns an exit code. */
 int bench_amd(struct bench_run *run);
 int bench_exec(struct bench_run *run);
+int bench_timing(struct bench_run *run);
+int bench_timing_sweep(struct bench_run *run);
 int bench_vcmdq(struct bench_run *run);
 int bench_experiment(struct bench_run *run);
 
