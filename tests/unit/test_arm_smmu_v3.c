@@ -1522,6 +1522,30 @@ START_TEST(a_queue_that_runs_is_stopped_and_emptied_by_its_destruction)
 }
 END_TEST
 
+/* 9.3: and does not hold up the queue's next owner. */
+START_TEST(an_active_error_goes_with_its_queue)
+{
+	make_guest();
+	uint32_t id = new_queue(0, QUEUE_IOVA);
+	set_cmdqv(PAGE0(VCMDQ_CONFIG), 1);
+	set_cmdqv(PAGE0(VCMDQ_PROD), 1); /* opcode 0: an error */
+	run_machine();
+	ck_assert_uint_eq(cmdqv(PAGE0(VCMDQ_GERROR), 4), 1);
+	ck_assert_int_eq(world_destroy(world, id), 0);
+	ck_assert_uint_eq(cmdqv(CMDQV_VI_ERR_MAP, 4), 0);
+	const struct smmu_command sync = {{CMD_SYNC, 0}};
+	uint8_t bytes[COMMAND_SIZE];
+	command_store(bytes, &sync);
+	world_put(world, queue_va, bytes, sizeof(bytes));
+	new_queue(0, QUEUE_IOVA);
+	ck_assert_uint_eq(cmdqv(PAGE0(VCMDQ_GERRORN), 4), 1);
+	set_cmdqv(PAGE0(VCMDQ_CONFIG), 1);
+	set_cmdqv(PAGE0(VCMDQ_PROD), 1);
+	run_machine();
+	ck_assert_uint_eq(cmdqv(PAGE0(VCMDQ_CONS), 4), 1);
+}
+END_TEST
+
 START_TEST(page_0_of_the_vintf_is_mapped_whole_and_shared_only)
 {
 	static const struct {
@@ -1987,6 +2011,7 @@ static TCase *guests(void)
 	tcase_add_test(tests, a_queues_pages_are_held_until_it_is_stopped);
 	tcase_add_test(tests, hw_queues_go_in_reverse_order);
 	tcase_add_test(tests, a_queue_that_runs_is_stopped_and_emptied_by_its_destruction);
+	tcase_add_test(tests, an_active_error_goes_with_its_queue);
 	tcase_add_test(tests, page_0_of_the_vintf_is_mapped_whole_and_shared_only);
 	tcase_add_test(tests, without_a_pin_the_queues_pages_can_be_unmapped);
 	tcase_add_test(tests, unpinned_first_the_queue_outlives_its_pages);
