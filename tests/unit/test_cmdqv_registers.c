@@ -92,6 +92,20 @@ START_TEST(each_register_takes_what_its_row_says)
 }
 END_TEST
 
+static void write_read_only(const struct register_row *row, uint64_t at)
+{
+	if (row->access == REGISTER_RO)
+		kit_write(kit, at, row->width, UINT32_MAX);
+}
+
+/* Neither themselves nor any other. */
+START_TEST(read_only_registers_change_nothing)
+{
+	visit(write_read_only);
+	visit(check_reset);
+}
+END_TEST
+
 /* As the look-up takes for granted. */
 START_TEST(rows_of_a_slot_follow_each_other)
 {
@@ -255,6 +269,7 @@ int main(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, each_register_starts_as_its_row_says);
 	tcase_add_test(tests, each_register_takes_what_its_row_says);
+	tcase_add_test(tests, read_only_registers_change_nothing);
 	tcase_add_test(tests, rows_of_a_slot_follow_each_other);
 	tcase_add_test(tests, what_has_no_row_is_reserved);
 	tcase_add_test(tests, what_lies_past_the_slots_is_reserved);
