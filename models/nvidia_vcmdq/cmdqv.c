@@ -216,10 +216,13 @@ static uint64_t read_page0(const struct vcmdq *vcmdq, uint32_t offset)
 	}
 }
 
-/* EN_OK stays 0 where the queue has no owner (5.1), or no base (5, 8.1). */
+/*
+ * EN_OK stays 0 where the queue has no owner (5.1), or no base (5, 8.1). A stop under way ceases, as in
+ * the architected queue; what its fetch brings is not run.
+ */
 static void enable_queue(struct smmu *smmu, struct vcmdq *vcmdq)
 {
-	if (vcmdq->queue.enabled)
+	if (vcmdq->queue.enabled && !vcmdq->queue.stopping)
 		return;
 	if (!owner_enabled(smmu, vcmdq)) {
 		if (option_get(&smmu->assumptions, ASSUME_ENABLE_REFUSED) ==
