@@ -693,6 +693,8 @@ START_TEST(a_queue_that_waits_can_be_stopped)
 	kit_run(kit);
 	ck_assert_uint_eq(kit->probe_count, 6);
 	ck_assert_uint_eq(kit_cons(kit, 3), 0);
+	/* No turn was lost on it. */
+	ck_assert_uint_eq(probe_ns(5), DOORBELL_NS + 2 * FETCH_NS + 6 * COMMAND_NS);
 	/* It comes back with its own fetch and its own turn. */
 	kit_switch(kit, 3, true);
 	kit_run(kit);
