@@ -24,6 +24,8 @@
 #define IOMMU_HW_QUEUE_TYPE_TEGRA241_CMDQV 1U
 #define IOMMU_VEVENTQ_TYPE_TEGRA241_CMDQV  2U
 
+#define IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3 1U
+
 struct iommu_viommu_tegra241_cmdqv {
 	uint64_t out_vintf_mmap_offset;
 	uint64_t out_vintf_mmap_length;
@@ -135,6 +137,10 @@ void arm_smmu_cmdq_issue_no_sync(struct arm_smmu *smmu, struct smmu_command comm
 /* Writes COMMAND in the place of the one at CONS. */
 void arm_smmu_cmdq_replace(struct arm_smmu *smmu, uint32_t cons,
 			   const struct smmu_command *command);
+
+/* invalidate.c: a guest's commands, with the parent's VMID, by the main queue. */
+int arm_vsmmu_cache_invalidate(struct iommufd_viommu *viommu, struct arm_smmu *smmu, uint16_t vmid,
+			       struct user_data_array *array);
 
 /* stage2.c */
 extern const struct iommu_domain_ops arm_smmu_domain_ops;

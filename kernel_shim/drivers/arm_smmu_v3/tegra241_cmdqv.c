@@ -318,8 +318,15 @@ static void viommu_destroy(struct iommufd_viommu *viommu)
 	free_vintf(vintf);
 }
 
+static int cache_invalidate(struct iommufd_viommu *viommu, struct user_data_array *array)
+{
+	const struct tegra241_vintf *vintf = viommu->driver_data;
+	return arm_vsmmu_cache_invalidate(viommu, vintf->smmu, vintf->vmid, array);
+}
+
 static const struct iommufd_viommu_ops viommu_ops = {
 	.destroy = viommu_destroy,
+	.cache_invalidate = cache_invalidate,
 	.vdevice_init = vdevice_init,
 	.vdevice_destroy = vdevice_destroy,
 	.hw_queue_supported = hw_queue_supported,
