@@ -1398,14 +1398,27 @@ START_TEST(invalidation_checks_type_count_and_length)
 	ck_assert_uint_eq(invalidated, 0);
 	ck_assert_int_eq(invalidate_entries(1, COMMAND_SIZE, 0), -EINVAL);
 	/* A longer entry must end in zeroes; a shorter one does. */
-	ck_assert_int_eq(invalidate_entries(1, 32, 2), -EIO); /* the second is empty */
-	ck_assert_uint_eq(invalidated, 1);
+	put_command_at(2, command_tlbi_nh_asid(0, 2));
+	look_from_here();
+	ck_assert_int_eq(invalidate_entries(1, 32, 2), 0);
+	EXPECT_COMMANDS(command_tlbi_nh_asid(VMID, 1), command_tlbi_nh_asid(VMID, 2), SYNC);
 	put_command_at(1, command_tlbi_nh_asid(0, 1));
 	ck_assert_int_eq(invalidate_entries(1, 32, 1), -E2BIG);
 	ck_assert_uint_eq(invalidated, 0);
 	look_from_here();
 	ck_assert_int_eq(invalidate_entries(1, 8, 1), 0);
 	EXPECT_COMMANDS(command_tlbi_nh_asid(VMID, 1), SYNC);
+}
+END_TEST
+
+START_TEST(invalidation_without_memory_sends_nothing)
+{
+	const struct smmu_command command = command_tlbi_nh_asid(0, 1);
+	make_guest_with_device();
+	machine->failures.countdown = 1;
+	ck_assert_int_eq(invalidate(&command, 1), -ENOMEM);
+	ck_assert_uint_eq(driver->cmdq_issued, mark);
+	ck_assert_int_eq(invalidate(&command, 1), 0);
 }
 END_TEST
 
@@ -2212,6 +2225,7 @@ static TCase *guests(void)
 			    sizeof(not_for_users) / sizeof(not_for_users[0]));
 	tcase_add_test(tests, groups_before_a_bad_command_are_sent);
 	tcase_add_test(tests, invalidation_checks_type_count_and_length);
+	tcase_add_test(tests, invalidation_without_memory_sends_nothing);
 	tcase_add_test(tests, what_the_smmu_lacks_is_not_for_users);
 	tcase_add_test(tests, substreams_are_for_users_where_there_are_some);
 	tcase_add_test(tests, ranges_are_for_users_where_there_are_some);
