@@ -7,9 +7,6 @@ const struct option smmu_assumptions[] = {
 	[ASSUME_PREFETCH] = {"cmdqv.prefetch",
 			     "tegra241-cmdqv 11",
 			     {{"line", "assumed"}, {"batch", "allowed"}, {"single", "allowed"}}},
-	[ASSUME_ARBITER] = {"cmdqv.arbiter",
-			    "tegra241-cmdqv 3",
-			    {{"turns", "assumed"}, {"none", "not excluded"}}},
 	[ASSUME_STOP_ACK] = {"cmdqv.stop_ack",
 			     "tegra241-cmdqv 5.1",
 			     {{"drained", "inferred"}, {"early", "not excluded"}}},
@@ -39,5 +36,8 @@ const struct option smmu_assumptions[] = {
 	[ASSUME_RES0] = {"smmu.res0",
 			 "smmuv3 3.3",
 			 {{"ignored", "allowed"}, {"illegal", "allowed"}}},
+	[ASSUME_ARBITER] = {"cmdqv.arbiter",
+			    "tegra241-cmdqv 3",
+			    {{"turns", "assumed"}, {"none", "not excluded"}}},
 	{NULL, NULL, {{NULL, NULL}}},
 };

@@ -10,7 +10,6 @@
 
 enum smmu_assumption {
 	ASSUME_PREFETCH,
-	ASSUME_ARBITER,
 	ASSUME_STOP_ACK,
 	ASSUME_ENABLE_REFUSED,
 	ASSUME_GUEST_STAGE2_TLBI,
@@ -20,17 +19,13 @@ enum smmu_assumption {
 	ASSUME_BASE_LOW_BITS,
 	ASSUME_POINTER_DISTANCE,
 	ASSUME_RES0,
+	ASSUME_ARBITER,
 };
 
 enum assume_prefetch {
 	PREFETCH_LINE,   /* the rest of a 64-byte line when the queue gets there */
 	PREFETCH_BATCH,  /* up to CONFIG.MAX_CMD_BATCH commands */
 	PREFETCH_SINGLE, /* one command */
-};
-
-enum assume_arbiter {
-	ARBITER_TURNS, /* VCMDQs share one command processor, a batch at a time */
-	ARBITER_NONE,  /* each runs as if it were alone */
 };
 
 enum assume_stop_ack {
@@ -77,6 +72,11 @@ enum assume_pointer_distance {
 enum assume_res0 {
 	RES0_IGNORED,
 	RES0_ILLEGAL,
+};
+
+enum assume_arbiter {
+	ARBITER_TURNS, /* VCMDQs share one command processor, a batch at a time */
+	ARBITER_NONE,  /* each runs as if it were alone */
 };
 
 /* In the order of enum smmu_assumption. */

@@ -216,10 +216,13 @@ static uint64_t read_page0(const struct vcmdq *vcmdq, uint32_t offset)
 	}
 }
 
-/* EN_OK stays 0 where the queue has no owner (5.1), or no base (5, 8.1). */
+/*
+ * EN_OK stays 0 where the queue has no owner (5.1), or no base (5, 8.1). A stop under way ceases, as in
+ * the architected queue; what its fetch brings is not run.
+ */
 static void enable_queue(struct smmu *smmu, struct vcmdq *vcmdq)
 {
-	if (vcmdq->queue.enabled)
+	if (vcmdq->queue.enabled && !vcmdq->queue.stopping)
 		return;
 	if (!owner_enabled(smmu, vcmdq)) {
 		if (option_get(&smmu->assumptions, ASSUME_ENABLE_REFUSED) ==
@@ -504,7 +507,14 @@ static struct vcmdq *logical_queue(struct smmu *smmu, uint32_t v, uint32_t slot)
 								: NULL;
 }
 
-static struct place place_of(struct smmu *smmu, uint64_t offset)
+static const struct register_row *row_in_slot(bool page1, uint32_t in_slot)
+{
+	if (page1)
+		return in_slot / 8 < CMDQV_PAGE1_ROWS ? &cmdqv_page1_registers[in_slot / 8] : NULL;
+	return in_slot / 4 < CMDQV_PAGE0_ROWS ? &cmdqv_page0_registers[in_slot / 4] : NULL;
+}
+
+static inline struct place place_of(struct smmu *smmu, uint64_t offset)
 {
 	uint32_t slot = (uint32_t)(offset % CMDQV_PAGE_SIZE / CMDQV_QUEUE_STRIDE);
 	struct place place = {NULL, NULL, false, (uint32_t)(offset % CMDQV_QUEUE_STRIDE)};
@@ -520,9 +530,7 @@ static struct place place_of(struct smmu *smmu, uint64_t offset)
 		place.vcmdq = logical_queue(smmu, v, slot);
 	}
 	if (place.vcmdq != NULL)
-		place.row = find(place.page1 ? cmdqv_page1_registers : cmdqv_page0_registers,
-				 place.in_slot)
-				    .row;
+		place.row = row_in_slot(place.page1, place.in_slot);
 	return place;
 }
 

@@ -34,11 +34,11 @@ const struct register_row cmdqv_vintf_registers[] = {
 	{0, 0, 0, 0, 0, 0, 0, NULL, NULL},
 };
 
-/* The guest's doorbell first: every access is looked up from the top. */
-const struct register_row cmdqv_page0_registers[] = {
-	{VCMDQ_PROD, 1, 4, 4, REGISTER_RW, 0, VCMDQ_POINTER, "PROD_INDX", "tegra241-cmdqv 5"},
+/* Without gaps from offset 0 on: a look-up is an index. */
+const struct register_row cmdqv_page0_registers[CMDQV_PAGE0_ROWS + 1] = {
 	{VCMDQ_CONS, 1, 4, 4, REGISTER_RW, 0, VCMDQ_POINTER | VCMDQ_CONS_ERR, "CONS_INDX",
 	 "tegra241-cmdqv 5"},
+	{VCMDQ_PROD, 1, 4, 4, REGISTER_RW, 0, VCMDQ_POINTER, "PROD_INDX", "tegra241-cmdqv 5"},
 	{VCMDQ_CONFIG, 1, 4, 4, REGISTER_RW, 0, VCMDQ_EN, "CONFIG", "tegra241-cmdqv 5"},
 	{VCMDQ_STATUS, 1, 4, 4, REGISTER_RO, 0, VCMDQ_EN, "STATUS", "tegra241-cmdqv 5"},
 	{VCMDQ_GERROR, 1, 4, 4, REGISTER_RO, 0, VCMDQ_GERROR_KNOWN, "GERROR", "tegra241-cmdqv 5"},
@@ -46,7 +46,8 @@ const struct register_row cmdqv_page0_registers[] = {
 	{0, 0, 0, 0, 0, 0, 0, NULL, NULL},
 };
 
-const struct register_row cmdqv_page1_registers[] = {
+/* The same. */
+const struct register_row cmdqv_page1_registers[CMDQV_PAGE1_ROWS + 1] = {
 	{VCMDQ_BASE, 1, 8, 8, REGISTER_RW, 0, VCMDQ_BASE_ADDR | VCMDQ_BASE_LOG2SIZE, "BASE",
 	 "tegra241-cmdqv 5"},
 	{VCMDQ_CONS_BASE, 1, 8, 8, REGISTER_RW, 0, VCMDQ_CONS_BASE_ADDR, "CONS_INDX_BASE_DRAM",

@@ -93,11 +93,14 @@ static inline uint64_t cmdqv_vintf_page1(unsigned vintf)
 #define VCMDQ_BASE_ADDR        BITS(47, 5)
 #define VCMDQ_CONS_BASE_ADDR   BITS(47, 0)
 
+#define CMDQV_PAGE0_ROWS 6U
+#define CMDQV_PAGE1_ROWS 2U
+
 /* What software can reach: offsets in the CONFIG page, a VINTF's block, a VCMDQ's slot of page 0, of page 1. */
 extern const struct register_row cmdqv_config_registers[];
 extern const struct register_row cmdqv_vintf_registers[];
-extern const struct register_row cmdqv_page0_registers[];
-extern const struct register_row cmdqv_page1_registers[];
+extern const struct register_row cmdqv_page0_registers[CMDQV_PAGE0_ROWS + 1];
+extern const struct register_row cmdqv_page1_registers[CMDQV_PAGE1_ROWS + 1];
 
 /* CONS.ERR (5) */
 enum vcmdq_error {

@@ -1273,6 +1273,230 @@ START_TEST(no_pair_left_is_no_space_left)
 }
 END_TEST
 
+/* --- invalidation by the host [smmuv3 9.3; iommufd app. D] --- */
+
+static uint32_t invalidated; /* entry_num after the call */
+
+/* COUNT entries of LENGTH bytes at the queue's pages. */
+static int64_t invalidate_entries(uint32_t type, uint32_t length, uint32_t count)
+{
+	struct iommu_hwpt_invalidate cmd = {.hwpt_id = viommu,
+					    .data_uptr = queue_va,
+					    .data_type = type,
+					    .entry_len = length,
+					    .entry_num = count};
+	int64_t result = world_ioctl(world, IOMMUFD_NR_HWPT_INVALIDATE, &cmd);
+	invalidated = cmd.entry_num;
+	return result;
+}
+
+static void put_command_at(uint32_t entry, struct smmu_command command)
+{
+	uint8_t bytes[COMMAND_SIZE];
+	command_store(bytes, &command);
+	world_put(world, queue_va + COMMAND_SIZE * entry, bytes, sizeof(bytes));
+}
+
+static int64_t invalidate(const struct smmu_command *commands, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		put_command_at(i, commands[i]);
+	look_from_here();
+	return invalidate_entries(1, COMMAND_SIZE, count);
+}
+
+static void make_guest_with_device(void)
+{
+	make_guest();
+	ck_assert_int_gt(vdevice_alloc(device, 0x100), 0);
+}
+
+/* Whatever VMID it writes; the device's own stream id. */
+START_TEST(a_guests_commands_go_by_the_main_queue)
+{
+	const struct smmu_command commands[] = {
+		command_tlbi_nsnh_all(),
+		command_tlbi_nh_all(77),
+		command_tlbi_nh_asid(77, 0xffff),
+		command_tlbi_nh_va(77, 5, 0x7ffff000, 1),
+		{{CMD_TLBI_NH_VAA | 77ULL << 32, 0x7000}},
+		command_cfgi_cd(0x100, 0, 1),
+		{{CMD_CFGI_CD_ALL | 0x100ULL << 32, 0}},
+		command_atc_inv(0x100, 0x5000, 52),
+	};
+	make_guest_with_device();
+	ck_assert_int_eq(invalidate(commands, 8), 0);
+	ck_assert_uint_eq(invalidated, 8);
+	EXPECT_COMMANDS(command_tlbi_nh_all(VMID), command_tlbi_nh_all(VMID),
+			command_tlbi_nh_asid(VMID, 0xffff),
+			command_tlbi_nh_va(VMID, 5, 0x7ffff000, 1),
+			{{CMD_TLBI_NH_VAA | (uint64_t)VMID << 32, 0x7000}},
+			command_cfgi_cd(SID, 0, 1), {{CMD_CFGI_CD_ALL | (uint64_t)SID << 32, 0}},
+			command_atc_inv(SID, 0x5000, 52), SYNC);
+	ck_assert_uint_eq(smmu->cmdq.cons, smmu->cmdq.prod);
+}
+END_TEST
+
+START_TEST(a_guests_commands_go_in_groups_of_63)
+{
+	make_guest_with_device();
+	for (uint32_t i = 0; i < 130; i++)
+		put_command_at(i, command_tlbi_nh_asid(0, (uint16_t)i));
+	look_from_here();
+	ck_assert_int_eq(invalidate_entries(1, COMMAND_SIZE, 130), 0);
+	ck_assert_uint_eq(invalidated, 130);
+	struct smmu_command expected[133];
+	for (uint32_t i = 0, command = 0; i < 133; i++)
+		expected[i] = i % 64 == 63 || i == 132
+				      ? SYNC
+				      : command_tlbi_nh_asid(VMID, (uint16_t)command++);
+	expect_all(expected, 133);
+	/* Two groups to the brim end with their own SYNC, and no other. */
+	look_from_here();
+	ck_assert_int_eq(invalidate_entries(1, COMMAND_SIZE, 126), 0);
+	ck_assert_uint_eq(driver->cmdq_issued, mark + 128);
+}
+END_TEST
+
+/* What is refused whatever stands before it. */
+static const struct smmu_command not_for_users[] = {
+	{{CMD_SYNC, 0}},
+	{{CMD_CFGI_STE | 0x100ULL << 32, 1}},
+	{{CMD_CFGI_STE_RANGE, 31}},
+	{{CMD_TLBI_S12_VMALL, 0}},
+	{{CMD_TLBI_S2_IPA, 0x1000}},
+	{{CMD_PREFETCH_CONFIG | 0x100ULL << 32, 0}},
+	{{CMD_RESUME, 0}},
+	{{0, 0}},
+	{{CMD_ATC_INV | 0x101ULL << 32, 52}},           /* no vDEVICE */
+	{{CMD_CFGI_CD | 0x10ULL << 32, 0}},             /* nor by the physical id */
+	{{CMD_ATC_INV | 0x100ULL << 32, 53}},           /* Size */
+	{{CMD_ATC_INV | 0x100ULL << 32 | 1 << 11, 52}}, /* SSV, without substreams */
+	{{CMD_CFGI_CD | 0x100ULL << 32 | 1 << 12, 0}},
+	{{CMD_CFGI_CD_ALL | 0x100ULL << 32, 1}},
+	{{CMD_TLBI_NH_ASID | CMD_SSEC, 0}},
+	{{CMD_TLBI_NH_ALL | 1ULL << 48, 0}},   /* an ASID */
+	{{CMD_TLBI_NSNH_ALL | 1ULL << 32, 0}}, /* a VMID */
+	{{CMD_TLBI_NH_VAA | 1ULL << 48, 0x1000}},
+	{{CMD_TLBI_NH_VA | 1 << 12, 0x1000 | 1 << 10}}, /* a range, without RIL */
+	{{CMD_TLBI_NH_VA, 0x1002}},
+};
+
+START_TEST(a_command_that_is_not_for_users_ends_the_call)
+{
+	const struct smmu_command commands[] = {command_tlbi_nh_asid(0, 1), not_for_users[_i],
+						command_tlbi_nh_asid(0, 2)};
+	make_guest_with_device();
+	ck_assert_int_eq(invalidate(commands, 3), -EIO);
+	ck_assert_uint_eq(invalidated, 1);
+	/* It was counted, and it is not sent. */
+	ck_assert_uint_eq(driver->cmdq_issued, mark);
+}
+END_TEST
+
+START_TEST(groups_before_a_bad_command_are_sent)
+{
+	make_guest_with_device();
+	for (uint32_t i = 0; i < 70; i++)
+		put_command_at(i, command_tlbi_nh_asid(0, (uint16_t)i));
+	put_command_at(70, command_sync(0));
+	look_from_here();
+	ck_assert_int_eq(invalidate_entries(1, COMMAND_SIZE, 80), -EIO);
+	ck_assert_uint_eq(invalidated, 70);
+	ck_assert_uint_eq(driver->cmdq_issued, mark + 64);
+}
+END_TEST
+
+START_TEST(invalidation_checks_type_count_and_length)
+{
+	make_guest_with_device();
+	put_command_at(0, command_tlbi_nh_asid(0, 1));
+	ck_assert_int_eq(invalidate_entries(2, COMMAND_SIZE, 1), -EINVAL);
+	ck_assert_uint_eq(invalidated, 0);
+	ck_assert_int_eq(invalidate_entries(1, COMMAND_SIZE, 0), -EINVAL);
+	/* A longer entry must end in zeroes; a shorter one does. */
+	put_command_at(2, command_tlbi_nh_asid(0, 2));
+	look_from_here();
+	ck_assert_int_eq(invalidate_entries(1, 32, 2), 0);
+	EXPECT_COMMANDS(command_tlbi_nh_asid(VMID, 1), command_tlbi_nh_asid(VMID, 2), SYNC);
+	put_command_at(1, command_tlbi_nh_asid(0, 1));
+	ck_assert_int_eq(invalidate_entries(1, 32, 1), -E2BIG);
+	ck_assert_uint_eq(invalidated, 0);
+	look_from_here();
+	ck_assert_int_eq(invalidate_entries(1, 8, 1), 0);
+	EXPECT_COMMANDS(command_tlbi_nh_asid(VMID, 1), SYNC);
+}
+END_TEST
+
+START_TEST(invalidation_without_memory_sends_nothing)
+{
+	const struct smmu_command command = command_tlbi_nh_asid(0, 1);
+	make_guest_with_device();
+	int64_t result = 0;
+	/* The copy of the struct and the look-up of the vIOMMU come first. */
+	for (uint32_t nth = 1; nth <= 8 && result != -ENOMEM; nth++) {
+		machine->failures.countdown = nth;
+		result = invalidate(&command, 1);
+		ck_assert_uint_eq(driver->cmdq_issued, mark);
+	}
+	ck_assert_int_eq(result, -ENOMEM);
+	machine->failures.countdown = 0;
+	ck_assert_int_eq(invalidate(&command, 1), 0);
+}
+END_TEST
+
+START_TEST(what_the_smmu_lacks_is_not_for_users)
+{
+	const struct smmu_command atc = command_atc_inv(0x100, 0, 52);
+	remake_with("idr0.features", 0x44141b & ~(uint64_t)(IDR0_ATS | IDR0_ASID16));
+	make_guest_with_device();
+	ck_assert_int_eq(invalidate(&atc, 1), -EIO);
+	const struct smmu_command wide = command_tlbi_nh_asid(0, 0x100),
+				  narrow = command_tlbi_nh_asid(0, 0xff);
+	ck_assert_int_eq(invalidate(&wide, 1), -EIO);
+	ck_assert_int_eq(invalidate(&narrow, 1), 0);
+}
+END_TEST
+
+START_TEST(substreams_are_for_users_where_there_are_some)
+{
+	const struct smmu_command commands[] = {
+		{{CMD_ATC_INV | 0x100ULL << 32 | 3 << 12 | 1 << 11 | 1 << 9, 52}},
+		command_cfgi_cd(0x100, 3, 1)};
+	remake_with("idr1.features", 0x08000010 | field_put(IDR1_SSIDSIZE, 4));
+	make_guest_with_device();
+	ck_assert_int_eq(invalidate(commands, 2), 0);
+	EXPECT_COMMANDS({{CMD_ATC_INV | (uint64_t)SID << 32 | 3 << 12 | 1 << 11 | 1 << 9, 52}},
+			command_cfgi_cd(SID, 3, 1), SYNC);
+}
+END_TEST
+
+/* NUM, SCALE, TG, TTL; whether they are legal. */
+static const struct {
+	uint64_t num, scale, granule, ttl;
+	bool legal;
+} ranges[] = {
+	{0, 0, 0, 0, true},  {5, 2, 1, 0, true},   {0, 0, 1, 3, true},  {0, 1, 3, 0, true},
+	{0, 0, 1, 0, false}, {1, 0, 0, 0, false},  {0, 1, 0, 0, false}, {0, 0, 0, 1, false},
+	{0, 0, 2, 1, false}, {1, 32, 1, 0, false}, {1, 31, 2, 2, true},
+};
+
+START_TEST(ranges_are_for_users_where_there_are_some)
+{
+	remake_with("idr3.features", IDR3_RIL);
+	make_guest_with_device();
+	for (unsigned opcode = CMD_TLBI_NH_VA; opcode <= CMD_TLBI_NH_VAA; opcode++)
+		for (unsigned i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+			const struct smmu_command command = {
+				{opcode | field_put(CMD_TLBI_NUM, ranges[i].num) |
+					 field_put(CMD_TLBI_SCALE, ranges[i].scale),
+				 0x40000000 | field_put(CMD_TLBI_TG, ranges[i].granule) |
+					 field_put(CMD_TLBI_TTL, ranges[i].ttl)}};
+			ck_assert_int_eq(invalidate(&command, 1), ranges[i].legal ? 0 : -EIO);
+		}
+}
+END_TEST
+
 /* --- hardware queues [tegra241-cmdqv 9.5; iommufd 5.4] --- */
 
 /* Two pages whose frames do not follow each other, at 0x50000000; one write-only at 0x60000000. */
@@ -1536,6 +1760,30 @@ START_TEST(a_queue_that_runs_is_stopped_and_emptied_by_its_destruction)
 	/* The guest's doorbell reaches nothing. */
 	set_cmdqv(PAGE0(VCMDQ_PROD), 3);
 	ck_assert(!clock_step(&machine->clock));
+}
+END_TEST
+
+/* 9.3: and does not hold up the queue's next owner. */
+START_TEST(an_active_error_goes_with_its_queue)
+{
+	make_guest();
+	uint32_t id = new_queue(0, QUEUE_IOVA);
+	set_cmdqv(PAGE0(VCMDQ_CONFIG), 1);
+	set_cmdqv(PAGE0(VCMDQ_PROD), 1); /* opcode 0: an error */
+	run_machine();
+	ck_assert_uint_eq(cmdqv(PAGE0(VCMDQ_GERROR), 4), 1);
+	ck_assert_int_eq(world_destroy(world, id), 0);
+	ck_assert_uint_eq(cmdqv(CMDQV_VI_ERR_MAP, 4), 0);
+	const struct smmu_command sync = {{CMD_SYNC, 0}};
+	uint8_t bytes[COMMAND_SIZE];
+	command_store(bytes, &sync);
+	world_put(world, queue_va, bytes, sizeof(bytes));
+	new_queue(0, QUEUE_IOVA);
+	ck_assert_uint_eq(cmdqv(PAGE0(VCMDQ_GERRORN), 4), 1);
+	set_cmdqv(PAGE0(VCMDQ_CONFIG), 1);
+	set_cmdqv(PAGE0(VCMDQ_PROD), 1);
+	run_machine();
+	ck_assert_uint_eq(cmdqv(PAGE0(VCMDQ_CONS), 4), 1);
 }
 END_TEST
 
@@ -1925,128 +2173,6 @@ START_TEST(a_masked_vintf_raises_no_event)
 }
 END_TEST
 
-/* --- commands of a guest through the ioctl [smmuv3 9.3] --- */
-
-/* COUNT commands in entries of LENGTH bytes; *DONE: entry_num of the answer. */
-static int64_t invalidate(const struct smmu_command *commands, uint32_t count, uint32_t length,
-			  uint32_t *done)
-{
-	struct iommu_hwpt_invalidate cmd = {.hwpt_id = viommu,
-					    .data_uptr = world->data,
-					    .data_type = IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3,
-					    .entry_len = length,
-					    .entry_num = count};
-	for (uint32_t i = 0; i < count; i++) {
-		uint8_t bytes[COMMAND_SIZE];
-		command_store(bytes, &commands[i]);
-		world_put(world, world->data + (uint64_t)i * length, bytes,
-			  length < sizeof(bytes) ? length : sizeof(bytes));
-	}
-	int64_t error = world_ioctl(world, IOMMUFD_NR_HWPT_INVALIDATE, &cmd);
-	*done = cmd.entry_num;
-	return error;
-}
-
-static void make_guest_with_device(void)
-{
-	make_guest();
-	struct iommu_vdevice_alloc vdevice = {
-		.viommu_id = viommu, .dev_id = device, .virt_id = 0x100};
-	ck_assert_int_eq(world_ioctl(world, IOMMUFD_NR_VDEVICE_ALLOC, &vdevice), 0);
-	look_from_here();
-}
-
-START_TEST(a_guests_commands_get_its_vmid_and_its_devices)
-{
-	uint32_t done;
-	make_guest_with_device();
-	const struct smmu_command commands[] = {
-		{{CMD_TLBI_NSNH_ALL, 0}},
-		command_tlbi_nh_all(0x77),
-		command_tlbi_nh_asid(0x77, 5),
-		command_tlbi_nh_va(0x77, 5, 0x1234000, 1),
-		{{CMD_CFGI_CD | field_put(CMD_SID, 0x100), CMD_LEAF}},
-		{{CMD_CFGI_CD_ALL | field_put(CMD_SID, 0x100), 0}},
-	};
-	ck_assert_int_eq(invalidate(commands, 6, 16, &done), 0);
-	ck_assert_uint_eq(done, 6);
-	EXPECT_COMMANDS(command_tlbi_nh_all(VMID), command_tlbi_nh_all(VMID),
-			command_tlbi_nh_asid(VMID, 5), command_tlbi_nh_va(VMID, 5, 0x1234000, 1),
-			{{CMD_CFGI_CD | field_put(CMD_SID, SID), CMD_LEAF}},
-			{{CMD_CFGI_CD_ALL | field_put(CMD_SID, SID), 0}}, SYNC);
-}
-END_TEST
-
-START_TEST(commands_that_are_not_for_guests_are_eio)
-{
-	uint32_t done;
-	make_guest_with_device();
-	const struct smmu_command refused[] = {
-		command_sync(SYNC_CS_NONE),
-		command_tlbi_s12_vmall(VMID),
-		{{CMD_CFGI_STE | field_put(CMD_SID, 0x100), 0}},
-		{{CMD_PREFETCH_CONFIG, 0}},
-		{{0xff, 0}},
-		/* Fields that are not theirs, and a range where there is no RIL. */
-		{{CMD_TLBI_NSNH_ALL | field_put(CMD_VMID, 1), 0}},
-		{{CMD_TLBI_NH_ALL | field_put(CMD_ASID, 1), 0}},
-		{{CMD_TLBI_NH_ASID, CMD_LEAF}},
-		{{CMD_TLBI_NH_VA | field_put(CMD_TLBI_NUM, 1), field_put(CMD_TLBI_TG, 1)}},
-		{{CMD_TLBI_NH_VAA | field_put(CMD_ASID, 1), 0}},
-		{{CMD_CFGI_CD | CMD_SSV | field_put(CMD_SID, 0x100), 0}},
-		/* No vDEVICE has this StreamID; no more than everything. */
-		{{CMD_CFGI_CD | field_put(CMD_SID, SID), 0}},
-		{{CMD_ATC_INV | field_put(CMD_SID, 0x100), ATC_SIZE_ALL + 1}},
-	};
-	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-		ck_assert_int_eq(invalidate(&refused[i], 1, 16, &done), -EIO);
-		ck_assert_uint_eq(done, 0);
-	}
-	ck_assert_uint_eq(driver->cmdq_issued, mark);
-}
-END_TEST
-
-START_TEST(a_refused_command_ends_it_and_its_group_is_counted_but_not_sent)
-{
-	static struct smmu_command commands[130];
-	uint32_t done;
-	make_guest_with_device();
-	for (uint32_t i = 0; i < 130; i++)
-		commands[i] = command_tlbi_nh_asid(0, (uint16_t)i);
-	ck_assert_int_eq(invalidate(commands, 130, 16, &done), 0);
-	ck_assert_uint_eq(done, 130);
-	/* 63, 63 and 4, each with a CMD_SYNC. */
-	ck_assert_uint_eq(driver->cmdq_issued, mark + 133);
-	look_from_here();
-	commands[100] = command_sync(SYNC_CS_NONE);
-	ck_assert_int_eq(invalidate(commands, 130, 16, &done), -EIO);
-	ck_assert_uint_eq(done, 100);
-	ck_assert_uint_eq(driver->cmdq_issued, mark + 64);
-}
-END_TEST
-
-START_TEST(entries_of_commands_may_be_longer_if_the_rest_is_zero)
-{
-	const struct smmu_command command = command_tlbi_nh_all(0);
-	const uint8_t one = 1;
-	uint32_t done;
-	make_guest_with_device();
-	ck_assert_int_eq(invalidate(&command, 1, 24, &done), 0);
-	world_put(world, world->data + 20, &one, 1);
-	ck_assert_int_eq(invalidate(&command, 1, 24, &done), -E2BIG);
-	ck_assert_uint_eq(done, 0);
-	ck_assert_int_eq(invalidate(&command, 1, 8, &done), 0);
-	ck_assert_int_eq(invalidate(&command, 0, 16, &done), -EINVAL);
-	struct iommu_hwpt_invalidate other = {.hwpt_id = viommu,
-					      .data_uptr = world->data,
-					      .data_type = 0,
-					      .entry_len = 16,
-					      .entry_num = 1};
-	ck_assert_int_eq(world_ioctl(world, IOMMUFD_NR_HWPT_INVALIDATE, &other), -EINVAL);
-	ck_assert_uint_eq(other.entry_num, 0);
-}
-END_TEST
-
 static TCase *streams(void)
 {
 	TCase *tests = tcase_create("streams");
@@ -2117,6 +2243,16 @@ static TCase *guests(void)
 	tcase_add_test(tests, a_virtual_stream_id_has_20_bits);
 	tcase_add_test(tests, a_device_has_one_vdevice_and_an_id_too);
 	tcase_add_test(tests, no_pair_left_is_no_space_left);
+	tcase_add_test(tests, a_guests_commands_go_by_the_main_queue);
+	tcase_add_test(tests, a_guests_commands_go_in_groups_of_63);
+	tcase_add_loop_test(tests, a_command_that_is_not_for_users_ends_the_call, 0,
+			    sizeof(not_for_users) / sizeof(not_for_users[0]));
+	tcase_add_test(tests, groups_before_a_bad_command_are_sent);
+	tcase_add_test(tests, invalidation_checks_type_count_and_length);
+	tcase_add_test(tests, invalidation_without_memory_sends_nothing);
+	tcase_add_test(tests, what_the_smmu_lacks_is_not_for_users);
+	tcase_add_test(tests, substreams_are_for_users_where_there_are_some);
+	tcase_add_test(tests, ranges_are_for_users_where_there_are_some);
 	tcase_add_test(tests, hw_queue_checks_come_in_the_order_of_the_sheet);
 	tcase_add_test(tests, hw_queue_sizes_are_powers_of_two_and_aligned);
 	tcase_add_test(tests, hw_queue_is_capped_by_the_smmus_queue_size);
@@ -2127,6 +2263,7 @@ static TCase *guests(void)
 	tcase_add_test(tests, a_queues_pages_are_held_until_it_is_stopped);
 	tcase_add_test(tests, hw_queues_go_in_reverse_order);
 	tcase_add_test(tests, a_queue_that_runs_is_stopped_and_emptied_by_its_destruction);
+	tcase_add_test(tests, an_active_error_goes_with_its_queue);
 	tcase_add_test(tests, page_0_of_the_vintf_is_mapped_whole_and_shared_only);
 	tcase_add_test(tests, without_a_pin_the_queues_pages_can_be_unmapped);
 	tcase_add_test(tests, unpinned_first_the_queue_outlives_its_pages);
@@ -2147,10 +2284,6 @@ static TCase *guests(void)
 	tcase_add_test(tests, an_error_of_a_vintf_above_31_arrives);
 	tcase_add_test(tests, an_error_without_an_event_queue_is_dropped);
 	tcase_add_test(tests, a_masked_vintf_raises_no_event);
-	tcase_add_test(tests, a_guests_commands_get_its_vmid_and_its_devices);
-	tcase_add_test(tests, commands_that_are_not_for_guests_are_eio);
-	tcase_add_test(tests, a_refused_command_ends_it_and_its_group_is_counted_but_not_sent);
-	tcase_add_test(tests, entries_of_commands_may_be_longer_if_the_rest_is_zero);
 	return tests;
 }
 

@@ -969,7 +969,7 @@ START_TEST(what_linux_sends_from_a_guest_asks_for_no_doubtful_behaviour)
 	check_stops(GUEST_QUEUE, base, command_cfgi_all(), VCMDQ_ERR_ILL_OPCODE);
 	kit_switch(kit, GUEST_QUEUE, false);
 	const bool *consulted = kit->smmu->assumptions.consulted;
-	for (unsigned i = 0; i <= ASSUME_RES0; i++)
+	for (unsigned i = 0; i <= ASSUME_ARBITER; i++)
 		ck_assert_int_eq(consulted[i], i == ASSUME_PREFETCH);
 	kit_switch(kit, GUEST_QUEUE, true);
 	run_alone(GUEST_QUEUE, base, command_atc_inv(0x101, 0, 0));

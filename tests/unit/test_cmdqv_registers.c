@@ -92,6 +92,35 @@ START_TEST(each_register_takes_what_its_row_says)
 }
 END_TEST
 
+static void write_read_only(const struct register_row *row, uint64_t at)
+{
+	if (row->access == REGISTER_RO)
+		kit_write(kit, at, row->width, UINT32_MAX);
+}
+
+/* Neither themselves nor any other. */
+START_TEST(read_only_registers_change_nothing)
+{
+	visit(write_read_only);
+	visit(check_reset);
+}
+END_TEST
+
+/* As the look-up takes for granted. */
+START_TEST(rows_of_a_slot_follow_each_other)
+{
+	for (size_t w = 0; w < 2; w++) {
+		uint32_t offset = 0;
+		for (const struct register_row *row = windows[w].rows; row->name != NULL; row++) {
+			ck_assert_uint_eq(row->offset, offset);
+			ck_assert_uint_eq(row->count, 1);
+			offset += w == 0 ? 8 : 4;
+			ck_assert_uint_eq(row->width, w == 0 ? 8 : 4);
+		}
+	}
+}
+END_TEST
+
 static bool has_row(const struct register_row *rows, uint32_t offset)
 {
 	uint32_t index;
@@ -240,6 +269,8 @@ int main(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, each_register_starts_as_its_row_says);
 	tcase_add_test(tests, each_register_takes_what_its_row_says);
+	tcase_add_test(tests, read_only_registers_change_nothing);
+	tcase_add_test(tests, rows_of_a_slot_follow_each_other);
 	tcase_add_test(tests, what_has_no_row_is_reserved);
 	tcase_add_test(tests, what_lies_past_the_slots_is_reserved);
 	tcase_add_test(tests, only_page_1_takes_64_bit_writes);

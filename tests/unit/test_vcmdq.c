@@ -717,6 +717,8 @@ START_TEST(a_queue_that_waits_can_be_stopped)
 	kit_run(kit);
 	ck_assert_uint_eq(kit->probe_count, 6);
 	ck_assert_uint_eq(kit_cons(kit, 3), 0);
+	/* No turn was lost on it. */
+	ck_assert_uint_eq(probe_ns(5), DOORBELL_NS + 2 * FETCH_NS + 6 * COMMAND_NS);
 	/* It comes back with its own fetch and its own turn. */
 	kit_switch(kit, 3, true);
 	kit_run(kit);
@@ -1135,6 +1137,32 @@ START_TEST(the_main_queue_never_acknowledges_a_stop_early)
 {
 	kit_assume(kit, ASSUME_STOP_ACK, STOP_ACK_EARLY);
 	check_main_stop();
+}
+END_TEST
+
+/* It does not wait for the acknowledgement: the stop ceases, and what was fetched before is read again. */
+START_TEST(a_queue_enabled_while_it_stops_goes_on)
+{
+	uint64_t base = start_held_up(2);
+	kit_switch(kit, 2, false);
+	kit_switch(kit, 2, true);
+	ck_assert_uint_eq(kit_read(kit, kit_direct(2, VCMDQ_CONFIG), 4), 1);
+	ck_assert(kit_enabled(kit, 2));
+	kit_run(kit);
+	ck_assert(kit_enabled(kit, 2));
+	ck_assert_uint_eq(kit_cons(kit, 2), kit_read(kit, kit_direct(2, VCMDQ_PROD), 4));
+	ck_assert_uint_eq(kit->accesses[0].pa.value, base);
+	ck_assert_uint_eq(kit->accesses[1].pa.value, base);
+	/* Not where what it needs has gone meanwhile. */
+	teardown();
+	setup();
+	start_held_up(2);
+	kit_write(kit, kit_vintf(1, VINTF_CONFIG), 4, CONFIG & ~1U);
+	kit_switch(kit, 2, true);
+	ck_assert_uint_eq(kit_read(kit, kit_direct(2, VCMDQ_CONFIG), 4), 0);
+	kit_run(kit);
+	ck_assert(!kit_enabled(kit, 2));
+	ck_assert_uint_eq(kit->probe_count, 0);
 }
 END_TEST
 
@@ -1574,6 +1602,7 @@ int main(void)
 	tcase_add_test(tests, a_sync_of_the_main_queue_leaves_running_queues_alone);
 	tcase_add_test(tests, a_failure_of_a_running_queue_outlives_the_main_queues_sync);
 	tcase_add_test(tests, the_main_queue_never_acknowledges_a_stop_early);
+	tcase_add_test(tests, a_queue_enabled_while_it_stops_goes_on);
 	tcase_add_test(tests, a_main_queue_enabled_while_it_stops_is_what_cr0ack_says);
 	tcase_add_test(tests, a_vintf_acknowledges_its_stop_when_its_queues_have_drained);
 	tcase_add_test(tests, the_cmdqv_acknowledges_its_stop_when_its_queues_have_drained);

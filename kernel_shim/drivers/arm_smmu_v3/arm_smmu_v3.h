@@ -137,14 +137,14 @@ void arm_smmu_cmdq_issue_no_sync(struct arm_smmu *smmu, struct smmu_command comm
 void arm_smmu_cmdq_replace(struct arm_smmu *smmu, uint32_t cons,
 			   const struct smmu_command *command);
 
+/* invalidate.c: a guest's commands, with the parent's VMID, by the main queue. */
+int arm_vsmmu_cache_invalidate(struct iommufd_viommu *viommu, struct arm_smmu *smmu, uint16_t vmid,
+			       struct user_data_array *array);
+
 /* stage2.c */
 extern const struct iommu_domain_ops arm_smmu_domain_ops;
 int arm_smmu_domain_alloc(struct arm_smmu *smmu, bool nest_parent, struct iommu_domain **out);
 struct arm_smmu_domain *to_arm_smmu_domain(struct iommu_domain *domain);
-
-/* invalidate.c: commands of the guest whose VMID this is, on the main queue. */
-int arm_smmu_cache_invalidate(struct iommufd_viommu *viommu, struct arm_smmu *smmu, uint16_t vmid,
-			      struct user_data_array *array);
 
 /* tegra241_cmdqv.c */
 void tegra241_cmdqv_probe(struct arm_smmu *smmu, uint32_t irq);

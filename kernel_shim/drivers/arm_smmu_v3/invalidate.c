@@ -1,114 +1,137 @@
 // SPDX-License-Identifier: Apache-2.0
-/* IOMMU_HWPT_INVALIDATE of a vIOMMU: a guest's commands, made the host's, on the main queue (smmuv3 9.3). */
+/* HWPT_INVALIDATE on a vIOMMU: a guest's commands by the main queue (smmuv3 9.3; iommufd app. D). */
 #include "kernel_shim/drivers/arm_smmu_v3/arm_smmu_v3.h"
 
-#define GROUP_MAX 63U /* commands that go together; the CMD_SYNC is the 64th */
+#define GROUP_MAX 63U /* commands between two CMD_SYNCs */
 
-struct guest_command {
-	uint64_t dw[2]; /* as iommu_viommu_arm_smmuv3_invalidate has it */
-};
-
-/* Bits that a guest may set. */
-static struct smmu_command allowed(const struct arm_smmu *smmu, unsigned opcode)
+static bool has_substreams(const struct arm_smmu *smmu)
 {
-	uint64_t asid = smmu->idr[0] & IDR0_ASID16 ? CMD_ASID : CMD_ASID & BITS(55, 48);
+	return field_get(smmu->idr[1], IDR1_SSIDSIZE) != 0;
+}
+
+static uint64_t asid_bits(const struct arm_smmu *smmu)
+{
+	return smmu->idr[0] & IDR0_ASID16 ? CMD_ASID : CMD_ASID & BITS(55, 48);
+}
+
+/* What user space may write into a TLBI by address; the range only where the hardware has ranges. */
+static void allow_address(const struct arm_smmu *smmu, uint64_t bits[2])
+{
 	bool ranges = smmu->idr[3] & IDR3_RIL;
-	uint64_t range0 = ranges ? CMD_TLBI_RANGE0 : 0, range1 = ranges ? CMD_TLBI_RANGE1 : 0;
+	bits[0] |= CMD_VMID | (ranges ? CMD_TLBI_RANGE0 : 0);
+	bits[1] |= CMD_ADDR | CMD_LEAF | (ranges ? CMD_TLBI_RANGE1 : 0);
+}
+
+/* Bits that user space may set in a command; false: none of its business. */
+static bool allowed_bits(const struct arm_smmu *smmu, unsigned opcode, uint64_t bits[2])
+{
+	bits[0] = CMD_OPCODE;
+	bits[1] = 0;
 	switch (opcode) {
 	case CMD_TLBI_NSNH_ALL:
-		return (struct smmu_command){{CMD_OPCODE, 0}};
+		return true;
 	case CMD_TLBI_NH_ALL:
-		return (struct smmu_command){{CMD_OPCODE | CMD_VMID, 0}};
+		bits[0] |= CMD_VMID;
+		return true;
 	case CMD_TLBI_NH_ASID:
-		return (struct smmu_command){{CMD_OPCODE | CMD_VMID | asid, 0}};
+		bits[0] |= CMD_VMID | asid_bits(smmu);
+		return true;
 	case CMD_TLBI_NH_VA:
-		return (struct smmu_command){
-			{CMD_OPCODE | CMD_VMID | asid | range0, CMD_LEAF | CMD_ADDR | range1}};
+		bits[0] |= asid_bits(smmu);
+		allow_address(smmu, bits);
+		return true;
 	case CMD_TLBI_NH_VAA:
-		return (struct smmu_command){
-			{CMD_OPCODE | CMD_VMID | range0, CMD_LEAF | CMD_ADDR | range1}};
+		allow_address(smmu, bits);
+		return true;
 	case CMD_ATC_INV:
-		return (struct smmu_command){{CMD_OPCODE | CMD_SID, CMD_ATC_SIZE | CMD_ADDR}};
+		bits[0] |=
+			CMD_SID | (has_substreams(smmu) ? CMD_SSV | CMD_SSID | CMD_ATC_GLOBAL : 0);
+		bits[1] |= CMD_ATC_SIZE | CMD_ADDR;
+		return smmu->idr[0] & IDR0_ATS;
 	case CMD_CFGI_CD:
-		return (struct smmu_command){{CMD_OPCODE | CMD_SID, CMD_LEAF}};
+		bits[0] |= CMD_SID | (has_substreams(smmu) ? CMD_SSID : 0);
+		bits[1] |= CMD_LEAF;
+		return true;
 	case CMD_CFGI_CD_ALL:
-		return (struct smmu_command){{CMD_OPCODE | CMD_SID, 0}};
+		bits[0] |= CMD_SID;
+		return true;
 	default:
-		return (struct smmu_command){{0, 0}};
+		return false;
 	}
 }
 
-/* Without 52-bit addresses (DS): some combinations name nothing. */
-static bool range_makes_sense(const struct smmu_command *command)
+/* A granule needs a range or a level, and these a granule; what needs DS is not there. */
+static bool range_legal(const struct smmu_command *command)
 {
-	uint64_t tg = field_get(command->dw[1], CMD_TLBI_TG);
-	uint64_t ttl = field_get(command->dw[1], CMD_TLBI_TTL);
 	uint64_t scale = field_get(command->dw[0], CMD_TLBI_SCALE);
-	bool none = (command->dw[0] & CMD_TLBI_RANGE0) == 0 && ttl == 0;
-	if (tg == 0 || none)
-		return tg == 0 && none;
-	return !(tg == 2 && ttl == 1) && scale < 32;
+	uint64_t ttl = field_get(command->dw[1], CMD_TLBI_TTL);
+	uint64_t granule = field_get(command->dw[1], CMD_TLBI_TG);
+	bool any = field_get(command->dw[0], CMD_TLBI_NUM) != 0 || scale != 0 || ttl != 0;
+	return (granule != 0) == any && scale < 32 && !(granule == 2 && ttl == 1);
 }
 
-static bool takes_sid(unsigned opcode)
+static bool fields_legal(const struct arm_smmu *smmu, const struct smmu_command *command)
+{
+	unsigned opcode = command_opcode(command);
+	uint64_t bits[2];
+	if (!allowed_bits(smmu, opcode, bits) || (command->dw[0] & ~bits[0]) != 0 ||
+	    (command->dw[1] & ~bits[1]) != 0)
+		return false;
+	if (opcode == CMD_TLBI_NH_VA || opcode == CMD_TLBI_NH_VAA)
+		return range_legal(command);
+	return opcode != CMD_ATC_INV || field_get(command->dw[1], CMD_ATC_SIZE) <= ATC_SIZE_ALL;
+}
+
+static bool has_stream(unsigned opcode)
 {
 	return opcode == CMD_ATC_INV || opcode == CMD_CFGI_CD || opcode == CMD_CFGI_CD_ALL;
 }
 
-static bool takes_range(unsigned opcode)
-{
-	return opcode == CMD_TLBI_NH_VA || opcode == CMD_TLBI_NH_VAA;
-}
-
-static int refuse_command(struct arm_smmu *smmu, const char *why)
-{
-	return refuse(smmu->machine, EIO, "smmuv3 9.3", why);
-}
-
-/* The guest's StreamID becomes the device's, its VMID its vIOMMU's. */
-static int convert(struct iommufd_viommu *viommu, struct arm_smmu *smmu, uint16_t vmid,
+/* Makes a guest's command one of the host's: the parent's VMID, the device's own stream id. */
+static int convert(struct iommufd_viommu *viommu, const struct arm_smmu *smmu, uint16_t vmid,
 		   struct smmu_command *command)
 {
 	unsigned opcode = command_opcode(command);
-	struct smmu_command mask = allowed(smmu, opcode);
-	if (mask.dw[0] == 0)
-		return refuse_command(smmu, "the command is not for guests");
-	if (opcode == CMD_ATC_INV &&
-	    (!(smmu->idr[0] & IDR0_ATS) || field_get(command->dw[1], CMD_ATC_SIZE) > ATC_SIZE_ALL))
-		return refuse_command(smmu, "no ATS, or more than all");
-	if (command->dw[0] & ~mask.dw[0] || command->dw[1] & ~mask.dw[1])
-		return refuse_command(smmu, "a field is not for guests");
-	if (takes_range(opcode) && !range_makes_sense(command))
-		return refuse_command(smmu, "the range makes no sense");
-	if (takes_sid(opcode)) {
-		uint32_t virt = (uint32_t)field_get(command->dw[0], CMD_SID);
-		const struct device *device = iommufd_viommu_find_device(viommu, virt);
-		if (device == NULL)
-			return refuse_command(smmu, "no vDEVICE has this StreamID");
-		command->dw[0] = field_set(command->dw[0], CMD_SID,
-					   ((const struct arm_smmu_master *)device)->sid);
+	if (!fields_legal(smmu, command))
+		return refuse(smmu->machine, EIO, "smmuv3 9.3", "not a command for user space");
+	if (!has_stream(opcode)) {
+		if (opcode == CMD_TLBI_NSNH_ALL)
+			command->dw[0] = field_set(command->dw[0], CMD_OPCODE, CMD_TLBI_NH_ALL);
+		command->dw[0] = field_set(command->dw[0], CMD_VMID, vmid);
 		return 0;
 	}
-	if (opcode == CMD_TLBI_NSNH_ALL)
-		command->dw[0] = CMD_TLBI_NH_ALL;
-	command->dw[0] = field_set(command->dw[0], CMD_VMID, vmid);
+	const struct arm_smmu_master *master =
+		(const struct arm_smmu_master *)iommufd_viommu_find_device(
+			viommu, field_get(command->dw[0], CMD_SID));
+	if (master == NULL)
+		return refuse(smmu->machine, EIO, "smmuv3 9.3", "no vDEVICE has the stream id");
+	command->dw[0] = field_set(command->dw[0], CMD_SID, master->sid);
 	return 0;
 }
 
-/*
- * The command that is refused ends it: those converted before it, but not yet sent, are not sent, and
- * are counted all the same (UNSURE whether that is intended).
- */
-static int run(struct iommufd_viommu *viommu, struct arm_smmu *smmu, uint16_t vmid,
-	       const struct guest_command *commands, uint32_t count, uint32_t *done)
+static int copy_commands(const struct user_data_array *array, struct smmu_command *commands,
+			 uint32_t count)
+{
+	int error = 0;
+	for (uint32_t i = 0; error == 0 && i < count; i++) {
+		uint8_t bytes[COMMAND_SIZE];
+		error = copy_array_entry(array, i, bytes, sizeof(bytes));
+		if (error == 0)
+			commands[i] = command_load(bytes);
+	}
+	return error;
+}
+
+/* How many were converted; of a group with a bad one none is sent. */
+static int send_commands(struct iommufd_viommu *viommu, struct arm_smmu *smmu, uint16_t vmid,
+			 struct smmu_command *commands, uint32_t count, uint32_t *done)
 {
 	struct arm_smmu_batch batch = {.smmu = smmu};
-	for (*done = 0; *done < count; ++*done) {
-		struct smmu_command command = {{commands[*done].dw[0], commands[*done].dw[1]}};
-		int error = convert(viommu, smmu, vmid, &command);
+	for (*done = 0; *done < count;) {
+		int error = convert(viommu, smmu, vmid, &commands[*done]);
 		if (error != 0)
 			return error;
-		arm_smmu_batch_add(&batch, command);
+		arm_smmu_batch_add(&batch, commands[(*done)++]);
 		if (batch.count == GROUP_MAX)
 			arm_smmu_batch_submit(&batch);
 	}
@@ -116,23 +139,21 @@ static int run(struct iommufd_viommu *viommu, struct arm_smmu *smmu, uint16_t vm
 	return 0;
 }
 
-int arm_smmu_cache_invalidate(struct iommufd_viommu *viommu, struct arm_smmu *smmu, uint16_t vmid,
-			      struct user_data_array *array)
+int arm_vsmmu_cache_invalidate(struct iommufd_viommu *viommu, struct arm_smmu *smmu, uint16_t vmid,
+			       struct user_data_array *array)
 {
 	struct machine *machine = smmu->machine;
 	uint32_t count = array->entry_count;
-	uint64_t size = (uint64_t)count * sizeof(struct guest_command);
+	uint64_t size = (uint64_t)count * sizeof(struct smmu_command);
+	if (no_memory(machine, "invalidation buffer"))
+		return refuse(machine, ENOMEM, "smmuv3 9.3", "no memory for the commands");
 	array->entry_count = 0;
 	if (count == 0 || array->type != IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3)
-		return refuse(machine, EINVAL, "smmuv3 9.3", "no entries, or of another type");
-	if (no_memory(machine, "invalidation commands"))
-		return refuse(machine, ENOMEM, "smmuv3 9.3", "no memory for the commands");
-	struct guest_command *commands = arena_alloc(machine->arena, size);
-	int error = 0;
-	for (uint32_t i = 0; error == 0 && i < count; i++)
-		error = copy_array_entry(array, i, &commands[i], sizeof(*commands));
+		return refuse(machine, EINVAL, "smmuv3 9.3", "no commands of an SMMUv3");
+	struct smmu_command *commands = arena_alloc(machine->arena, size);
+	int error = copy_commands(array, commands, count);
 	if (error == 0)
-		error = run(viommu, smmu, vmid, commands, count, &array->entry_count);
+		error = send_commands(viommu, smmu, vmid, commands, count, &array->entry_count);
 	arena_free(machine->arena, commands, size);
 	return error;
 }

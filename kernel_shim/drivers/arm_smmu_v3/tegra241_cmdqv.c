@@ -321,7 +321,7 @@ static void viommu_destroy(struct iommufd_viommu *viommu)
 static int cache_invalidate(struct iommufd_viommu *viommu, struct user_data_array *array)
 {
 	const struct tegra241_vintf *vintf = viommu->driver_data;
-	return arm_smmu_cache_invalidate(viommu, vintf->smmu, (uint16_t)vintf->vmid, array);
+	return arm_vsmmu_cache_invalidate(viommu, vintf->smmu, vintf->vmid, array);
 }
 
 static const struct iommufd_viommu_ops viommu_ops = {
