@@ -18,6 +18,7 @@ const struct parameter_range amd_parameters[] = {
 	{"tlb.ways", 1, 64},
 	{"buffer.entries", 4, 65536},
 	{"pde.entries", 4, 65536},
+	{"gcr3.entries", 4, 65536},
 	{"dte.entries", 1, 65536},
 	{"hats.code", 0, 2},
 	{"efr.features", 0, UINT64_MAX},
@@ -317,6 +318,7 @@ struct amd_iommu *amd_iommu_new(struct machine *machine, const struct amd_board 
 	tlb_init(&amd->tlb, machine, (uint32_t)profile_get(profile, "tlb.entries"), ways);
 	tlb_init(&amd->buffers, machine, (uint32_t)profile_get(profile, "buffer.entries"), ways);
 	tlb_init(&amd->pdes, machine, (uint32_t)profile_get(profile, "pde.entries"), ways);
+	tlb_init(&amd->gcr3, machine, (uint32_t)profile_get(profile, "gcr3.entries"), ways);
 	bus_add(&machine->bus, board->base, AMD_WINDOW_SIZE, &amd_mmio_ops, amd, board->name);
 	bus_add(&machine->bus, board->vf_base, VF_WINDOW_SIZE, &amd_vf_ops, amd, "vf");
 	bus_add(&machine->bus, board->vfcntl_base, VFCNTL_WINDOW_SIZE, &amd_vfcntl_ops, amd,
@@ -405,6 +407,7 @@ void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
 	tlb_hash(&amd->tlb, hash);
 	tlb_hash(&amd->buffers, hash);
 	tlb_hash(&amd->pdes, hash);
+	tlb_hash(&amd->gcr3, hash);
 	LIST_FOREACH (guest, &amd->guests, link)
 		hash_guest(guest, hash);
 }

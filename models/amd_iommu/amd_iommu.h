@@ -10,8 +10,9 @@
  *   trans_devid  the DeviceID whose table entry says how a guest's buffers are translated
  *   own device   the IOMMU's own table entry translates its private addresses (IPA), where the maps
  *                of DeviceIDs and DomainIDs lie
- *   caches       device table entries by DeviceID; leaves and tables by DomainID. What memory says
- *                meanwhile does not matter until an invalidation
+ *   caches       device table entries by DeviceID; leaves and tables by DomainID, those of guest
+ *                tables by PASID too. What memory says meanwhile does not matter until an
+ *                invalidation
  *   assumption   what nobody outside AMD has said (assumptions.h)
  *
  * The model sees registers and memory, nothing else. All of it lies in the machine's arena. What it
@@ -95,11 +96,30 @@ enum amd_leaf_cache {
 	AMD_LEAVES_NOWHERE,
 };
 
-/* An access of DEVICE to ADDRESS; a fault is not logged. */
+/* What a device asks for. PASID, EXECUTE and PRIVILEGED are those of a PASID prefix. */
+struct amd_request {
+	uint64_t address;
+	uint32_t pasid;
+	uint16_t device;
+	bool has_pasid;
+	bool write;
+	bool execute;
+	bool privileged;
+};
+
+/* A fault is not logged. */
+enum amd_translate_result amd_translate_request(struct amd_iommu *amd,
+						const struct amd_request *request,
+						enum amd_leaf_cache cache,
+						struct amd_translation *translation);
+/* DMA of SIZE bytes inside one page; a fault is logged. */
+enum amd_translate_result amd_dma_request(struct amd_iommu *amd, const struct amd_request *request,
+					  void *data, uint32_t size,
+					  struct amd_translation *translation);
+/* The same without a PASID. */
 enum amd_translate_result amd_translate(struct amd_iommu *amd, uint16_t device, uint64_t address,
 					bool write, enum amd_leaf_cache cache,
 					struct amd_translation *translation);
-/* A device's DMA of SIZE bytes inside one page; a fault is logged. */
 enum amd_translate_result amd_dma(struct amd_iommu *amd, uint16_t device, uint64_t address,
 				  bool write, void *data, uint32_t size,
 				  struct amd_translation *translation);
@@ -285,7 +305,8 @@ struct amd_iommu {
 	struct dte_cache dtes;
 	struct tlb tlb;     /* leaves */
 	struct tlb buffers; /* leaves of guests' buffers, by trans_devid; amd.buffer_tag says if */
-	struct tlb pdes;    /* tables of level 1 */
+	struct tlb pdes;    /* tables of level 1; a guest's by guest address */
+	struct tlb gcr3;    /* tables of PASIDs: CR3, a guest address */
 	struct amd_endpoints endpoints;
 	struct amd_timeouts timeouts;
 	struct amd_guests guests;             /* that something has touched */

@@ -57,6 +57,20 @@ const char *amd_event_name(unsigned code)
 	return code < 16 ? event_names[code] : NULL;
 }
 
+uint64_t amd_dte_gcr3(const struct amd_dte *dte)
+{
+	return field_get(dte->q[0], DTE_GCR3_14_12) << 12 |
+	       field_get(dte->q[1], DTE_GCR3_30_15) << 15 |
+	       field_get(dte->q[1], DTE_GCR3_51_31) << 31;
+}
+
+void amd_dte_set_gcr3(struct amd_dte *dte, uint64_t root)
+{
+	dte->q[0] = field_set(dte->q[0], DTE_GCR3_14_12, root >> 12);
+	dte->q[1] = field_set(dte->q[1], DTE_GCR3_30_15, root >> 15);
+	dte->q[1] = field_set(dte->q[1], DTE_GCR3_51_31, root >> 31);
+}
+
 static struct amd_command command_of(enum amd_opcode opcode, uint64_t q0, uint64_t q1)
 {
 	return (struct amd_command){{field_put(CMD_OPCODE, opcode) | q0, q1}};
@@ -96,6 +110,14 @@ struct amd_command amd_command_invalidate_pages(uint16_t domain, uint64_t first,
 struct amd_command amd_command_invalidate_domain(uint16_t domain)
 {
 	return amd_command_invalidate_pages(domain, 0, UINT64_MAX, true);
+}
+
+struct amd_command amd_command_invalidate_guest_pages(uint16_t domain, uint32_t pasid,
+						      uint64_t first, uint64_t last, bool pde)
+{
+	return command_of(CMD_INVALIDATE_IOMMU_PAGES,
+			  field_put(CMD_PASID, pasid) | field_put(CMD_DOMAIN, domain),
+			  coded_range(first, last) | CMD_GN | (pde ? CMD_PDE : 0));
 }
 
 struct amd_command amd_command_invalidate_iotlb(uint16_t device, uint16_t queue, uint8_t max_pend,

@@ -72,8 +72,10 @@
 #define CONTROL_PPR_LOG_EN     BITS(13, 13)
 #define CONTROL_GT_EN          BITS(16, 16)
 #define CONTROL_GA_EN          BITS(17, 17)
+#define CONTROL_GD_UPDATE_DIS  BITS(48, 48)
 #define CONTROL_VCMD_EN        BITS(52, 52)
 #define CONTROL_VIOMMU_EN      BITS(53, 53)
+#define CONTROL_GA_UPDATE_DIS  BITS(54, 54)
 #define CONTROL_GCR3_TRP       BITS(58, 58)
 #define CONTROL_GST_BUFFER_TRP BITS(60, 60)
 #define INV_TIMEOUT_1S         4U
@@ -89,6 +91,7 @@
 /* EFR, EFR2 (5) */
 #define EFR_PREFETCH  BITS(0, 0)
 #define EFR_PPR       BITS(1, 1)
+#define EFR_NX        BITS(3, 3)
 #define EFR_GT        BITS(4, 4)
 #define EFR_IA        BITS(6, 6)
 #define EFR_GA        BITS(7, 7)
@@ -97,6 +100,7 @@
 #define EFR_GATS      BITS(13, 12)
 #define EFR_GLX       BITS(15, 14)
 #define EFR_PASMAX    BITS(36, 32)
+#define EFR_US        BITS(37, 37)
 #define EFR_GIO       BITS(48, 48)
 #define EFR_VIOMMU    BITS(55, 55)
 #define EFR2_GCR3_TRP BITS(3, 3)
@@ -182,6 +186,9 @@ struct amd_command amd_command_invalidate_devtab(uint16_t device);
 struct amd_command amd_command_invalidate_pages(uint16_t domain, uint64_t first, uint64_t last,
 						bool pde);
 struct amd_command amd_command_invalidate_domain(uint16_t domain);
+/* The same of guest translations: GN = 1. */
+struct amd_command amd_command_invalidate_guest_pages(uint16_t domain, uint32_t pasid,
+						      uint64_t first, uint64_t last, bool pde);
 struct amd_command amd_command_invalidate_iotlb(uint16_t device, uint16_t queue, uint8_t max_pend,
 						uint64_t first, uint64_t last);
 struct amd_command amd_command_invalidate_all(void);
@@ -203,26 +210,36 @@ void amd_command_range(const struct amd_command *command, uint64_t *first, uint6
 #define DTE_GIOV        BITS(54, 54)
 #define DTE_GV          BITS(55, 55)
 #define DTE_GLX         BITS(57, 56)
+#define DTE_GCR3_14_12  BITS(60, 58)
 #define DTE_IR          BITS(61, 61)
 #define DTE_IW          BITS(62, 62)
 #define DTE_Q0_RESERVED (BITS(6, 2) | BITS(63, 63))
 /* q1 */
 #define DTE_DOMAIN      BITS(15, 0)
+#define DTE_GCR3_30_15  BITS(31, 16)
 #define DTE_I           BITS(32, 32)
 #define DTE_SE          BITS(33, 33)
 #define DTE_SA          BITS(34, 34)
 #define DTE_EX          BITS(39, 39)
 #define DTE_Q1_RESERVED BITS(42, 42)
+#define DTE_GCR3_51_31  BITS(63, 43)
 /* q2 */
-#define DTE_IV BITS(0, 0)
+#define DTE_IV         BITS(0, 0)
+#define DTE_GUEST_MODE BITS(55, 54) /* 0: 4 levels, 1: 5 levels */
 /* q3 */
 #define DTE_VIOMMU_EN BITS(15, 15)
 #define DTE_GDEVICE   BITS(31, 16)
 #define DTE_GUEST     BITS(47, 32)
 
+#define DTE_GLX_RESERVED 3U
+
 struct amd_dte {
 	uint64_t q[DTE_WORDS];
 };
+
+/* The root of the GCR3 table lies in three fields. */
+uint64_t amd_dte_gcr3(const struct amd_dte *dte);
+void amd_dte_set_gcr3(struct amd_dte *dte, uint64_t root);
 
 /* --- v1 page tables (11) --- */
 #define PTE_PR          BITS(0, 0)
@@ -240,6 +257,21 @@ static inline unsigned amd_level_shift(unsigned level)
 {
 	return 12 + 9 * (level - 1);
 }
+
+/* --- GCR3 tables, v2 page tables (12) --- */
+#define GCR3_V            BITS(0, 0)
+#define GCR3_ADDR         BITS(51, 12) /* in place: the next table, or CR3 */
+#define GCR3_PASID_BITS   9U           /* a level */
+#define GPTE_P            BITS(0, 0)
+#define GPTE_RW           BITS(1, 1)
+#define GPTE_US           BITS(2, 2)
+#define GPTE_A            BITS(5, 5)
+#define GPTE_D            BITS(6, 6) /* of a leaf */
+#define GPTE_PS           BITS(7, 7) /* a leaf of 2 MiB or 1 GiB */
+#define GPTE_ADDR         BITS(51, 12)
+#define GPTE_NX           BITS(63, 63)
+#define GUEST_LEVELS_MAX  5U
+#define GUEST_LEAF_LEVELS 3U
 
 /* --- events (13) --- */
 #define EVENT_SIZE 16U
@@ -261,16 +293,21 @@ struct amd_event {
 	uint64_t q[2]; /* q1: the address */
 };
 
-#define EVT_CODE   BITS(63, 60)
-#define EVT_DEVICE BITS(15, 0)
-#define EVT_DOMAIN BITS(47, 32)
-#define EVT_I      BITS(51, 51)
-#define EVT_PR     BITS(52, 52)
-#define EVT_RW     BITS(53, 53)
-#define EVT_PE     BITS(54, 54)
-#define EVT_RZ     BITS(55, 55)
-#define EVT_TR     BITS(56, 56)
-#define EVT_TYPE   BITS(58, 57)
+#define EVT_CODE        BITS(63, 60)
+#define EVT_DEVICE      BITS(15, 0)
+#define EVT_DOMAIN      BITS(47, 32)
+#define EVT_PASID_19_16 BITS(19, 16)
+#define EVT_PASID_15_0  BITS(47, 32)
+#define EVT_GN          BITS(48, 48)
+#define EVT_NX          BITS(49, 49)
+#define EVT_US          BITS(50, 50)
+#define EVT_I           BITS(51, 51)
+#define EVT_PR          BITS(52, 52)
+#define EVT_RW          BITS(53, 53)
+#define EVT_PE          BITS(54, 54)
+#define EVT_RZ          BITS(55, 55)
+#define EVT_TR          BITS(56, 56)
+#define EVT_TYPE        BITS(58, 57)
 /* Which access of a guest's buffers it was. */
 #define EVT_VNR    BITS(27, 27)
 #define EVT_VEVENT BITS(29, 29)

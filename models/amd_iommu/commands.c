@@ -42,23 +42,45 @@ static bool own_domain(struct amd_ring *ring, uint16_t *domain)
 	return true;
 }
 
+/* GN = 1: translations of one PASID; with PDE its tables too, and where they begin. */
+static void invalidate_guest_pages(struct amd_ring *ring, uint16_t domain, uint64_t first,
+				   uint64_t last)
+{
+	struct amd_iommu *amd = ring->amd;
+	const struct tlb_tag tag = {
+		.stage1 = true,
+		.domain = domain,
+		.space = (uint32_t)field_get(ring->taken.q[0], CMD_PASID),
+	};
+	ring->probe.removed = tlb_remove_span(&amd->tlb, tag, false, first, last);
+	if (!(ring->taken.q[1] & CMD_PDE))
+		return;
+	tlb_remove_span(&amd->pdes, tag, false, first, last);
+	tlb_remove_page(&amd->gcr3, tag, false, 0);
+}
+
 /*
- * A guest's flush of its own translations (GN = 1) has nothing to drop yet: there are no guest
- * tables. GN = 0 concerns the host's translations of the domain.
+ * GN = 0 concerns the host's translations of the domain, and all of its guests', which may have
+ * been made with them (9).
  */
 static void invalidate_pages(struct amd_ring *ring, uint16_t domain)
 {
 	struct amd_iommu *amd = ring->amd;
 	const struct amd_command *command = &ring->taken;
 	uint64_t first, last;
-	if (command->q[1] & CMD_GN)
-		return;
 	amd_command_range(command, &first, &last);
 	first /= PAGE_SIZE;
 	last /= PAGE_SIZE;
-	ring->probe.removed = tlb_remove_range(&amd->tlb, domain, first, last);
-	if (command->q[1] & CMD_PDE)
-		tlb_remove_range(&amd->pdes, domain, first, last);
+	if (command->q[1] & CMD_GN) {
+		invalidate_guest_pages(ring, domain, first, last);
+		return;
+	}
+	ring->probe.removed = tlb_remove_range(&amd->tlb, domain, first, last) +
+			      tlb_remove_stage1(&amd->tlb, domain);
+	if (!(command->q[1] & CMD_PDE))
+		return;
+	tlb_remove_range(&amd->pdes, domain, first, last);
+	tlb_remove_stage1(&amd->pdes, domain);
 }
 
 static void log_timeout(struct event *event)
@@ -153,6 +175,7 @@ static void invalidate_all(struct amd_ring *ring)
 	ring->probe.removed = tlb_remove_all(&ring->amd->tlb);
 	tlb_remove_all(&ring->amd->buffers);
 	tlb_remove_all(&ring->amd->pdes);
+	tlb_remove_all(&ring->amd->gcr3);
 	reached(ring, EFFECT_ALL, 0);
 }
 

@@ -212,9 +212,10 @@ END_TEST
 START_TEST(any_write_to_somebody_elses_page_is_a_foreign_write)
 {
 	static const enum access_purpose writes[] = {ACCESS_POINTER_WRITE, ACCESS_EVENT_WRITE,
-						     ACCESS_COMPLETION_WRITE, ACCESS_DMA_WRITE};
+						     ACCESS_COMPLETION_WRITE, ACCESS_DMA_WRITE,
+						     ACCESS_TABLE_WRITE};
 	lose(pfn);
-	for (uint32_t i = 0; i < 4; i++) {
+	for (uint32_t i = 0; i < 5; i++) {
 		touch(at(writes[i], QUEUE, pfn));
 		expect(i + 1, VIOLATION_FOREIGN_WRITE);
 	}
