@@ -22,6 +22,7 @@ struct guest_walk {
 	uint64_t table;            /* a guest address, */
 	unsigned level;            /* of it */
 	unsigned perm;
+	unsigned table_perm; /* without that of its entry */
 	struct met met[GUEST_LEVELS_MAX];
 	unsigned count;
 };
@@ -147,16 +148,17 @@ static enum amd_translate_result start(struct guest_walk *guest)
 	return find_cr3(guest, &guest->table);
 }
 
+/* Once all above it are marked: a walk that begins there does not see them again. */
 static void remember_table(const struct guest_walk *guest)
 {
 	struct walk *walk = guest->walk;
 	const struct tlb_entry entry = {
 		.tag = tag_of(walk, walk->out->domain),
 		.order = 9,
-		.perm = (uint8_t)guest->perm,
+		.perm = (uint8_t)guest->table_perm,
 		.pa = guest->table / PAGE_SIZE,
 	};
-	if (guest->level == 1 && caches_tables(walk->amd))
+	if (guest->level == 1 && guest->count > 1 && caches_tables(walk->amd))
 		tlb_insert(&walk->amd->pdes, &entry, walk->address / PAGE_SIZE);
 }
 
@@ -197,7 +199,7 @@ static enum amd_translate_result descend(struct guest_walk *guest)
 			return AMD_TRANSLATED;
 		guest->table = met->entry & GPTE_ADDR;
 		guest->level--;
-		remember_table(guest);
+		guest->table_perm = guest->perm;
 	}
 }
 
@@ -277,6 +279,7 @@ static enum amd_translate_result walk_both(struct guest_walk *guest, struct tlb_
 		result = mark(guest);
 	if (result != AMD_TRANSLATED)
 		return result;
+	remember_table(guest);
 	uint8_t order = (uint8_t)(amd_level_shift(guest->level) - 12);
 	leaf->order = host.order < order ? host.order : order;
 	leaf->perm = (uint8_t)(guest->perm & (host.perm | ~(PERM_READ | PERM_WRITE)));

@@ -574,6 +574,17 @@ START_TEST(marks_can_be_disabled)
 }
 END_TEST
 
+START_TEST(tables_are_marked_though_a_walk_had_faulted_below_them)
+{
+	put(AT, 1, 0);
+	check_faults(AT, false, 0);
+	put(AT, 1, P | RW | US | page);
+	check_reaches(AT, page);
+	for (unsigned level = 1; level <= 4; level++)
+		ck_assert_uint_eq(bits_of(AT, level), GPTE_A);
+}
+END_TEST
+
 START_TEST(an_entry_that_is_marked_is_not_written)
 {
 	for (unsigned level = 1; level <= 4; level++)
@@ -938,6 +949,23 @@ START_TEST(other_commands_remove_no_translation_but_one_that_removes_all)
 }
 END_TEST
 
+START_TEST(where_tables_begin_is_kept_until_a_flush_with_pde)
+{
+	uint64_t far = AT + (1ULL << 40), root = amd_kit_frames(kit, 1);
+	check_reaches(AT, page);
+	put(far, 1, P | US | page);
+	amd_kit_set_word(kit, gcr3 + 8ULL * PASID, GCR3_V | root);
+	amd_kit_issue(kit, amd_command_invalidate_guest_pages(DOMAIN, PASID, 0, ~0ULL, false));
+	amd_kit_issue(kit, amd_command_invalidate_domain(DOMAIN));
+	amd_kit_issue(kit, amd_command_invalidate_devtab(DEVICE));
+	check_reaches(far, page);
+	amd_kit_issue(kit, amd_command_invalidate_guest_pages(DOMAIN, PASID, AT, AT, true));
+	ck_assert(!works(PASID, far + PAGE_SIZE, false));
+	check_reaches(far, page); /* a leaf outside the range */
+	check_faults(AT, false, 0);
+}
+END_TEST
+
 START_TEST(a_guests_ring_removes_what_its_domain_is_mapped_to)
 {
 	struct amd_kit_guest guest = amd_kit_guest(kit, 3, 0x300, 0x33);
@@ -1000,9 +1028,11 @@ int main(void)
 	tcase_add_test(flat, a_walk_marks_what_it_used_and_a_write_its_leaf);
 	tcase_add_test(flat, what_faults_marks_nothing);
 	tcase_add_test(flat, marks_can_be_disabled);
+	tcase_add_test(flat, tables_are_marked_though_a_walk_had_faulted_below_them);
 	tcase_add_test(flat, an_entry_that_is_marked_is_not_written);
 	tcase_add_test(flat, pages_of_a_domain_or_a_pasid_go_and_nothing_else);
 	tcase_add_test(flat, other_commands_remove_no_translation_but_one_that_removes_all);
+	tcase_add_test(flat, where_tables_begin_is_kept_until_a_flush_with_pde);
 	tcase_add_test(flat, a_guests_ring_removes_what_its_domain_is_mapped_to);
 	tcase_add_test(flat, leaves_of_guests_are_kept_where_the_caller_says);
 	tcase_add_checked_fixture(over, setup_nested, teardown);
