@@ -61,7 +61,10 @@ struct amd_tables {
 	struct machine *machine;
 	uint64_t root_pfn;
 	unsigned mode;
-	struct spans pages; /* frames of table pages, to be given back */
+	struct spans pages;   /* frames of table pages, to be given back */
+	struct spans freed;   /* those that no table leads to any more, but a cache may */
+	uint64_t freed_first; /* the addresses they were for */
+	uint64_t freed_last;
 };
 
 struct amd {
@@ -167,8 +170,11 @@ void amd_tables_fini(struct amd_tables *tables);
 /* 0, or -ENOMEM with nothing mapped; *GREW: the root is another. */
 int amd_tables_map(struct amd_tables *tables, uint64_t iova, uint64_t pa, uint64_t length,
 		   uint32_t prot, uint64_t chunk, bool *grew);
-/* Clears the leaves of the range. */
+/* Clears the leaves of the range, and takes out tables of which it has all. */
 void amd_tables_unmap(struct amd_tables *tables, uint64_t iova, uint64_t length);
+/* Whether tables were taken out: they are to be flushed, with PDE, and then released. */
+bool amd_tables_have_freed(struct amd_tables *tables);
+void amd_tables_release(struct amd_tables *tables);
 bool amd_tables_find(struct amd_tables *tables, uint64_t iova, uint64_t *pa);
 
 /* domain.c */

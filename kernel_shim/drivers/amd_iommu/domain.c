@@ -86,6 +86,15 @@ static void change_root(struct amd_domain *domain)
 	amd_completion_wait(domain->amd);
 }
 
+/* PDE, where tables are freed; only then are they another's to use (7, 9). */
+static void release_tables(struct amd_domain *domain, uint64_t first, uint64_t last)
+{
+	if (!amd_tables_have_freed(&domain->tables))
+		return;
+	flush(domain, first, last, true);
+	amd_tables_release(&domain->tables);
+}
+
 static int map(struct iommu_domain *iommu_domain, struct iova iova, struct pa pa, uint64_t length,
 	       uint32_t prot, uint64_t chunk)
 {
@@ -95,6 +104,7 @@ static int map(struct iommu_domain *iommu_domain, struct iova iova, struct pa pa
 		amd_tables_map(&domain->tables, iova.value, pa.value, length, prot, chunk, &grew);
 	if (grew)
 		change_root(domain);
+	release_tables(domain, domain->tables.freed_first, domain->tables.freed_last);
 	if (error != 0)
 		return refuse(iommu_domain->machine, ENOMEM, "iommufd 3.3",
 			      "no memory for a page table");
@@ -106,8 +116,10 @@ static void unmap(struct iommu_domain *iommu_domain, struct iova iova, uint64_t 
 	struct amd_domain *domain = (struct amd_domain *)iommu_domain;
 	amd_tables_unmap(&domain->tables, iova.value, length);
 	ledger_tables_cleared(&domain->amd->machine->ledger);
-	/* Tables are kept: no PDE (7). */
-	flush(domain, iova.value, iova.value + length - 1, false);
+	if (amd_tables_have_freed(&domain->tables))
+		release_tables(domain, iova.value, iova.value + length - 1);
+	else
+		flush(domain, iova.value, iova.value + length - 1, false);
 }
 
 static bool translate(struct iommu_domain *iommu_domain, struct iova iova, struct pa *pa)

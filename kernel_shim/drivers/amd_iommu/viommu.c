@@ -41,6 +41,7 @@ static int map_private(struct amd *amd, uint64_t ipa, uint64_t pfn, uint64_t len
 	assert(!grew && "39 bits hold all of it");
 	if (error == 0)
 		flush_private(amd, ipa, length);
+	amd_tables_release(&amd->private_tables);
 	return error;
 }
 
@@ -48,6 +49,7 @@ static void unmap_private(struct amd *amd, uint64_t ipa, uint64_t length)
 {
 	amd_tables_unmap(&amd->private_tables, ipa, length);
 	flush_private(amd, ipa, length);
+	amd_tables_release(&amd->private_tables);
 }
 
 /* The hardware keeps its guests' registers there. */
