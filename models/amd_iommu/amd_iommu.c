@@ -57,6 +57,8 @@ const struct register_row amd_registers[] = {
 	{AMD_PPR_TAIL, 1, 8, 8, RW, 0, RING_POINTER, "PPR_TAIL", "2"},
 	{AMD_GA_HEAD, 1, 8, 8, RW, 0, BITS(15, 3), "GA_HEAD", "2"},
 	{AMD_GA_TAIL, 1, 8, 8, RW, 0, BITS(15, 3), "GA_TAIL", "2"},
+	{AMD_PPR_AUTO, 1, 8, 8, RW, 0, PPR_AUTO_CODE | PPR_AUTO_MASK_GN, "PPR_AUTO", "2"},
+	{AMD_PPR_EARLY, 1, 8, 8, RW, 0, PPR_EARLY_THRESHOLD | BITS(31, 30), "PPR_EARLY", "2"},
 	{0, 0, 0, 0, 0, 0, 0, NULL, NULL},
 };
 #undef RW
@@ -111,7 +113,16 @@ static uint64_t read_register(struct amd_iommu *amd, uint32_t offset)
 		return amd->log.tail;
 	case AMD_STATUS:
 		return amd->status | (amd_ring_running(&amd->ring) ? STATUS_CMD_BUF_RUN : 0) |
-		       (amd_event_log_running(amd, &amd->log) ? STATUS_EVENT_LOG_RUN : 0);
+		       (amd_event_log_running(amd, &amd->log) ? STATUS_EVENT_LOG_RUN : 0) |
+		       (amd_event_log_running(amd, &amd->ppr) ? STATUS_PPR_LOG_RUN : 0);
+	case AMD_PPR_HEAD:
+		return amd->ppr.head;
+	case AMD_PPR_TAIL:
+		return amd->ppr.tail;
+	case AMD_PPR_AUTO:
+		return amd->ppr_auto;
+	case AMD_PPR_EARLY:
+		return amd->ppr_early;
 	case AMD_HW_EVENT_UPPER:
 		return amd->hw_event.q[0];
 	case AMD_HW_EVENT_LOWER:
@@ -134,10 +145,20 @@ static uint32_t pointer_in(uint64_t value, uint32_t size)
 	return size != 0 ? (uint32_t)(value & RING_POINTER) & (size - 1) : 0;
 }
 
+/* EventLogEn and PPRLogEn start a log that had overflowed (13). */
+static void enable_log(struct amd_iommu *amd, struct amd_event_log *log, bool enabled,
+		       uint64_t overflow)
+{
+	if (enabled && !log->enabled) {
+		log->overflow = false;
+		amd->status &= ~overflow;
+	}
+	log->enabled = enabled;
+}
+
 static void write_control(struct amd_iommu *amd, uint64_t value)
 {
 	struct amd_guest *guest;
-	bool log_starts = (value & CONTROL_EVENT_LOG_EN) && !amd->log.enabled;
 	/* What has no feature bit does not stick where the feature is missing. */
 	if (!(amd->efr & EFR_VIOMMU))
 		value &= ~(CONTROL_VCMD_EN | CONTROL_VIOMMU_EN | CONTROL_GST_BUFFER_TRP);
@@ -147,11 +168,8 @@ static void write_control(struct amd_iommu *amd, uint64_t value)
 			amd_ring_forget(&guest->ring);
 	}
 	amd->control = value;
-	if (log_starts) {
-		amd->log.overflow = false;
-		amd->status &= ~STATUS_EVENT_OVERFLOW;
-	}
-	amd->log.enabled = value & CONTROL_EVENT_LOG_EN;
+	enable_log(amd, &amd->log, value & CONTROL_EVENT_LOG_EN, STATUS_EVENT_OVERFLOW);
+	enable_log(amd, &amd->ppr, value & CONTROL_PPR_LOG_EN, STATUS_PPR_OVERFLOW);
 	amd_ring_enable(&amd->ring, value & CONTROL_CMD_BUF_EN);
 	amd_ring_kick(&amd->ring, 0);
 	LIST_FOREACH (guest, &amd->guests, link)
@@ -167,15 +185,16 @@ static void write_cmd_base(struct amd_iommu *amd, uint64_t value)
 	amd_ring_move(&amd->ring, value & RING_ADDR, ring_bytes(value));
 }
 
-static void write_event_base(struct amd_iommu *amd, uint64_t value)
+static void write_log_base(struct amd_iommu *amd, struct amd_event_log *log, uint64_t *base,
+			   uint64_t value)
 {
-	if (amd_event_log_running(amd, &amd->log))
+	if (amd_event_log_running(amd, log))
 		return;
-	amd->event_base = value;
-	amd->log.base = value & RING_ADDR;
-	amd->log.size = ring_bytes(value);
-	amd->log.head = 0;
-	amd->log.tail = 0;
+	*base = value;
+	log->base = value & RING_ADDR;
+	log->size = ring_bytes(value);
+	log->head = 0;
+	log->tail = 0;
 }
 
 static void write_register(struct amd_iommu *amd, uint32_t offset, uint64_t value)
@@ -189,7 +208,7 @@ static void write_register(struct amd_iommu *amd, uint32_t offset, uint64_t valu
 		write_cmd_base(amd, value);
 		break;
 	case AMD_EVENT_BASE:
-		write_event_base(amd, value);
+		write_log_base(amd, &amd->log, &amd->event_base, value);
 		break;
 	case AMD_CONTROL:
 		write_control(amd, value);
@@ -201,7 +220,7 @@ static void write_register(struct amd_iommu *amd, uint32_t offset, uint64_t valu
 		amd->excl_limit = value;
 		break;
 	case AMD_PPR_BASE:
-		amd->ppr_base = value;
+		write_log_base(amd, &amd->ppr, &amd->ppr_base, value);
 		break;
 	case AMD_CMD_HEAD:
 		if (!amd_ring_running(&amd->ring))
@@ -217,6 +236,19 @@ static void write_register(struct amd_iommu *amd, uint32_t offset, uint64_t valu
 	case AMD_EVENT_TAIL:
 		if (!amd_event_log_running(amd, &amd->log))
 			amd->log.tail = pointer_in(value, amd->log.size);
+		break;
+	case AMD_PPR_HEAD:
+		amd->ppr.head = pointer_in(value, amd->ppr.size);
+		break;
+	case AMD_PPR_TAIL:
+		if (!amd_event_log_running(amd, &amd->ppr))
+			amd->ppr.tail = pointer_in(value, amd->ppr.size);
+		break;
+	case AMD_PPR_AUTO:
+		amd->ppr_auto = value;
+		break;
+	case AMD_PPR_EARLY:
+		amd->ppr_early = value;
 		break;
 	case AMD_STATUS:
 		amd->status &= ~(value & STATUS_W1C); /* the log starts with EventLogEn (13) */
@@ -367,6 +399,18 @@ static void hash_guest(const struct amd_guest *guest, struct hash *hash)
 	hash_u64(hash, guest->status);
 	hash_ring(&guest->ring, hash);
 	hash_log(&guest->log, hash);
+	hash_log(&guest->ppr_log, hash);
+	hash_u64(hash, guest->ppr_auto);
+	hash_u64(hash, guest->ppr_early);
+}
+
+static void hash_endpoint(const struct amd_endpoint *endpoint, struct hash *hash)
+{
+	const struct amd_ppr_response *response = &endpoint->response;
+	hash_u64(hash, (uint64_t)endpoint->device << 1 | endpoint->silent);
+	hash_u64(hash, endpoint->responses);
+	hash_u64(hash, (uint64_t)response->pasid << 32 | (uint64_t)response->group << 8 |
+			       (uint64_t)response->code << 1 | response->has_pasid);
 }
 
 void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
@@ -375,7 +419,7 @@ void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
 	const struct amd_timeout *timeout;
 	const struct amd_endpoint *endpoint;
 	LIST_FOREACH (endpoint, &amd->endpoints, link)
-		hash_u64(hash, (uint64_t)endpoint->device << 1 | endpoint->silent);
+		hash_endpoint(endpoint, hash);
 	LIST_FOREACH (timeout, &amd->timeouts, link) {
 		hash_u64(hash, timeout->due_ps);
 		hash_u64(hash, timeout->record.q[0]);
@@ -396,6 +440,9 @@ void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
 	hash_u64(hash, amd->hw_event_status);
 	hash_ring(&amd->ring, hash);
 	hash_log(&amd->log, hash);
+	hash_log(&amd->ppr, hash);
+	hash_u64(hash, amd->ppr_auto);
+	hash_u64(hash, amd->ppr_early);
 	for (uint32_t i = 0; i < amd->dtes.count; i++) {
 		const struct dte_cache_entry *entry = &amd->dtes.entries[i];
 		if (!entry->valid)

@@ -123,6 +123,9 @@ enum amd_translate_result amd_translate(struct amd_iommu *amd, uint16_t device, 
 enum amd_translate_result amd_dma(struct amd_iommu *amd, uint16_t device, uint64_t address,
 				  bool write, void *data, uint32_t size,
 				  struct amd_translation *translation);
+/* The table entry of DEVICE, cached or read for an access to ADDRESS; false: EVENT says why not. */
+bool amd_find_dte(struct amd_iommu *amd, uint16_t device, uint64_t address,
+		  const struct amd_dte **dte, struct amd_event *event);
 void dte_cache_drop(struct dte_cache *cache, uint16_t device);
 void dte_cache_drop_all(struct dte_cache *cache);
 
@@ -210,11 +213,51 @@ struct amd_event_log {
 };
 
 bool amd_event_log_running(const struct amd_iommu *amd, const struct amd_event_log *log);
+/* A slot that is free; false: it overflows, and logging stops until software says otherwise. */
+bool amd_log_take_slot(struct amd_event_log *log, uint32_t *offset);
+bool amd_log_write(struct amd_iommu *amd, struct access *access, const struct amd_event *record);
+/* What was written is software's. */
+void amd_log_advance(struct amd_event_log *log);
 void amd_log_event(struct amd_iommu *amd, const struct amd_event *event);
 /* Into the guest's own log; a fault on the way is the host's to know. */
 void amd_log_guest_event(struct amd_guest *guest, const struct amd_event *event);
 /* A translation for a guest's buffer failed; V_FLAG says which (13). */
 void amd_log_buffer_fault(struct amd_guest *guest, struct amd_event event, uint64_t v_flag);
+
+/* --- page requests (ppr_log.c) --- */
+
+/* Of a device, as PCIe's PRI has it. */
+struct amd_page_request {
+	uint64_t address;
+	uint32_t pasid;
+	uint16_t device;
+	uint16_t group; /* page request group index */
+	bool has_pasid;
+	bool last; /* of its group */
+	bool read;
+	bool write;
+	bool execute;
+	bool privileged;
+};
+
+struct amd_ppr_response {
+	uint32_t pasid;
+	bool has_pasid;
+	uint16_t group;
+	uint8_t code;
+};
+
+enum amd_ppr_result {
+	AMD_PPR_LOGGED,   /* software will answer */
+	AMD_PPR_ANSWERED, /* the hardware did */
+	AMD_PPR_DROPPED,
+};
+
+enum amd_ppr_result amd_page_request(struct amd_iommu *amd, const struct amd_page_request *request);
+/* COMPLETE_PPR_REQUEST: its tag is not checked (7). */
+void amd_complete_ppr(struct amd_iommu *amd, uint16_t device, const struct amd_command *command);
+/* Whether LOG is as full as its early-overflow register EARLY says. */
+bool amd_early_overflow(const struct amd_event_log *log, uint64_t early);
 
 /* --- guests (guest.c) --- */
 
@@ -231,6 +274,9 @@ struct amd_guest {
 	uint64_t status; /* write-1-to-clear bits */
 	struct amd_ring ring;
 	struct amd_event_log log;
+	struct amd_event_log ppr_log;
+	uint64_t ppr_auto;
+	uint64_t ppr_early;
 };
 
 LIST_HEAD(amd_guests, amd_guest);
@@ -254,7 +300,9 @@ bool amd_map_domain(struct amd_guest *guest, uint16_t guest_domain, uint16_t *do
 struct amd_endpoint {
 	LIST_ENTRY(amd_endpoint) link;
 	uint16_t device;
-	bool silent; /* it answers no invalidation */
+	bool silent;                      /* it answers no invalidation */
+	struct amd_ppr_response response; /* the last to a page request */
+	uint64_t responses;
 };
 
 LIST_HEAD(amd_endpoints, amd_endpoint);
@@ -302,6 +350,9 @@ struct amd_iommu {
 	uint64_t hw_event_status;
 	struct amd_ring ring;
 	struct amd_event_log log;
+	struct amd_event_log ppr;
+	uint64_t ppr_auto;
+	uint64_t ppr_early;
 	struct dte_cache dtes;
 	struct tlb tlb;     /* leaves */
 	struct tlb buffers; /* leaves of guests' buffers, by trans_devid; amd.buffer_tag says if */
@@ -318,6 +369,8 @@ struct amd_iommu *amd_iommu_new(struct machine *machine, const struct amd_board 
 				const struct profile *profile,
 				const struct option_set *assumptions);
 struct amd_endpoint *amd_endpoint_new(struct amd_iommu *amd, uint16_t device);
+/* NULL: there is none. */
+struct amd_endpoint *amd_endpoint_find(struct amd_iommu *amd, uint16_t device);
 /* Registers, rings and caches, as far as a later step could depend on them. */
 void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash);
 /* Sets bits of the status register; an edge interrupts if ENABLED. */

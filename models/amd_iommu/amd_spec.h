@@ -46,6 +46,8 @@
 #define AMD_PPR_TAIL   0x2038U
 #define AMD_GA_HEAD    0x2040U
 #define AMD_GA_TAIL    0x2048U
+#define AMD_PPR_AUTO   0x2080U
+#define AMD_PPR_EARLY  0x2088U
 
 #define DEV_TABLE_SIZE BITS(8, 0) /* 4 KiB pages - 1 */
 #define DEV_TABLE_ADDR BITS(51, 12)
@@ -55,12 +57,18 @@
 #define RING_CODE_MIN  8U
 #define RING_CODE_MAX  15U
 /* Exclusion range: the limit's low 12 bits count as ones */
-#define EXCL_EN           BITS(0, 0)
-#define EXCL_ALLOW        BITS(1, 1)
-#define EXCL_ADDR         BITS(51, 12) /* in place */
-#define HW_EVENT_VALID    BITS(0, 0)
-#define HW_EVENT_OVERFLOW BITS(1, 1)
-#define XT_INTERRUPT      (BITS(2, 2) | BITS(40, 8) | BITS(63, 56))
+/* PPR auto response, overflow early */
+#define PPR_AUTO_CODE       BITS(3, 0)
+#define PPR_AUTO_MASK_GN    BITS(4, 4)
+#define PPR_EARLY_THRESHOLD BITS(14, 0)
+#define PPR_EARLY_INT_EN    BITS(30, 30)
+#define PPR_EARLY_EN        BITS(31, 31)
+#define EXCL_EN             BITS(0, 0)
+#define EXCL_ALLOW          BITS(1, 1)
+#define EXCL_ADDR           BITS(51, 12) /* in place */
+#define HW_EVENT_VALID      BITS(0, 0)
+#define HW_EVENT_OVERFLOW   BITS(1, 1)
+#define XT_INTERRUPT        (BITS(2, 2) | BITS(40, 8) | BITS(63, 56))
 
 /* Control (3) */
 #define CONTROL_IOMMU_EN       BITS(0, 0)
@@ -70,8 +78,11 @@
 #define CONTROL_INV_TIMEOUT    BITS(7, 5)
 #define CONTROL_CMD_BUF_EN     BITS(12, 12)
 #define CONTROL_PPR_LOG_EN     BITS(13, 13)
+#define CONTROL_PPR_INT_EN     BITS(14, 14)
+#define CONTROL_PPR_EN         BITS(15, 15)
 #define CONTROL_GT_EN          BITS(16, 16)
 #define CONTROL_GA_EN          BITS(17, 17)
+#define CONTROL_PPR_AUTO_RSP   BITS(39, 39)
 #define CONTROL_GD_UPDATE_DIS  BITS(48, 48)
 #define CONTROL_VCMD_EN        BITS(52, 52)
 #define CONTROL_VIOMMU_EN      BITS(53, 53)
@@ -81,12 +92,16 @@
 #define INV_TIMEOUT_1S         4U
 
 /* Status (4) */
-#define STATUS_EVENT_OVERFLOW BITS(0, 0)
-#define STATUS_EVENT_INT      BITS(1, 1)
-#define STATUS_COMWAIT_INT    BITS(2, 2)
-#define STATUS_EVENT_LOG_RUN  BITS(3, 3)
-#define STATUS_CMD_BUF_RUN    BITS(4, 4)
-#define STATUS_W1C            0x68e67ULL
+#define STATUS_EVENT_OVERFLOW     BITS(0, 0)
+#define STATUS_EVENT_INT          BITS(1, 1)
+#define STATUS_COMWAIT_INT        BITS(2, 2)
+#define STATUS_EVENT_LOG_RUN      BITS(3, 3)
+#define STATUS_CMD_BUF_RUN        BITS(4, 4)
+#define STATUS_PPR_OVERFLOW       BITS(5, 5)
+#define STATUS_PPR_INT            BITS(6, 6)
+#define STATUS_PPR_LOG_RUN        BITS(7, 7)
+#define STATUS_PPR_OVERFLOW_EARLY BITS(18, 18)
+#define STATUS_W1C                0x68e67ULL
 
 /* EFR, EFR2 (5) */
 #define EFR_PREFETCH  BITS(0, 0)
@@ -151,6 +166,8 @@ enum amd_opcode {
 #define CMD_GN         BITS(2, 2)
 #define CMD_IOTLB_TYPE BITS(5, 4)
 #define CMD_ADDR       BITS(63, 12) /* in place */
+#define CMD_PPR_GROUP  BITS(40, 32)
+#define CMD_PPR_CODE   BITS(47, 44)
 /* The whole address space, as Linux writes it (7, Size encoding). */
 #define CMD_ADDR_ALL 0x7ffffffffffff000ULL
 
@@ -285,6 +302,7 @@ enum amd_event_code {
 	EVENT_COMMAND_HARDWARE_ERROR = 0x6,
 	EVENT_IOTLB_INV_TIMEOUT = 0x7,
 	EVENT_INVALID_DEVICE_REQUEST = 0x8,
+	EVENT_INVALID_PPR_REQUEST = 0x9,
 	EVENT_GUEST_EVENT_FAULT = 0xb,
 	EVENT_VIOMMU_HARDWARE_ERROR = 0xc,
 };
@@ -314,12 +332,36 @@ struct amd_event {
 #define EVT_VPPR   BITS(30, 30)
 #define EVT_VCMD   BITS(31, 31)
 
+/* Of INVALID_PPR_REQUEST */
+#define EVT_PPR_PASID_15_0  BITS(31, 16)
+#define EVT_PPR_TAG         BITS(41, 32)
+#define EVT_PPR_PASID_19_16 BITS(45, 42)
+#define EVT_PPR_RX          BITS(48, 48) /* it is not to be completed */
+#define EVT_PPR_GN          BITS(57, 57)
+
 #define EVT_TYPE_MASTER_ABORT 1U
 #define EVT_TYPE_TARGET_ABORT 2U
 #define EVT_TYPE_DATA_ERROR   3U
 
 /* "IO_PAGE_FAULT"; NULL: no such code. */
 const char *amd_event_name(unsigned code);
+
+/* --- PPR log (14): q0; q1 is the page's address --- */
+#define PPR_PASID_15_0        BITS(31, 16)
+#define PPR_GROUP             BITS(40, 32)
+#define PPR_LAST              BITS(41, 41)
+#define PPR_PASID_19_16       BITS(45, 42)
+#define PPR_EXECUTE           BITS(49, 49)
+#define PPR_READ              BITS(50, 50)
+#define PPR_WRITE             BITS(53, 53)
+#define PPR_USER              BITS(54, 54)
+#define PPR_GN                BITS(56, 56)
+#define PPR_TYPE              BITS(63, 60)
+#define PPR_TYPE_PAGE_REQUEST 1U
+/* Responses (7) */
+#define PPR_SUCCESS 0U
+#define PPR_INVALID 1U
+#define PPR_FAILURE 0xfU
 
 /* --- virtual functions (amd-viommu 3 to 5) --- */
 #define VF_WINDOW_SIZE     0x10000000ULL
@@ -350,6 +392,12 @@ const char *amd_event_name(unsigned code);
 #define GUEST_EVENT_LENGTH   BITS(3, 0)
 #define GUEST_EVENT_EN       BITS(8, 8)
 #define GUEST_EVENT_INT_EN   BITS(9, 9)
+#define GUEST_PPR_LENGTH     BITS(3, 0)
+#define GUEST_PPR_LOG_EN     BITS(8, 8)
+#define GUEST_PPR_INT_EN     BITS(9, 9)
+#define GUEST_PPR_EN         BITS(10, 10)
+#define GUEST_PPR_AUTO_RSP   BITS(13, 13)
+#define GUEST_PPR_BASE       BITS(55, 16) /* base[51:12] */
 #define GUEST_BASE           BITS(51, 12) /* in place; a guest address */
 
 /* --- the IOMMU's private addresses (amd-viommu 7) --- */

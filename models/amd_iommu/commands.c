@@ -211,8 +211,12 @@ enum amd_result amd_execute(struct amd_ring *ring)
 		invalidate_iotlb(ring, number);
 		return AMD_DONE;
 	case CMD_INVALIDATE_INTERRUPT_TABLE:
-	case CMD_COMPLETE_PPR_REQUEST:
 		return own_device(ring, &number) ? AMD_DONE : AMD_FAILED;
+	case CMD_COMPLETE_PPR_REQUEST:
+		if (!own_device(ring, &number))
+			return AMD_FAILED;
+		amd_complete_ppr(ring->amd, number, &ring->taken);
+		return AMD_DONE;
 	case CMD_INVALIDATE_IOMMU_ALL:
 		invalidate_all(ring);
 		return AMD_DONE;

@@ -101,6 +101,17 @@ static enum amd_translate_result find_dte(struct walk *walk)
 	return result;
 }
 
+bool amd_find_dte(struct amd_iommu *amd, uint16_t device, uint64_t address,
+		  const struct amd_dte **dte, struct amd_event *event)
+{
+	struct amd_translation translation = {.pa = {0}};
+	struct walk walk = {.amd = amd, .address = address, .device = device, .out = &translation};
+	bool found = find_dte(&walk) == AMD_TRANSLATED;
+	*dte = walk.dte;
+	*event = translation.event;
+	return found;
+}
+
 static unsigned levels_supported(const struct amd_iommu *amd)
 {
 	return 4 + (unsigned)field_get(amd->efr, EFR_HATS);
