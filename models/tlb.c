@@ -278,6 +278,8 @@ uint32_t tlb_remove_span(struct tlb *tlb, struct tlb_tag tag, bool any_space, ui
 {
 	const struct wanted wanted = {
 		.tag = tag, .any_space = any_space, .first = first, .last = last};
+	if (tag.stage1 && tlb->stage1_count == 0)
+		return 0;
 	if (first == last)
 		return tlb_remove_page(tlb, tag, any_space, first);
 	return remove_from_bucket(tlb, tag.domain, &wanted, match_span);

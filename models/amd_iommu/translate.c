@@ -257,16 +257,9 @@ enum amd_translate_result amd_walk_finish(struct walk *walk, const struct tlb_en
 					: amd_walk_page_fault(walk, EVT_PR | EVT_PE);
 }
 
-struct tlb *amd_walk_leaves(struct walk *walk, enum amd_leaf_cache cache, uint16_t *tag)
+static enum amd_translate_result check_width(struct walk *walk)
 {
-	*tag = cache == AMD_LEAVES_BY_DEVICE ? walk->device : walk->out->domain;
-	if (cache == AMD_LEAVES_NOWHERE)
-		return NULL;
-	return cache == AMD_LEAVES_BY_DEVICE ? &walk->amd->buffers : &walk->amd->tlb;
-}
-
-static enum amd_translate_result check_width(struct walk *walk, unsigned mode)
-{
+	unsigned mode = (unsigned)field_get(walk->dte->q[0], DTE_MODE);
 	if (mode > levels_supported(walk->amd))
 		return amd_walk_fault(walk, EVENT_ILLEGAL_DEV_TABLE_ENTRY, 0,
 				      walk->address & ~3ULL);
@@ -275,49 +268,55 @@ static enum amd_translate_result check_width(struct walk *walk, unsigned mode)
 	return AMD_TRANSLATED;
 }
 
-/* *KNOWN: what the cache has of it, or LEAF, filled by a walk and kept. */
-static inline enum amd_translate_result find_leaf(struct walk *walk, enum amd_leaf_cache cache,
-						  struct tlb_entry *leaf,
-						  const struct tlb_entry **known)
+/* What the cache has of it, or NULL. */
+static inline const struct tlb_entry *known_leaf(struct walk *walk, enum amd_leaf_cache cache)
 {
-	struct tlb *tlb = amd_walk_leaves(walk, cache, &leaf->tag.domain);
-	enum amd_translate_result result =
-		check_width(walk, (unsigned)field_get(walk->dte->q[0], DTE_MODE));
-	if (result != AMD_TRANSLATED)
-		return result;
-	*known = tlb != NULL ? tlb_lookup(tlb, leaf->tag, walk->address / PAGE_SIZE) : NULL;
-	if (*known != NULL) {
+	struct tlb_tag tag = {.stage1 = false};
+	struct tlb *tlb = amd_walk_leaves(walk, cache, &tag.domain);
+	if (tlb == NULL)
+		return NULL;
+	const struct tlb_entry *known = tlb_lookup(tlb, tag, walk->address / PAGE_SIZE);
+	if (known != NULL)
 		walk->out->cost_ps += walk->amd->timing.tlb_hit_ps;
-		return AMD_TRANSLATED;
-	}
-	result = walk_tables(walk, leaf);
-	if (result != AMD_TRANSLATED)
-		return result; /* NpCache = 0: nothing is kept of it */
-	if (tlb != NULL)
+	return known;
+}
+
+/* A walk, of which the leaf is kept. */
+__attribute__((noinline)) static enum amd_translate_result
+new_leaf(struct walk *walk, enum amd_leaf_cache cache, struct tlb_entry *leaf)
+{
+	*leaf = (struct tlb_entry){.pa = 0};
+	struct tlb *tlb = amd_walk_leaves(walk, cache, &leaf->tag.domain);
+	enum amd_translate_result result = walk_tables(walk, leaf);
+	if (result == AMD_TRANSLATED && tlb != NULL) /* NpCache = 0: of a fault nothing is */
 		tlb_insert(tlb, leaf, walk->address / PAGE_SIZE);
-	return AMD_TRANSLATED;
+	return result;
 }
 
 static enum amd_translate_result translate_paged(struct walk *walk, enum amd_leaf_cache cache)
 {
-	struct tlb_entry leaf = {.pa = 0};
-	const struct tlb_entry *known = NULL;
-	enum amd_translate_result result = find_leaf(walk, cache, &leaf, &known);
+	struct tlb_entry leaf;
+	enum amd_translate_result result = check_width(walk);
 	if (result != AMD_TRANSLATED)
 		return result;
-	return known != NULL ? amd_walk_finish(walk, known, PATH_CACHED)
-			     : amd_walk_finish(walk, &leaf, PATH_WALKED);
+	const struct tlb_entry *known = known_leaf(walk, cache);
+	if (known != NULL)
+		return amd_walk_finish(walk, known, PATH_CACHED);
+	result = new_leaf(walk, cache, &leaf);
+	return result == AMD_TRANSLATED ? amd_walk_finish(walk, &leaf, PATH_WALKED) : result;
 }
 
 enum amd_translate_result amd_walk_host(struct walk *walk, enum amd_leaf_cache cache,
 					struct tlb_entry *leaf)
 {
-	const struct tlb_entry *known = NULL;
-	*leaf = (struct tlb_entry){.pa = 0};
-	enum amd_translate_result result = find_leaf(walk, cache, leaf, &known);
-	if (known != NULL)
-		*leaf = *known;
-	return result;
+	enum amd_translate_result result = check_width(walk);
+	if (result != AMD_TRANSLATED)
+		return result;
+	const struct tlb_entry *known = known_leaf(walk, cache);
+	if (known == NULL)
+		return new_leaf(walk, cache, leaf);
+	*leaf = *known;
+	return AMD_TRANSLATED;
 }
 
 static enum amd_translate_result forward(struct walk *walk, bool readable, bool writable)
@@ -371,10 +370,10 @@ translate_valid(struct walk *walk, const struct amd_request *request, enum amd_l
 	return forward(walk, dte->q[0] & DTE_IR, dte->q[0] & DTE_IW);
 }
 
-enum amd_translate_result amd_translate_request(struct amd_iommu *amd,
-						const struct amd_request *request,
-						enum amd_leaf_cache cache,
-						struct amd_translation *translation)
+static inline enum amd_translate_result translate(struct amd_iommu *amd,
+						  const struct amd_request *request,
+						  enum amd_leaf_cache cache,
+						  struct amd_translation *translation)
 {
 	struct walk walk = {
 		.amd = amd,
@@ -399,12 +398,20 @@ enum amd_translate_result amd_translate_request(struct amd_iommu *amd,
 	return forward(&walk, true, true);
 }
 
+enum amd_translate_result amd_translate_request(struct amd_iommu *amd,
+						const struct amd_request *request,
+						enum amd_leaf_cache cache,
+						struct amd_translation *translation)
+{
+	return translate(amd, request, cache, translation);
+}
+
 enum amd_translate_result amd_translate(struct amd_iommu *amd, uint16_t device, uint64_t address,
 					bool write, enum amd_leaf_cache cache,
 					struct amd_translation *translation)
 {
 	const struct amd_request request = {.address = address, .device = device, .write = write};
-	return amd_translate_request(amd, &request, cache, translation);
+	return translate(amd, &request, cache, translation);
 }
 
 enum amd_translate_result amd_dma_request(struct amd_iommu *amd, const struct amd_request *request,

@@ -37,7 +37,15 @@ enum amd_translate_result amd_walk_page_fault(struct walk *walk, uint64_t flags)
 /* An entry of a table at physical address AT. */
 enum amd_translate_result amd_walk_read(struct walk *walk, uint64_t at, uint64_t *entry);
 /* Where leaves of this translation are kept; TAG: the domain to look them up by. NULL: nowhere. */
-struct tlb *amd_walk_leaves(struct walk *walk, enum amd_leaf_cache cache, uint16_t *tag);
+static inline struct tlb *amd_walk_leaves(struct walk *walk, enum amd_leaf_cache cache,
+					  uint16_t *tag)
+{
+	*tag = cache == AMD_LEAVES_BY_DEVICE ? walk->device : walk->out->domain;
+	if (cache == AMD_LEAVES_NOWHERE)
+		return NULL;
+	return cache == AMD_LEAVES_BY_DEVICE ? &walk->amd->buffers : &walk->amd->tlb;
+}
+
 /* Through host tables: Mode 1 to 6. */
 enum amd_translate_result amd_walk_host(struct walk *walk, enum amd_leaf_cache cache,
 					struct tlb_entry *leaf);
