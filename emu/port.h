@@ -46,6 +46,7 @@ enum access_path {
 	PATH_PHYSICAL, /* the engine was given a physical address */
 	PATH_WALKED,   /* translated by the tables as they are now */
 	PATH_CACHED,   /* translated by what a cache holds */
+	PATH_DEVICE,   /* by what the device itself keeps (ATS) */
 	PATH_BYPASS,   /* should have been translated and was not: bypass, or an invalid entry */
 };
 

@@ -312,14 +312,6 @@ static void dte_cache_init(struct dte_cache *cache, struct machine *machine, uin
 	cache->entries = arena_alloc(machine->arena, sizeof(*cache->entries) * cache->count);
 }
 
-struct amd_endpoint *amd_endpoint_new(struct amd_iommu *amd, uint16_t device)
-{
-	struct amd_endpoint *endpoint = arena_new(amd->machine->arena, struct amd_endpoint);
-	endpoint->device = device;
-	LIST_INSERT_HEAD(&amd->endpoints, endpoint, link);
-	return endpoint;
-}
-
 struct amd_iommu *amd_iommu_new(struct machine *machine, const struct amd_board *board,
 				const struct profile *profile, const struct option_set *assumptions)
 {
@@ -404,22 +396,13 @@ static void hash_guest(const struct amd_guest *guest, struct hash *hash)
 	hash_u64(hash, guest->ppr_early);
 }
 
-static void hash_endpoint(const struct amd_endpoint *endpoint, struct hash *hash)
-{
-	const struct amd_ppr_response *response = &endpoint->response;
-	hash_u64(hash, (uint64_t)endpoint->device << 1 | endpoint->silent);
-	hash_u64(hash, endpoint->responses);
-	hash_u64(hash, (uint64_t)response->pasid << 32 | (uint64_t)response->group << 8 |
-			       (uint64_t)response->code << 1 | response->has_pasid);
-}
-
 void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
 {
 	const struct amd_guest *guest;
 	const struct amd_timeout *timeout;
 	const struct amd_endpoint *endpoint;
 	LIST_FOREACH (endpoint, &amd->endpoints, link)
-		hash_endpoint(endpoint, hash);
+		amd_endpoint_hash(endpoint, hash);
 	LIST_FOREACH (timeout, &amd->timeouts, link) {
 		hash_u64(hash, timeout->due_ps);
 		hash_u64(hash, timeout->record.q[0]);

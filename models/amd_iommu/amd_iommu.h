@@ -296,9 +296,16 @@ bool amd_map_domain(struct amd_guest *guest, uint16_t guest_domain, uint16_t *do
 
 /* --- the IOMMU (amd_iommu.c) --- */
 
-/* A PCIe function with ATS, as far as INVALIDATE_IOTLB_PAGES can tell. Lies in the arena. */
+struct amd_invalidation;
+
+LIST_HEAD(amd_invalidations, amd_invalidation);
+
+/* A PCIe function with ATS: it keeps translations of its own (endpoint.c). Lies in the arena. */
 struct amd_endpoint {
 	LIST_ENTRY(amd_endpoint) link;
+	struct amd_iommu *amd;
+	struct tlb atc;
+	struct amd_invalidations invalidations; /* it has yet to answer */
 	uint16_t device;
 	bool silent;                      /* it answers no invalidation */
 	struct amd_ppr_response response; /* the last to a page request */
@@ -369,6 +376,16 @@ struct amd_iommu *amd_iommu_new(struct machine *machine, const struct amd_board 
 				const struct profile *profile,
 				const struct option_set *assumptions);
 struct amd_endpoint *amd_endpoint_new(struct amd_iommu *amd, uint16_t device);
+/* A translation request; what it is told it keeps. False: nothing. REQUEST is of the device. */
+bool amd_endpoint_ask(struct amd_endpoint *endpoint, const struct amd_request *request);
+/* DMA of SIZE bytes inside one page, by what it keeps or asks for; else untranslated. */
+enum amd_translate_result amd_endpoint_dma(struct amd_endpoint *endpoint,
+					   const struct amd_request *request, void *data,
+					   uint32_t size, struct amd_translation *translation);
+/* INVALIDATE_IOTLB_PAGES: it answers at DUE_PS, and has dropped what COMMAND says by then. */
+void amd_endpoint_invalidate(struct amd_endpoint *endpoint, const struct amd_command *command,
+			     uint64_t due_ps);
+void amd_endpoint_hash(const struct amd_endpoint *endpoint, struct hash *hash);
 /* NULL: there is none. */
 struct amd_endpoint *amd_endpoint_find(struct amd_iommu *amd, uint16_t device);
 /* Registers, rings and caches, as far as a later step could depend on them. */

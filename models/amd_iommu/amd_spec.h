@@ -332,6 +332,8 @@ struct amd_event {
 #define EVT_VPPR   BITS(30, 30)
 #define EVT_VCMD   BITS(31, 31)
 
+/* Of INVALID_DEVICE_REQUEST */
+#define EVT_REQUEST_TYPE BITS(59, 57)
 /* Of INVALID_PPR_REQUEST */
 #define EVT_PPR_PASID_15_0  BITS(31, 16)
 #define EVT_PPR_TAG         BITS(41, 32)

@@ -114,12 +114,11 @@ static void invalidate_iotlb(struct amd_ring *ring, uint16_t device)
 	struct amd_iommu *amd = ring->amd;
 	uint64_t limit_ms = limits_ms[field_get(amd->control, CONTROL_INV_TIMEOUT)];
 	uint64_t answer_ps = amd->timing.ats_round_trip_ps;
-	const struct amd_endpoint *endpoint;
-	bool answers = false;
-	LIST_FOREACH (endpoint, &amd->endpoints, link)
-		answers |= endpoint->device == device && !endpoint->silent;
+	struct amd_endpoint *endpoint = amd_endpoint_find(amd, device);
 	uint64_t done_ps = amd->machine->clock.now_ps + answer_ps;
-	if (!answers)
+	if (endpoint != NULL && !endpoint->silent)
+		amd_endpoint_invalidate(endpoint, &ring->taken, done_ps);
+	else
 		done_ps = limit_ms != 0 ? give_up_after(ring, device, limit_ms) : UINT64_MAX;
 	ring->iotlb_done_ps = done_ps > ring->iotlb_done_ps ? done_ps : ring->iotlb_done_ps;
 }

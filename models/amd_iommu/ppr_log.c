@@ -6,15 +6,6 @@
  */
 #include "models/amd_iommu/amd_iommu.h"
 
-struct amd_endpoint *amd_endpoint_find(struct amd_iommu *amd, uint16_t device)
-{
-	struct amd_endpoint *endpoint;
-	LIST_FOREACH (endpoint, &amd->endpoints, link)
-		if (endpoint->device == device)
-			break;
-	return endpoint;
-}
-
 /* A PRG response: of a request's group, to the device. */
 static void respond(struct amd_iommu *amd, uint16_t device, const struct amd_ppr_response *response)
 {

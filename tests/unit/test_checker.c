@@ -357,6 +357,19 @@ START_TEST(a_device_that_may_do_nothing_may_not_use_what_it_had)
 }
 END_TEST
 
+START_TEST(what_a_device_keeps_itself_is_dma_after_sync)
+{
+	revoke(pfn, 1);
+	dma(ACCESS_DMA_READ, PATH_DEVICE, pfn);
+	expect(1, VIOLATION_DMA_AFTER_SYNC);
+	dma(ACCESS_DMA_WRITE, PATH_DEVICE, pfn + 1);
+	expect(1, VIOLATION_DMA_AFTER_SYNC);
+	lose(pfn + 1);
+	dma(ACCESS_DMA_WRITE, PATH_DEVICE, pfn + 1);
+	expect(2, VIOLATION_FOREIGN_WRITE);
+}
+END_TEST
+
 START_TEST(a_device_between_two_domains_is_not_judged)
 {
 	revoke(pfn, 1);
@@ -772,6 +785,7 @@ START_TEST(kinds_have_names_that_find_them)
 	}
 	ck_assert_str_eq(violation_name(VIOLATION_FOREIGN_COMMAND), "foreign-command");
 	ck_assert_str_eq(violation_name(VIOLATION_STALE_IOTLB), "stale-iotlb");
+	ck_assert_str_eq(violation_name(VIOLATION_DMA_AFTER_SYNC), "dma-after-sync");
 	ck_assert_str_eq(violation_name(VIOLATION_UNTRANSLATED), "untranslated");
 	ck_assert_int_eq(violation_by_name("", 0), -1);
 }
@@ -797,6 +811,7 @@ static void add_accesses(Suite *suite)
 	tcase_add_test(tests, dma_from_somebody_elses_page_is_a_foreign_fetch_at_once);
 	tcase_add_test(tests, whose_bytes_they_were_is_told_apart_from_whose_page_it_is);
 	tcase_add_test(tests, an_old_translation_that_is_used_is_a_stale_iotlb);
+	tcase_add_test(tests, what_a_device_keeps_itself_is_dma_after_sync);
 	tcase_add_test(tests, tables_that_still_lead_to_a_page_are_no_stale_iotlb);
 	tcase_add_test(tests, dma_that_bypasses_translation_is_untranslated);
 	tcase_add_test(tests, a_bypass_to_a_promised_frame_is_untranslated);
