@@ -337,6 +337,7 @@ struct amd_iommu *amd_iommu_new(struct machine *machine, const struct amd_board 
 	LIST_INIT(&amd->timeouts);
 	LIST_INIT(&amd->guests);
 	amd_ring_init(&amd->ring, amd, NULL, CONTEXT_HOST_RING);
+	amd_irte_cache_init(&amd->irtes, machine);
 	dte_cache_init(&amd->dtes, machine, (uint32_t)profile_get(profile, "dte.entries"));
 	uint32_t ways = (uint32_t)profile_get(profile, "tlb.ways");
 	tlb_init(&amd->tlb, machine, (uint32_t)profile_get(profile, "tlb.entries"), ways);
@@ -434,6 +435,7 @@ void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
 		for (unsigned q = 0; q < DTE_WORDS; q++)
 			hash_u64(hash, entry->dte.q[q]);
 	}
+	amd_irte_cache_hash(&amd->irtes, hash);
 	tlb_hash(&amd->tlb, hash);
 	tlb_hash(&amd->buffers, hash);
 	tlb_hash(&amd->pdes, hash);

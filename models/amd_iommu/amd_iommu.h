@@ -259,6 +259,56 @@ void amd_complete_ppr(struct amd_iommu *amd, uint16_t device, const struct amd_c
 /* Whether LOG is as full as its early-overflow register EARLY says. */
 bool amd_early_overflow(const struct amd_event_log *log, uint64_t early);
 
+/* --- interrupts (interrupt.c) --- */
+
+struct amd_irte_entry {
+	bool valid;
+	uint16_t device;
+	uint32_t index;
+	struct amd_irte irte;
+};
+
+struct amd_irte_cache {
+	struct amd_irte_entry *entries; /* direct-mapped */
+};
+
+void amd_irte_cache_init(struct amd_irte_cache *cache, struct machine *machine);
+void amd_irte_cache_drop(struct amd_irte_cache *cache, uint16_t device);
+void amd_irte_cache_drop_all(struct amd_irte_cache *cache);
+void amd_irte_cache_hash(const struct amd_irte_cache *cache, struct hash *hash);
+
+enum amd_interrupt_result {
+	AMD_INTERRUPT_FORWARDED, /* as it came */
+	AMD_INTERRUPT_REMAPPED,
+	AMD_INTERRUPT_POSTED, /* to a vAPIC page */
+	AMD_INTERRUPT_ABORTED,
+};
+
+/* What an interrupt has become. */
+struct amd_interrupt {
+	uint8_t type;
+	uint8_t vector;
+	bool logical; /* destination mode */
+	bool posted;
+	uint32_t destination;
+	struct pa vapic;
+	uint32_t tag;
+};
+
+/* A device's MSI: DATA written to ADDRESS. */
+enum amd_interrupt_result amd_interrupt(struct amd_iommu *amd, uint16_t device, uint64_t address,
+					uint32_t data, struct amd_interrupt *out);
+
+/* Of extended ids (amd-viommu 11). */
+enum amd_extended_type {
+	AMD_EXTENDED_EVENT,
+	AMD_EXTENDED_PPR,
+};
+
+/* Sets a bit of the guest's status; an edge interrupts if ENABLED. */
+void amd_guest_raise(struct amd_guest *guest, uint64_t bit, bool enabled,
+		     enum amd_extended_type type);
+
 /* --- guests (guest.c) --- */
 
 struct amd_guest {
@@ -365,6 +415,7 @@ struct amd_iommu {
 	struct tlb buffers; /* leaves of guests' buffers, by trans_devid; amd.buffer_tag says if */
 	struct tlb pdes;    /* tables of level 1; a guest's by guest address */
 	struct tlb gcr3;    /* tables of PASIDs: CR3, a guest address */
+	struct amd_irte_cache irtes;
 	struct amd_endpoints endpoints;
 	struct amd_timeouts timeouts;
 	struct amd_guests guests;             /* that something has touched */

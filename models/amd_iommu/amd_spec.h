@@ -88,6 +88,7 @@
 #define CONTROL_VIOMMU_EN      BITS(53, 53)
 #define CONTROL_GA_UPDATE_DIS  BITS(54, 54)
 #define CONTROL_GCR3_TRP       BITS(58, 58)
+#define CONTROL_IRT_CACHE_DIS  BITS(59, 59)
 #define CONTROL_GST_BUFFER_TRP BITS(60, 60)
 #define INV_TIMEOUT_1S         4U
 
@@ -242,6 +243,10 @@ void amd_command_range(const struct amd_command *command, uint64_t *first, uint6
 #define DTE_GCR3_51_31  BITS(63, 43)
 /* q2 */
 #define DTE_IV         BITS(0, 0)
+#define DTE_INT_LENGTH BITS(4, 1) /* 2^n entries */
+#define DTE_IG         BITS(5, 5)
+#define DTE_INT_ROOT   BITS(51, 6) /* in place */
+#define DTE_INT_CTL    BITS(61, 60)
 #define DTE_GUEST_MODE BITS(55, 54) /* 0: 4 levels, 1: 5 levels */
 /* q3 */
 #define DTE_VIOMMU_EN BITS(15, 15)
@@ -249,6 +254,9 @@ void amd_command_range(const struct amd_command *command, uint64_t *first, uint6
 #define DTE_GUEST     BITS(47, 32)
 
 #define DTE_GLX_RESERVED 3U
+#define INT_CTL_ABORT    0U
+#define INT_CTL_FORWARD  1U
+#define INT_CTL_REMAP    2U
 
 struct amd_dte {
 	uint64_t q[DTE_WORDS];
@@ -347,6 +355,34 @@ struct amd_event {
 
 /* "IO_PAGE_FAULT"; NULL: no such code. */
 const char *amd_event_name(unsigned code);
+
+/* --- interrupt tables (15) --- */
+#define IRTE_SIZE       4U
+#define IRTE_WIDE_SIZE  16U /* GAEn */
+#define INTERRUPT_INDEX 0x7ffU
+
+struct amd_irte {
+	uint64_t q[2];
+};
+
+/* q0 */
+#define IRTE_REMAP_EN      BITS(0, 0)
+#define IRTE_SUP_IOPF      BITS(1, 1)
+#define IRTE_TYPE          BITS(4, 2)
+#define IRTE_DM            BITS(6, 6)
+#define IRTE_GUEST_MODE    BITS(7, 7)
+#define IRTE_DEST          BITS(15, 8)
+#define IRTE_VECTOR        BITS(23, 16)
+#define IRTE_WIDE_DEST_LOW BITS(31, 8)
+#define IRTE_WIDE_TAG      BITS(63, 32)
+/* q1 */
+#define IRTE_WIDE_VECTOR    BITS(7, 0)
+#define IRTE_WIDE_VAPIC     BITS(51, 12) /* in place */
+#define IRTE_WIDE_DEST_HIGH BITS(63, 56)
+/* Level 1 of the tables for guests' logs (amd-viommu 11) */
+#define EXT_INT_VALID  BITS(0, 0)
+#define EXT_INT_LENGTH BITS(5, 2)  /* 2^n entries */
+#define EXT_INT_TABLE  BITS(51, 6) /* in place */
 
 /* --- PPR log (14): q0; q1 is the page's address --- */
 #define PPR_PASID_15_0        BITS(31, 16)

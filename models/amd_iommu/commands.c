@@ -171,6 +171,7 @@ static enum amd_result completion_wait(struct amd_ring *ring)
 static void invalidate_all(struct amd_ring *ring)
 {
 	dte_cache_drop_all(&ring->amd->dtes);
+	amd_irte_cache_drop_all(&ring->amd->irtes);
 	ring->probe.removed = tlb_remove_all(&ring->amd->tlb);
 	tlb_remove_all(&ring->amd->buffers);
 	tlb_remove_all(&ring->amd->pdes);
@@ -210,7 +211,10 @@ enum amd_result amd_execute(struct amd_ring *ring)
 		invalidate_iotlb(ring, number);
 		return AMD_DONE;
 	case CMD_INVALIDATE_INTERRUPT_TABLE:
-		return own_device(ring, &number) ? AMD_DONE : AMD_FAILED;
+		if (!own_device(ring, &number))
+			return AMD_FAILED;
+		amd_irte_cache_drop(&ring->amd->irtes, number);
+		return AMD_DONE;
 	case CMD_COMPLETE_PPR_REQUEST:
 		if (!own_device(ring, &number))
 			return AMD_FAILED;

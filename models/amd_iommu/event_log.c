@@ -93,7 +93,8 @@ void amd_log_guest_event(struct amd_guest *guest, const struct amd_event *event)
 	if (!amd_event_log_running(amd, log))
 		return;
 	if (!amd_log_take_slot(log, &offset)) {
-		guest->status |= STATUS_EVENT_OVERFLOW;
+		amd_guest_raise(guest, STATUS_EVENT_OVERFLOW, guest->event & GUEST_EVENT_INT_EN,
+				AMD_EXTENDED_EVENT);
 		return;
 	}
 	if (amd_guest_translate(guest, log->base + offset, true, &translation) != AMD_TRANSLATED) {
@@ -112,7 +113,8 @@ void amd_log_guest_event(struct amd_guest *guest, const struct amd_event *event)
 	if (!amd_log_write(amd, &access, event))
 		return;
 	amd_log_advance(log);
-	guest->status |= STATUS_EVENT_INT; /* the interrupt is the extended remapper's to deliver */
+	amd_guest_raise(guest, STATUS_EVENT_INT, guest->event & GUEST_EVENT_INT_EN,
+			AMD_EXTENDED_EVENT);
 }
 
 void amd_log_buffer_fault(struct amd_guest *guest, struct amd_event event, uint64_t v_flag)

@@ -116,7 +116,7 @@ static enum amd_ppr_result log_for_host(struct amd_iommu *amd,
 	return AMD_PPR_LOGGED;
 }
 
-/* With the guest's DeviceID, at a guest address; its interrupts show in its status only. */
+/* With the guest's DeviceID, at a guest address. */
 static enum amd_ppr_result log_for_guest(struct amd_guest *guest,
 					 const struct amd_page_request *request,
 					 uint16_t guest_device)
@@ -125,12 +125,13 @@ static enum amd_ppr_result log_for_guest(struct amd_guest *guest,
 	struct amd_event_log *log = &guest->ppr_log;
 	const struct amd_event record = record_of(request, guest_device);
 	bool auto_response = guest->ppr & GUEST_PPR_AUTO_RSP;
+	bool interrupt = guest->ppr & GUEST_PPR_INT_EN;
 	struct amd_translation translation;
 	uint32_t offset;
 	if (!amd_event_log_running(amd, log))
 		return drop(amd, request, auto_response, guest->ppr_auto);
 	if (!amd_log_take_slot(log, &offset)) {
-		guest->status |= STATUS_PPR_OVERFLOW;
+		amd_guest_raise(guest, STATUS_PPR_OVERFLOW, interrupt, AMD_EXTENDED_PPR);
 		return drop(amd, request, auto_response, guest->ppr_auto);
 	}
 	if (amd_guest_translate(guest, log->base + offset, true, &translation) != AMD_TRANSLATED) {
@@ -149,9 +150,10 @@ static enum amd_ppr_result log_for_guest(struct amd_guest *guest,
 	if (!amd_log_write(amd, &access, &record))
 		return AMD_PPR_DROPPED;
 	amd_log_advance(log);
-	guest->status |= STATUS_PPR_INT;
+	amd_guest_raise(guest, STATUS_PPR_INT, interrupt, AMD_EXTENDED_PPR);
 	if (amd_early_overflow(log, guest->ppr_early))
-		guest->status |= STATUS_PPR_OVERFLOW_EARLY;
+		amd_guest_raise(guest, STATUS_PPR_OVERFLOW_EARLY,
+				guest->ppr_early & PPR_EARLY_INT_EN, AMD_EXTENDED_PPR);
 	return AMD_PPR_LOGGED;
 }
 
