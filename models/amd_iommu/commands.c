@@ -75,8 +75,9 @@ static void invalidate_pages(struct amd_ring *ring, uint16_t domain)
 		invalidate_guest_pages(ring, domain, first, last);
 		return;
 	}
-	ring->probe.removed = tlb_remove_range(&amd->tlb, domain, first, last) +
-			      tlb_remove_stage1(&amd->tlb, domain);
+	ring->probe.removed = tlb_remove_range(&amd->tlb, domain, first, last);
+	if (amd->tlb.stage1_count != 0)
+		ring->probe.removed += tlb_remove_stage1(&amd->tlb, domain);
 	if (!(command->q[1] & CMD_PDE))
 		return;
 	tlb_remove_range(&amd->pdes, domain, first, last);

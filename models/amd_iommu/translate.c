@@ -141,7 +141,7 @@ static unsigned perm_of(uint64_t entry)
 	return (entry & PTE_IR ? PERM_READ : 0) | (entry & PTE_IW ? PERM_WRITE : 0);
 }
 
-enum amd_translate_result amd_walk_read(struct walk *walk, uint64_t at, uint64_t *entry)
+static inline enum amd_translate_result read_entry(struct walk *walk, uint64_t at, uint64_t *entry)
 {
 	struct access access = {
 		.context = CONTEXT_DEVICE(walk->device),
@@ -154,6 +154,11 @@ enum amd_translate_result amd_walk_read(struct walk *walk, uint64_t at, uint64_t
 		return AMD_TRANSLATED;
 	return amd_walk_fault(walk, EVENT_PAGE_TAB_HARDWARE_ERROR,
 			      domain_of(walk) | field_put(EVT_TYPE, EVT_TYPE_MASTER_ABORT), at);
+}
+
+enum amd_translate_result amd_walk_read(struct walk *walk, uint64_t at, uint64_t *entry)
+{
+	return read_entry(walk, at, entry);
 }
 
 /* Where a walk stands: the table that is read next, at LEVEL, and the rights so far. */
@@ -207,8 +212,7 @@ static enum amd_translate_result walk_tables(struct walk *walk, struct tlb_entry
 	for (;;) {
 		uint64_t shift = amd_level_shift(at.level), entry, address;
 		uint64_t index = (walk->address >> shift) & (at.level == LEVELS_MAX ? 127 : 511);
-		enum amd_translate_result result =
-			amd_walk_read(walk, at.table + 8 * index, &entry);
+		enum amd_translate_result result = read_entry(walk, at.table + 8 * index, &entry);
 		if (result != AMD_TRANSLATED)
 			return result;
 		if (!(entry & PTE_PR))
