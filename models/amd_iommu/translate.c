@@ -88,17 +88,23 @@ static enum amd_translate_result fetch_dte(struct walk *walk, struct amd_dte *dt
 	return AMD_TRANSLATED;
 }
 
-static enum amd_translate_result find_dte(struct walk *walk)
+/* Apart, so that the usual hit stays short. */
+__attribute__((noinline)) static enum amd_translate_result read_dte(struct walk *walk,
+								    struct dte_cache_entry *entry)
 {
-	struct dte_cache_entry *entry = dte_slot(&walk->amd->dtes, walk->device);
-	walk->dte = &entry->dte;
-	if (entry->valid && entry->device == walk->device)
-		return AMD_TRANSLATED;
 	enum amd_translate_result result = fetch_dte(walk, &entry->dte);
 	entry->device = walk->device;
 	entry->valid = result == AMD_TRANSLATED;
 	entry->fault_logged = false;
 	return result;
+}
+
+static inline enum amd_translate_result find_dte(struct walk *walk)
+{
+	struct dte_cache_entry *entry = dte_slot(&walk->amd->dtes, walk->device);
+	walk->dte = &entry->dte;
+	return entry->valid && entry->device == walk->device ? AMD_TRANSLATED
+							     : read_dte(walk, entry);
 }
 
 bool amd_find_dte(struct amd_iommu *amd, uint16_t device, uint64_t address,
@@ -374,10 +380,10 @@ translate_valid(struct walk *walk, const struct amd_request *request, enum amd_l
 	return forward(walk, dte->q[0] & DTE_IR, dte->q[0] & DTE_IW);
 }
 
-static inline enum amd_translate_result translate(struct amd_iommu *amd,
-						  const struct amd_request *request,
-						  enum amd_leaf_cache cache,
-						  struct amd_translation *translation)
+enum amd_translate_result amd_translate_request(struct amd_iommu *amd,
+						const struct amd_request *request,
+						enum amd_leaf_cache cache,
+						struct amd_translation *translation)
 {
 	struct walk walk = {
 		.amd = amd,
@@ -402,20 +408,12 @@ static inline enum amd_translate_result translate(struct amd_iommu *amd,
 	return forward(&walk, true, true);
 }
 
-enum amd_translate_result amd_translate_request(struct amd_iommu *amd,
-						const struct amd_request *request,
-						enum amd_leaf_cache cache,
-						struct amd_translation *translation)
-{
-	return translate(amd, request, cache, translation);
-}
-
 enum amd_translate_result amd_translate(struct amd_iommu *amd, uint16_t device, uint64_t address,
 					bool write, enum amd_leaf_cache cache,
 					struct amd_translation *translation)
 {
 	const struct amd_request request = {.address = address, .device = device, .write = write};
-	return translate(amd, &request, cache, translation);
+	return amd_translate_request(amd, &request, cache, translation);
 }
 
 enum amd_translate_result amd_dma_request(struct amd_iommu *amd, const struct amd_request *request,
