@@ -10,6 +10,7 @@ static const char *const names[VIOLATION_KINDS] = {
 	[VIOLATION_FOREIGN_WRITE] = "foreign-write",
 	[VIOLATION_FOREIGN_COMMAND] = "foreign-command",
 	[VIOLATION_STALE_IOTLB] = "stale-iotlb",
+	[VIOLATION_DMA_AFTER_SYNC] = "dma-after-sync",
 	[VIOLATION_UNTRANSLATED] = "untranslated",
 	[VIOLATION_WRONG_ADDRESS] = "wrong-address",
 	[VIOLATION_ESCAPED_COMMAND] = "escaped-command",
@@ -46,6 +47,8 @@ static enum violation_kind kind_of(enum judgement judgement, const struct access
 		return VIOLATION_WRONG_ADDRESS;
 	if (access->path == PATH_CACHED)
 		return VIOLATION_STALE_IOTLB;
+	if (access->path == PATH_DEVICE)
+		return VIOLATION_DMA_AFTER_SYNC;
 	return judgement == ACCESS_AFTER_FREE ? VIOLATION_USE_AFTER_FREE
 					      : VIOLATION_USE_AFTER_UNMAP;
 }

@@ -33,6 +33,7 @@ enum access_purpose {
 	ACCESS_CONFIG_FETCH, /* STE, CD, DTE, maps of ids */
 	ACCESS_CONFIG_WRITE, /* maps of ids */
 	ACCESS_TABLE_WALK,
+	ACCESS_TABLE_WRITE,   /* accessed and dirty bits of a guest's tables */
 	ACCESS_POINTER_WRITE, /* a copy of a queue pointer */
 	ACCESS_EVENT_WRITE,
 	ACCESS_COMPLETION_WRITE, /* MSI, COMPLETION_WAIT store */
@@ -45,6 +46,7 @@ enum access_path {
 	PATH_PHYSICAL, /* the engine was given a physical address */
 	PATH_WALKED,   /* translated by the tables as they are now */
 	PATH_CACHED,   /* translated by what a cache holds */
+	PATH_DEVICE,   /* by what the device itself keeps (ATS) */
 	PATH_BYPASS,   /* should have been translated and was not: bypass, or an invalid entry */
 };
 
@@ -107,8 +109,8 @@ enum port_status port_write_u64(struct port *port, struct access *access, uint64
 
 static inline bool access_writes(const struct access *access)
 {
-	return access->purpose == ACCESS_CONFIG_WRITE || access->purpose == ACCESS_POINTER_WRITE ||
-	       access->purpose == ACCESS_EVENT_WRITE ||
+	return access->purpose == ACCESS_CONFIG_WRITE || access->purpose == ACCESS_TABLE_WRITE ||
+	       access->purpose == ACCESS_POINTER_WRITE || access->purpose == ACCESS_EVENT_WRITE ||
 	       access->purpose == ACCESS_COMPLETION_WRITE || access->purpose == ACCESS_DMA_WRITE;
 }
 

@@ -123,10 +123,12 @@ static uint32_t *bucket_of(struct tlb *tlb, uint16_t domain)
 	return &tlb->buckets[domain % TLB_BUCKETS];
 }
 
-static void count_order(struct tlb *tlb, uint32_t order, bool more)
+static void count_entry(struct tlb *tlb, const struct tlb_entry *entry, bool more)
 {
+	uint32_t order = entry->order;
 	tlb->order_counts[order] += more ? 1 : -1U;
 	tlb->count += more ? 1 : -1U;
+	tlb->stage1_count += entry->tag.stage1 ? (more ? 1 : -1U) : 0;
 	if (tlb->order_counts[order] != 0)
 		tlb->orders |= 1ULL << order;
 	else
@@ -142,7 +144,7 @@ static void link_entry(struct tlb *tlb, uint32_t number)
 	if (*head != 0)
 		entry_at(tlb, *head - 1)->previous = number + 1;
 	*head = number + 1;
-	count_order(tlb, entry->order, true);
+	count_entry(tlb, entry, true);
 }
 
 static void remove_entry(struct tlb *tlb, uint32_t number)
@@ -155,7 +157,7 @@ static void remove_entry(struct tlb *tlb, uint32_t number)
 	if (entry->next != 0)
 		entry_at(tlb, entry->next - 1)->previous = entry->previous;
 	set_key(tlb, number, 0, 0);
-	count_order(tlb, entry->order, false);
+	count_entry(tlb, entry, false);
 }
 
 static uint32_t victim_of(struct tlb *tlb, uint32_t set)
@@ -211,7 +213,7 @@ static inline uint32_t remove_from_bucket(struct tlb *tlb, uint16_t domain,
 		if (entry->tag.domain == domain &&
 		    match(entry, *key_at(tlb, number - 1) & KEY_PAGE, wanted)) {
 			set_key(tlb, number - 1, 0, 0);
-			count_order(tlb, entry->order, false);
+			count_entry(tlb, entry, false);
 			removed++;
 		} else {
 			*link = number;
@@ -258,7 +260,7 @@ uint32_t tlb_remove_domain(struct tlb *tlb, uint16_t domain)
 
 uint32_t tlb_remove_stage1(struct tlb *tlb, uint16_t domain)
 {
-	return remove_from_bucket(tlb, domain, NULL, match_stage1);
+	return tlb->stage1_count != 0 ? remove_from_bucket(tlb, domain, NULL, match_stage1) : 0;
 }
 
 uint32_t tlb_remove_space(struct tlb *tlb, uint16_t domain, uint32_t space)
@@ -276,6 +278,8 @@ uint32_t tlb_remove_span(struct tlb *tlb, struct tlb_tag tag, bool any_space, ui
 {
 	const struct wanted wanted = {
 		.tag = tag, .any_space = any_space, .first = first, .last = last};
+	if (tag.stage1 && tlb->stage1_count == 0)
+		return 0;
 	if (first == last)
 		return tlb_remove_page(tlb, tag, any_space, first);
 	return remove_from_bucket(tlb, tag.domain, &wanted, match_span);
@@ -290,6 +294,7 @@ uint32_t tlb_remove_all(struct tlb *tlb)
 	memset(tlb->order_counts, 0, sizeof(tlb->order_counts));
 	tlb->orders = 0;
 	tlb->count = 0;
+	tlb->stage1_count = 0;
 	return removed;
 }
 

@@ -59,6 +59,7 @@ struct tlb {
 	uint64_t orders;      /* bit n: there are entries of order n */
 	uint32_t order_counts[TLB_ORDERS_MAX];
 	uint32_t count;
+	uint32_t stage1_count; /* entries that stage 1 made, alone or with stage 2 */
 	uint32_t buckets[TLB_BUCKETS];
 	uint64_t hits;
 	uint64_t misses;

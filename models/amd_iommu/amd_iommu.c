@@ -16,6 +16,7 @@ const struct parameter_range amd_parameters[] = {
 	{"tlb.ways", 1, 64},
 	{"buffer.entries", 4, 65536},
 	{"pde.entries", 4, 65536},
+	{"gcr3.entries", 4, 65536},
 	{"dte.entries", 1, 65536},
 	{"hats.code", 0, 2},
 	{"efr.features", 0, UINT64_MAX},
@@ -54,6 +55,8 @@ const struct register_row amd_registers[] = {
 	{AMD_PPR_TAIL, 1, 8, 8, RW, 0, RING_POINTER, "PPR_TAIL", "2"},
 	{AMD_GA_HEAD, 1, 8, 8, RW, 0, BITS(15, 3), "GA_HEAD", "2"},
 	{AMD_GA_TAIL, 1, 8, 8, RW, 0, BITS(15, 3), "GA_TAIL", "2"},
+	{AMD_PPR_AUTO, 1, 8, 8, RW, 0, PPR_AUTO_CODE | PPR_AUTO_MASK_GN, "PPR_AUTO", "2"},
+	{AMD_PPR_EARLY, 1, 8, 8, RW, 0, PPR_EARLY_THRESHOLD | BITS(31, 30), "PPR_EARLY", "2"},
 	{0, 0, 0, 0, 0, 0, 0, NULL, NULL},
 };
 #undef RW
@@ -108,7 +111,16 @@ static uint64_t read_register(struct amd_iommu *amd, uint32_t offset)
 		return amd->log.tail;
 	case AMD_STATUS:
 		return amd->status | (amd_ring_running(&amd->ring) ? STATUS_CMD_BUF_RUN : 0) |
-		       (amd_event_log_running(amd, &amd->log) ? STATUS_EVENT_LOG_RUN : 0);
+		       (amd_event_log_running(amd, &amd->log) ? STATUS_EVENT_LOG_RUN : 0) |
+		       (amd_event_log_running(amd, &amd->ppr) ? STATUS_PPR_LOG_RUN : 0);
+	case AMD_PPR_HEAD:
+		return amd->ppr.head;
+	case AMD_PPR_TAIL:
+		return amd->ppr.tail;
+	case AMD_PPR_AUTO:
+		return amd->ppr_auto;
+	case AMD_PPR_EARLY:
+		return amd->ppr_early;
 	case AMD_HW_EVENT_UPPER:
 		return amd->hw_event.q[0];
 	case AMD_HW_EVENT_LOWER:
@@ -131,10 +143,20 @@ static uint32_t pointer_in(uint64_t value, uint32_t size)
 	return size != 0 ? (uint32_t)(value & RING_POINTER) & (size - 1) : 0;
 }
 
+/* EventLogEn and PPRLogEn start a log that had overflowed (13). */
+static void enable_log(struct amd_iommu *amd, struct amd_event_log *log, bool enabled,
+		       uint64_t overflow)
+{
+	if (enabled && !log->enabled) {
+		log->overflow = false;
+		amd->status &= ~overflow;
+	}
+	log->enabled = enabled;
+}
+
 static void write_control(struct amd_iommu *amd, uint64_t value)
 {
 	struct amd_guest *guest;
-	bool log_starts = (value & CONTROL_EVENT_LOG_EN) && !amd->log.enabled;
 	/* What has no feature bit does not stick where the feature is missing. */
 	if (!(amd->efr & EFR_VIOMMU))
 		value &= ~(CONTROL_VCMD_EN | CONTROL_VIOMMU_EN | CONTROL_GST_BUFFER_TRP);
@@ -144,11 +166,8 @@ static void write_control(struct amd_iommu *amd, uint64_t value)
 			amd_ring_forget(&guest->ring);
 	}
 	amd->control = value;
-	if (log_starts) {
-		amd->log.overflow = false;
-		amd->status &= ~STATUS_EVENT_OVERFLOW;
-	}
-	amd->log.enabled = value & CONTROL_EVENT_LOG_EN;
+	enable_log(amd, &amd->log, value & CONTROL_EVENT_LOG_EN, STATUS_EVENT_OVERFLOW);
+	enable_log(amd, &amd->ppr, value & CONTROL_PPR_LOG_EN, STATUS_PPR_OVERFLOW);
 	amd_ring_enable(&amd->ring, value & CONTROL_CMD_BUF_EN);
 	amd_ring_kick(&amd->ring, 0);
 	LIST_FOREACH (guest, &amd->guests, link)
@@ -164,15 +183,16 @@ static void write_cmd_base(struct amd_iommu *amd, uint64_t value)
 	amd_ring_move(&amd->ring, value & RING_ADDR, ring_bytes(value));
 }
 
-static void write_event_base(struct amd_iommu *amd, uint64_t value)
+static void write_log_base(struct amd_iommu *amd, struct amd_event_log *log, uint64_t *base,
+			   uint64_t value)
 {
-	if (amd_event_log_running(amd, &amd->log))
+	if (amd_event_log_running(amd, log))
 		return;
-	amd->event_base = value;
-	amd->log.base = value & RING_ADDR;
-	amd->log.size = ring_bytes(value);
-	amd->log.head = 0;
-	amd->log.tail = 0;
+	*base = value;
+	log->base = value & RING_ADDR;
+	log->size = ring_bytes(value);
+	log->head = 0;
+	log->tail = 0;
 }
 
 static void write_register(struct amd_iommu *amd, uint32_t offset, uint64_t value)
@@ -186,7 +206,7 @@ static void write_register(struct amd_iommu *amd, uint32_t offset, uint64_t valu
 		write_cmd_base(amd, value);
 		break;
 	case AMD_EVENT_BASE:
-		write_event_base(amd, value);
+		write_log_base(amd, &amd->log, &amd->event_base, value);
 		break;
 	case AMD_CONTROL:
 		write_control(amd, value);
@@ -198,7 +218,7 @@ static void write_register(struct amd_iommu *amd, uint32_t offset, uint64_t valu
 		amd->excl_limit = value;
 		break;
 	case AMD_PPR_BASE:
-		amd->ppr_base = value;
+		write_log_base(amd, &amd->ppr, &amd->ppr_base, value);
 		break;
 	case AMD_CMD_HEAD:
 		if (!amd_ring_running(&amd->ring))
@@ -214,6 +234,19 @@ static void write_register(struct amd_iommu *amd, uint32_t offset, uint64_t valu
 	case AMD_EVENT_TAIL:
 		if (!amd_event_log_running(amd, &amd->log))
 			amd->log.tail = pointer_in(value, amd->log.size);
+		break;
+	case AMD_PPR_HEAD:
+		amd->ppr.head = pointer_in(value, amd->ppr.size);
+		break;
+	case AMD_PPR_TAIL:
+		if (!amd_event_log_running(amd, &amd->ppr))
+			amd->ppr.tail = pointer_in(value, amd->ppr.size);
+		break;
+	case AMD_PPR_AUTO:
+		amd->ppr_auto = value;
+		break;
+	case AMD_PPR_EARLY:
+		amd->ppr_early = value;
 		break;
 	case AMD_STATUS:
 		amd->status &= ~(value & STATUS_W1C); /* the log starts with EventLogEn (13) */
@@ -277,14 +310,6 @@ static void dte_cache_init(struct dte_cache *cache, struct machine *machine, uin
 	cache->entries = arena_alloc(machine->arena, sizeof(*cache->entries) * cache->count);
 }
 
-struct amd_endpoint *amd_endpoint_new(struct amd_iommu *amd, uint16_t device)
-{
-	struct amd_endpoint *endpoint = arena_new(amd->machine->arena, struct amd_endpoint);
-	endpoint->device = device;
-	LIST_INSERT_HEAD(&amd->endpoints, endpoint, link);
-	return endpoint;
-}
-
 struct amd_iommu *amd_iommu_new(struct machine *machine, const struct amd_board *board,
 				const struct profile *profile, const struct option_set *assumptions)
 {
@@ -310,11 +335,13 @@ struct amd_iommu *amd_iommu_new(struct machine *machine, const struct amd_board 
 	LIST_INIT(&amd->timeouts);
 	LIST_INIT(&amd->guests);
 	amd_ring_init(&amd->ring, amd, NULL, CONTEXT_HOST_RING);
+	amd_irte_cache_init(&amd->irtes, machine);
 	dte_cache_init(&amd->dtes, machine, (uint32_t)profile_get(profile, "dte.entries"));
 	uint32_t ways = (uint32_t)profile_get(profile, "tlb.ways");
 	tlb_init(&amd->tlb, machine, (uint32_t)profile_get(profile, "tlb.entries"), ways);
 	tlb_init(&amd->buffers, machine, (uint32_t)profile_get(profile, "buffer.entries"), ways);
 	tlb_init(&amd->pdes, machine, (uint32_t)profile_get(profile, "pde.entries"), ways);
+	tlb_init(&amd->gcr3, machine, (uint32_t)profile_get(profile, "gcr3.entries"), ways);
 	bus_add(&machine->bus, board->base, AMD_WINDOW_SIZE, &amd_mmio_ops, amd, board->name);
 	bus_add(&machine->bus, board->vf_base, VF_WINDOW_SIZE, &amd_vf_ops, amd, "vf");
 	bus_add(&machine->bus, board->vfcntl_base, VFCNTL_WINDOW_SIZE, &amd_vfcntl_ops, amd,
@@ -363,6 +390,9 @@ static void hash_guest(const struct amd_guest *guest, struct hash *hash)
 	hash_u64(hash, guest->status);
 	hash_ring(&guest->ring, hash);
 	hash_log(&guest->log, hash);
+	hash_log(&guest->ppr_log, hash);
+	hash_u64(hash, guest->ppr_auto);
+	hash_u64(hash, guest->ppr_early);
 }
 
 void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
@@ -371,7 +401,7 @@ void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
 	const struct amd_timeout *timeout;
 	const struct amd_endpoint *endpoint;
 	LIST_FOREACH (endpoint, &amd->endpoints, link)
-		hash_u64(hash, (uint64_t)endpoint->device << 1 | endpoint->silent);
+		amd_endpoint_hash(endpoint, hash);
 	LIST_FOREACH (timeout, &amd->timeouts, link) {
 		hash_u64(hash, timeout->due_ps);
 		hash_u64(hash, timeout->record.q[0]);
@@ -392,6 +422,9 @@ void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
 	hash_u64(hash, amd->hw_event_status);
 	hash_ring(&amd->ring, hash);
 	hash_log(&amd->log, hash);
+	hash_log(&amd->ppr, hash);
+	hash_u64(hash, amd->ppr_auto);
+	hash_u64(hash, amd->ppr_early);
 	for (uint32_t i = 0; i < amd->dtes.count; i++) {
 		const struct dte_cache_entry *entry = &amd->dtes.entries[i];
 		if (!entry->valid)
@@ -400,9 +433,11 @@ void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
 		for (unsigned q = 0; q < DTE_WORDS; q++)
 			hash_u64(hash, entry->dte.q[q]);
 	}
+	amd_irte_cache_hash(&amd->irtes, hash);
 	tlb_hash(&amd->tlb, hash);
 	tlb_hash(&amd->buffers, hash);
 	tlb_hash(&amd->pdes, hash);
+	tlb_hash(&amd->gcr3, hash);
 	LIST_FOREACH (guest, &amd->guests, link)
 		hash_guest(guest, hash);
 }

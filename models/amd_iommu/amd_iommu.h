@@ -10,8 +10,9 @@
  *   trans_devid  the DeviceID whose table entry says how a guest's buffers are translated
  *   own device   the IOMMU's own table entry translates its private addresses (IPA), where the maps
  *                of DeviceIDs and DomainIDs lie
- *   caches       device table entries by DeviceID; leaves and tables by DomainID. What memory says
- *                meanwhile does not matter until an invalidation
+ *   caches       device table entries by DeviceID; leaves and tables by DomainID, those of guest
+ *                tables by PASID too. What memory says meanwhile does not matter until an
+ *                invalidation
  *   assumption   what nobody outside AMD has said (assumptions.h)
  *
  * The model sees registers and memory, nothing else. All of it lies in the machine's arena. What it
@@ -95,14 +96,36 @@ enum amd_leaf_cache {
 	AMD_LEAVES_NOWHERE,
 };
 
-/* An access of DEVICE to ADDRESS; a fault is not logged. */
+/* What a device asks for. PASID, EXECUTE and PRIVILEGED are those of a PASID prefix. */
+struct amd_request {
+	uint64_t address;
+	uint32_t pasid;
+	uint16_t device;
+	bool has_pasid;
+	bool write;
+	bool execute;
+	bool privileged;
+};
+
+/* A fault is not logged. */
+enum amd_translate_result amd_translate_request(struct amd_iommu *amd,
+						const struct amd_request *request,
+						enum amd_leaf_cache cache,
+						struct amd_translation *translation);
+/* DMA of SIZE bytes inside one page; a fault is logged. */
+enum amd_translate_result amd_dma_request(struct amd_iommu *amd, const struct amd_request *request,
+					  void *data, uint32_t size,
+					  struct amd_translation *translation);
+/* The same without a PASID. */
 enum amd_translate_result amd_translate(struct amd_iommu *amd, uint16_t device, uint64_t address,
 					bool write, enum amd_leaf_cache cache,
 					struct amd_translation *translation);
-/* A device's DMA of SIZE bytes inside one page; a fault is logged. */
 enum amd_translate_result amd_dma(struct amd_iommu *amd, uint16_t device, uint64_t address,
 				  bool write, void *data, uint32_t size,
 				  struct amd_translation *translation);
+/* The table entry of DEVICE, cached or read for an access to ADDRESS; false: EVENT says why not. */
+bool amd_find_dte(struct amd_iommu *amd, uint16_t device, uint64_t address,
+		  const struct amd_dte **dte, struct amd_event *event);
 void dte_cache_drop(struct dte_cache *cache, uint16_t device);
 void dte_cache_drop_all(struct dte_cache *cache);
 
@@ -190,11 +213,101 @@ struct amd_event_log {
 };
 
 bool amd_event_log_running(const struct amd_iommu *amd, const struct amd_event_log *log);
+/* A slot that is free; false: it overflows, and logging stops until software says otherwise. */
+bool amd_log_take_slot(struct amd_event_log *log, uint32_t *offset);
+bool amd_log_write(struct amd_iommu *amd, struct access *access, const struct amd_event *record);
+/* What was written is software's. */
+void amd_log_advance(struct amd_event_log *log);
 void amd_log_event(struct amd_iommu *amd, const struct amd_event *event);
 /* Into the guest's own log; a fault on the way is the host's to know. */
 void amd_log_guest_event(struct amd_guest *guest, const struct amd_event *event);
 /* A translation for a guest's buffer failed; V_FLAG says which (13). */
 void amd_log_buffer_fault(struct amd_guest *guest, struct amd_event event, uint64_t v_flag);
+
+/* --- page requests (ppr_log.c) --- */
+
+/* Of a device, as PCIe's PRI has it. */
+struct amd_page_request {
+	uint64_t address;
+	uint32_t pasid;
+	uint16_t device;
+	uint16_t group; /* page request group index */
+	bool has_pasid;
+	bool last; /* of its group */
+	bool read;
+	bool write;
+	bool execute;
+	bool privileged;
+};
+
+struct amd_ppr_response {
+	uint32_t pasid;
+	bool has_pasid;
+	uint16_t group;
+	uint8_t code;
+};
+
+enum amd_ppr_result {
+	AMD_PPR_LOGGED,   /* software will answer */
+	AMD_PPR_ANSWERED, /* the hardware did */
+	AMD_PPR_DROPPED,
+};
+
+enum amd_ppr_result amd_page_request(struct amd_iommu *amd, const struct amd_page_request *request);
+/* COMPLETE_PPR_REQUEST: its tag is not checked (7). */
+void amd_complete_ppr(struct amd_iommu *amd, uint16_t device, const struct amd_command *command);
+/* Whether LOG is as full as its early-overflow register EARLY says. */
+bool amd_early_overflow(const struct amd_event_log *log, uint64_t early);
+
+/* --- interrupts (interrupt.c) --- */
+
+struct amd_irte_entry {
+	bool valid;
+	uint16_t device;
+	uint32_t index;
+	struct amd_irte irte;
+};
+
+struct amd_irte_cache {
+	struct amd_irte_entry *entries; /* direct-mapped */
+};
+
+void amd_irte_cache_init(struct amd_irte_cache *cache, struct machine *machine);
+void amd_irte_cache_drop(struct amd_irte_cache *cache, uint16_t device);
+void amd_irte_cache_drop_all(struct amd_irte_cache *cache);
+void amd_irte_cache_hash(const struct amd_irte_cache *cache, struct hash *hash);
+
+enum amd_interrupt_result {
+	AMD_INTERRUPT_FORWARDED, /* as it came */
+	AMD_INTERRUPT_REMAPPED,
+	AMD_INTERRUPT_POSTED, /* to a vAPIC page */
+	AMD_INTERRUPT_ABORTED,
+};
+
+/* What an interrupt has become. */
+struct amd_interrupt {
+	uint8_t type;
+	uint8_t vector;
+	bool logical; /* destination mode */
+	bool posted;
+	uint32_t destination;
+	struct pa vapic;
+	uint32_t tag;
+};
+
+/* A device's MSI: DATA written to ADDRESS. */
+enum amd_interrupt_result amd_interrupt(struct amd_iommu *amd, uint16_t device, uint64_t address,
+					uint32_t data, struct amd_interrupt *out);
+
+/* Of extended ids (amd-viommu 11). */
+enum amd_extended_type {
+	AMD_EXTENDED_EVENT,
+	AMD_EXTENDED_PPR,
+};
+
+/* Sets a bit of the guest's status; an edge interrupts if ENABLED. */
+void amd_guest_raise(struct amd_guest *guest, uint64_t bit, bool enabled,
+		     enum amd_extended_type type);
 
 /* --- guests (guest.c) --- */
 
@@ -211,6 +324,9 @@ struct amd_guest {
 	uint64_t status; /* write-1-to-clear bits */
 	struct amd_ring ring;
 	struct amd_event_log log;
+	struct amd_event_log ppr_log;
+	uint64_t ppr_auto;
+	uint64_t ppr_early;
 };
 
 LIST_HEAD(amd_guests, amd_guest);
@@ -230,11 +346,20 @@ bool amd_map_domain(struct amd_guest *guest, uint16_t guest_domain, uint16_t *do
 
 /* --- the IOMMU (amd_iommu.c) --- */
 
-/* A PCIe function with ATS, as far as INVALIDATE_IOTLB_PAGES can tell. Lies in the arena. */
+struct amd_invalidation;
+
+LIST_HEAD(amd_invalidations, amd_invalidation);
+
+/* A PCIe function with ATS: it keeps translations of its own (endpoint.c). Lies in the arena. */
 struct amd_endpoint {
 	LIST_ENTRY(amd_endpoint) link;
+	struct amd_iommu *amd;
+	struct tlb atc;
+	struct amd_invalidations invalidations; /* it has yet to answer */
 	uint16_t device;
-	bool silent; /* it answers no invalidation */
+	bool silent;                      /* it answers no invalidation */
+	struct amd_ppr_response response; /* the last to a page request */
+	uint64_t responses;
 };
 
 LIST_HEAD(amd_endpoints, amd_endpoint);
@@ -282,10 +407,15 @@ struct amd_iommu {
 	uint64_t hw_event_status;
 	struct amd_ring ring;
 	struct amd_event_log log;
+	struct amd_event_log ppr;
+	uint64_t ppr_auto;
+	uint64_t ppr_early;
 	struct dte_cache dtes;
 	struct tlb tlb;     /* leaves */
 	struct tlb buffers; /* leaves of guests' buffers, by trans_devid; amd.buffer_tag says if */
-	struct tlb pdes;    /* tables of level 1 */
+	struct tlb pdes;    /* tables of level 1; a guest's by guest address */
+	struct tlb gcr3;    /* tables of PASIDs: CR3, a guest address */
+	struct amd_irte_cache irtes;
 	struct amd_endpoints endpoints;
 	struct amd_timeouts timeouts;
 	struct amd_guests guests;             /* that something has touched */
@@ -297,6 +427,18 @@ struct amd_iommu *amd_iommu_new(struct machine *machine, const struct amd_board 
 				const struct profile *profile,
 				const struct option_set *assumptions);
 struct amd_endpoint *amd_endpoint_new(struct amd_iommu *amd, uint16_t device);
+/* A translation request; what it is told it keeps. False: nothing. REQUEST is of the device. */
+bool amd_endpoint_ask(struct amd_endpoint *endpoint, const struct amd_request *request);
+/* DMA of SIZE bytes inside one page, by what it keeps or asks for; else untranslated. */
+enum amd_translate_result amd_endpoint_dma(struct amd_endpoint *endpoint,
+					   const struct amd_request *request, void *data,
+					   uint32_t size, struct amd_translation *translation);
+/* INVALIDATE_IOTLB_PAGES: it answers at DUE_PS, and has dropped what COMMAND says by then. */
+void amd_endpoint_invalidate(struct amd_endpoint *endpoint, const struct amd_command *command,
+			     uint64_t due_ps);
+void amd_endpoint_hash(const struct amd_endpoint *endpoint, struct hash *hash);
+/* NULL: there is none. */
+struct amd_endpoint *amd_endpoint_find(struct amd_iommu *amd, uint16_t device);
 /* Registers, rings and caches, as far as a later step could depend on them. */
 void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash);
 /* Sets bits of the status register; an edge interrupts if ENABLED. */

@@ -48,6 +48,7 @@ static const char *const event_names[16] = {
 	[EVENT_COMMAND_HARDWARE_ERROR] = "COMMAND_HARDWARE_ERROR",
 	[EVENT_IOTLB_INV_TIMEOUT] = "IOTLB_INV_TIMEOUT",
 	[EVENT_INVALID_DEVICE_REQUEST] = "INVALID_DEVICE_REQUEST",
+	[EVENT_INVALID_PPR_REQUEST] = "INVALID_PPR_REQUEST",
 	[EVENT_GUEST_EVENT_FAULT] = "GUEST_EVENT_FAULT",
 	[EVENT_VIOMMU_HARDWARE_ERROR] = "VIOMMU_HARDWARE_ERROR",
 };
@@ -55,6 +56,20 @@ static const char *const event_names[16] = {
 const char *amd_event_name(unsigned code)
 {
 	return code < 16 ? event_names[code] : NULL;
+}
+
+uint64_t amd_dte_gcr3(const struct amd_dte *dte)
+{
+	return field_get(dte->q[0], DTE_GCR3_14_12) << 12 |
+	       field_get(dte->q[1], DTE_GCR3_30_15) << 15 |
+	       field_get(dte->q[1], DTE_GCR3_51_31) << 31;
+}
+
+void amd_dte_set_gcr3(struct amd_dte *dte, uint64_t root)
+{
+	dte->q[0] = field_set(dte->q[0], DTE_GCR3_14_12, root >> 12);
+	dte->q[1] = field_set(dte->q[1], DTE_GCR3_30_15, root >> 15);
+	dte->q[1] = field_set(dte->q[1], DTE_GCR3_51_31, root >> 31);
 }
 
 static struct amd_command command_of(enum amd_opcode opcode, uint64_t q0, uint64_t q1)
@@ -96,6 +111,14 @@ struct amd_command amd_command_invalidate_pages(uint16_t domain, uint64_t first,
 struct amd_command amd_command_invalidate_domain(uint16_t domain)
 {
 	return amd_command_invalidate_pages(domain, 0, UINT64_MAX, true);
+}
+
+struct amd_command amd_command_invalidate_guest_pages(uint16_t domain, uint32_t pasid,
+						      uint64_t first, uint64_t last, bool pde)
+{
+	return command_of(CMD_INVALIDATE_IOMMU_PAGES,
+			  field_put(CMD_PASID, pasid) | field_put(CMD_DOMAIN, domain),
+			  coded_range(first, last) | CMD_GN | (pde ? CMD_PDE : 0));
 }
 
 struct amd_command amd_command_invalidate_iotlb(uint16_t device, uint16_t queue, uint8_t max_pend,

@@ -46,6 +46,8 @@
 #define AMD_PPR_TAIL   0x2038U
 #define AMD_GA_HEAD    0x2040U
 #define AMD_GA_TAIL    0x2048U
+#define AMD_PPR_AUTO   0x2080U
+#define AMD_PPR_EARLY  0x2088U
 
 #define DEV_TABLE_SIZE BITS(8, 0) /* 4 KiB pages - 1 */
 #define DEV_TABLE_ADDR BITS(51, 12)
@@ -55,12 +57,18 @@
 #define RING_CODE_MIN  8U
 #define RING_CODE_MAX  15U
 /* Exclusion range: the limit's low 12 bits count as ones */
-#define EXCL_EN           BITS(0, 0)
-#define EXCL_ALLOW        BITS(1, 1)
-#define EXCL_ADDR         BITS(51, 12) /* in place */
-#define HW_EVENT_VALID    BITS(0, 0)
-#define HW_EVENT_OVERFLOW BITS(1, 1)
-#define XT_INTERRUPT      (BITS(2, 2) | BITS(40, 8) | BITS(63, 56))
+/* PPR auto response, overflow early */
+#define PPR_AUTO_CODE       BITS(3, 0)
+#define PPR_AUTO_MASK_GN    BITS(4, 4)
+#define PPR_EARLY_THRESHOLD BITS(14, 0)
+#define PPR_EARLY_INT_EN    BITS(30, 30)
+#define PPR_EARLY_EN        BITS(31, 31)
+#define EXCL_EN             BITS(0, 0)
+#define EXCL_ALLOW          BITS(1, 1)
+#define EXCL_ADDR           BITS(51, 12) /* in place */
+#define HW_EVENT_VALID      BITS(0, 0)
+#define HW_EVENT_OVERFLOW   BITS(1, 1)
+#define XT_INTERRUPT        (BITS(2, 2) | BITS(40, 8) | BITS(63, 56))
 
 /* Control (3) */
 #define CONTROL_IOMMU_EN       BITS(0, 0)
@@ -70,25 +78,36 @@
 #define CONTROL_INV_TIMEOUT    BITS(7, 5)
 #define CONTROL_CMD_BUF_EN     BITS(12, 12)
 #define CONTROL_PPR_LOG_EN     BITS(13, 13)
+#define CONTROL_PPR_INT_EN     BITS(14, 14)
+#define CONTROL_PPR_EN         BITS(15, 15)
 #define CONTROL_GT_EN          BITS(16, 16)
 #define CONTROL_GA_EN          BITS(17, 17)
+#define CONTROL_PPR_AUTO_RSP   BITS(39, 39)
+#define CONTROL_GD_UPDATE_DIS  BITS(48, 48)
 #define CONTROL_VCMD_EN        BITS(52, 52)
 #define CONTROL_VIOMMU_EN      BITS(53, 53)
+#define CONTROL_GA_UPDATE_DIS  BITS(54, 54)
 #define CONTROL_GCR3_TRP       BITS(58, 58)
+#define CONTROL_IRT_CACHE_DIS  BITS(59, 59)
 #define CONTROL_GST_BUFFER_TRP BITS(60, 60)
 #define INV_TIMEOUT_1S         4U
 
 /* Status (4) */
-#define STATUS_EVENT_OVERFLOW BITS(0, 0)
-#define STATUS_EVENT_INT      BITS(1, 1)
-#define STATUS_COMWAIT_INT    BITS(2, 2)
-#define STATUS_EVENT_LOG_RUN  BITS(3, 3)
-#define STATUS_CMD_BUF_RUN    BITS(4, 4)
-#define STATUS_W1C            0x68e67ULL
+#define STATUS_EVENT_OVERFLOW     BITS(0, 0)
+#define STATUS_EVENT_INT          BITS(1, 1)
+#define STATUS_COMWAIT_INT        BITS(2, 2)
+#define STATUS_EVENT_LOG_RUN      BITS(3, 3)
+#define STATUS_CMD_BUF_RUN        BITS(4, 4)
+#define STATUS_PPR_OVERFLOW       BITS(5, 5)
+#define STATUS_PPR_INT            BITS(6, 6)
+#define STATUS_PPR_LOG_RUN        BITS(7, 7)
+#define STATUS_PPR_OVERFLOW_EARLY BITS(18, 18)
+#define STATUS_W1C                0x68e67ULL
 
 /* EFR, EFR2 (5) */
 #define EFR_PREFETCH  BITS(0, 0)
 #define EFR_PPR       BITS(1, 1)
+#define EFR_NX        BITS(3, 3)
 #define EFR_GT        BITS(4, 4)
 #define EFR_IA        BITS(6, 6)
 #define EFR_GA        BITS(7, 7)
@@ -97,6 +116,7 @@
 #define EFR_GATS      BITS(13, 12)
 #define EFR_GLX       BITS(15, 14)
 #define EFR_PASMAX    BITS(36, 32)
+#define EFR_US        BITS(37, 37)
 #define EFR_GIO       BITS(48, 48)
 #define EFR_VIOMMU    BITS(55, 55)
 #define EFR2_GCR3_TRP BITS(3, 3)
@@ -147,6 +167,8 @@ enum amd_opcode {
 #define CMD_GN         BITS(2, 2)
 #define CMD_IOTLB_TYPE BITS(5, 4)
 #define CMD_ADDR       BITS(63, 12) /* in place */
+#define CMD_PPR_GROUP  BITS(40, 32)
+#define CMD_PPR_CODE   BITS(47, 44)
 /* The whole address space, as Linux writes it (7, Size encoding). */
 #define CMD_ADDR_ALL 0x7ffffffffffff000ULL
 
@@ -182,6 +204,9 @@ struct amd_command amd_command_invalidate_devtab(uint16_t device);
 struct amd_command amd_command_invalidate_pages(uint16_t domain, uint64_t first, uint64_t last,
 						bool pde);
 struct amd_command amd_command_invalidate_domain(uint16_t domain);
+/* The same of guest translations: GN = 1. */
+struct amd_command amd_command_invalidate_guest_pages(uint16_t domain, uint32_t pasid,
+						      uint64_t first, uint64_t last, bool pde);
 struct amd_command amd_command_invalidate_iotlb(uint16_t device, uint16_t queue, uint8_t max_pend,
 						uint64_t first, uint64_t last);
 struct amd_command amd_command_invalidate_all(void);
@@ -203,26 +228,43 @@ void amd_command_range(const struct amd_command *command, uint64_t *first, uint6
 #define DTE_GIOV        BITS(54, 54)
 #define DTE_GV          BITS(55, 55)
 #define DTE_GLX         BITS(57, 56)
+#define DTE_GCR3_14_12  BITS(60, 58)
 #define DTE_IR          BITS(61, 61)
 #define DTE_IW          BITS(62, 62)
 #define DTE_Q0_RESERVED (BITS(6, 2) | BITS(63, 63))
 /* q1 */
 #define DTE_DOMAIN      BITS(15, 0)
+#define DTE_GCR3_30_15  BITS(31, 16)
 #define DTE_I           BITS(32, 32)
 #define DTE_SE          BITS(33, 33)
 #define DTE_SA          BITS(34, 34)
 #define DTE_EX          BITS(39, 39)
 #define DTE_Q1_RESERVED BITS(42, 42)
+#define DTE_GCR3_51_31  BITS(63, 43)
 /* q2 */
-#define DTE_IV BITS(0, 0)
+#define DTE_IV         BITS(0, 0)
+#define DTE_INT_LENGTH BITS(4, 1) /* 2^n entries */
+#define DTE_IG         BITS(5, 5)
+#define DTE_INT_ROOT   BITS(51, 6) /* in place */
+#define DTE_INT_CTL    BITS(61, 60)
+#define DTE_GUEST_MODE BITS(55, 54) /* 0: 4 levels, 1: 5 levels */
 /* q3 */
 #define DTE_VIOMMU_EN BITS(15, 15)
 #define DTE_GDEVICE   BITS(31, 16)
 #define DTE_GUEST     BITS(47, 32)
 
+#define DTE_GLX_RESERVED 3U
+#define INT_CTL_ABORT    0U
+#define INT_CTL_FORWARD  1U
+#define INT_CTL_REMAP    2U
+
 struct amd_dte {
 	uint64_t q[DTE_WORDS];
 };
+
+/* The root of the GCR3 table lies in three fields. */
+uint64_t amd_dte_gcr3(const struct amd_dte *dte);
+void amd_dte_set_gcr3(struct amd_dte *dte, uint64_t root);
 
 /* --- v1 page tables (11) --- */
 #define PTE_PR          BITS(0, 0)
@@ -241,6 +283,21 @@ static inline unsigned amd_level_shift(unsigned level)
 	return 12 + 9 * (level - 1);
 }
 
+/* --- GCR3 tables, v2 page tables (12) --- */
+#define GCR3_V            BITS(0, 0)
+#define GCR3_ADDR         BITS(51, 12) /* in place: the next table, or CR3 */
+#define GCR3_PASID_BITS   9U           /* a level */
+#define GPTE_P            BITS(0, 0)
+#define GPTE_RW           BITS(1, 1)
+#define GPTE_US           BITS(2, 2)
+#define GPTE_A            BITS(5, 5)
+#define GPTE_D            BITS(6, 6) /* of a leaf */
+#define GPTE_PS           BITS(7, 7) /* a leaf of 2 MiB or 1 GiB */
+#define GPTE_ADDR         BITS(51, 12)
+#define GPTE_NX           BITS(63, 63)
+#define GUEST_LEVELS_MAX  5U
+#define GUEST_LEAF_LEVELS 3U
+
 /* --- events (13) --- */
 #define EVENT_SIZE 16U
 
@@ -253,6 +310,7 @@ enum amd_event_code {
 	EVENT_COMMAND_HARDWARE_ERROR = 0x6,
 	EVENT_IOTLB_INV_TIMEOUT = 0x7,
 	EVENT_INVALID_DEVICE_REQUEST = 0x8,
+	EVENT_INVALID_PPR_REQUEST = 0x9,
 	EVENT_GUEST_EVENT_FAULT = 0xb,
 	EVENT_VIOMMU_HARDWARE_ERROR = 0xc,
 };
@@ -261,21 +319,35 @@ struct amd_event {
 	uint64_t q[2]; /* q1: the address */
 };
 
-#define EVT_CODE   BITS(63, 60)
-#define EVT_DEVICE BITS(15, 0)
-#define EVT_DOMAIN BITS(47, 32)
-#define EVT_I      BITS(51, 51)
-#define EVT_PR     BITS(52, 52)
-#define EVT_RW     BITS(53, 53)
-#define EVT_PE     BITS(54, 54)
-#define EVT_RZ     BITS(55, 55)
-#define EVT_TR     BITS(56, 56)
-#define EVT_TYPE   BITS(58, 57)
+#define EVT_CODE        BITS(63, 60)
+#define EVT_DEVICE      BITS(15, 0)
+#define EVT_DOMAIN      BITS(47, 32)
+#define EVT_PASID_19_16 BITS(19, 16)
+#define EVT_PASID_15_0  BITS(47, 32)
+#define EVT_GN          BITS(48, 48)
+#define EVT_NX          BITS(49, 49)
+#define EVT_US          BITS(50, 50)
+#define EVT_I           BITS(51, 51)
+#define EVT_PR          BITS(52, 52)
+#define EVT_RW          BITS(53, 53)
+#define EVT_PE          BITS(54, 54)
+#define EVT_RZ          BITS(55, 55)
+#define EVT_TR          BITS(56, 56)
+#define EVT_TYPE        BITS(58, 57)
 /* Which access of a guest's buffers it was. */
 #define EVT_VNR    BITS(27, 27)
 #define EVT_VEVENT BITS(29, 29)
 #define EVT_VPPR   BITS(30, 30)
 #define EVT_VCMD   BITS(31, 31)
+
+/* Of INVALID_DEVICE_REQUEST */
+#define EVT_REQUEST_TYPE BITS(59, 57)
+/* Of INVALID_PPR_REQUEST */
+#define EVT_PPR_PASID_15_0  BITS(31, 16)
+#define EVT_PPR_TAG         BITS(41, 32)
+#define EVT_PPR_PASID_19_16 BITS(45, 42)
+#define EVT_PPR_RX          BITS(48, 48) /* it is not to be completed */
+#define EVT_PPR_GN          BITS(57, 57)
 
 #define EVT_TYPE_MASTER_ABORT 1U
 #define EVT_TYPE_TARGET_ABORT 2U
@@ -283,6 +355,51 @@ struct amd_event {
 
 /* "IO_PAGE_FAULT"; NULL: no such code. */
 const char *amd_event_name(unsigned code);
+
+/* --- interrupt tables (15) --- */
+#define IRTE_SIZE       4U
+#define IRTE_WIDE_SIZE  16U /* GAEn */
+#define INTERRUPT_INDEX 0x7ffU
+
+struct amd_irte {
+	uint64_t q[2];
+};
+
+/* q0 */
+#define IRTE_REMAP_EN      BITS(0, 0)
+#define IRTE_SUP_IOPF      BITS(1, 1)
+#define IRTE_TYPE          BITS(4, 2)
+#define IRTE_DM            BITS(6, 6)
+#define IRTE_GUEST_MODE    BITS(7, 7)
+#define IRTE_DEST          BITS(15, 8)
+#define IRTE_VECTOR        BITS(23, 16)
+#define IRTE_WIDE_DEST_LOW BITS(31, 8)
+#define IRTE_WIDE_TAG      BITS(63, 32)
+/* q1 */
+#define IRTE_WIDE_VECTOR    BITS(7, 0)
+#define IRTE_WIDE_VAPIC     BITS(51, 12) /* in place */
+#define IRTE_WIDE_DEST_HIGH BITS(63, 56)
+/* Level 1 of the tables for guests' logs (amd-viommu 11) */
+#define EXT_INT_VALID  BITS(0, 0)
+#define EXT_INT_LENGTH BITS(5, 2)  /* 2^n entries */
+#define EXT_INT_TABLE  BITS(51, 6) /* in place */
+
+/* --- PPR log (14): q0; q1 is the page's address --- */
+#define PPR_PASID_15_0        BITS(31, 16)
+#define PPR_GROUP             BITS(40, 32)
+#define PPR_LAST              BITS(41, 41)
+#define PPR_PASID_19_16       BITS(45, 42)
+#define PPR_EXECUTE           BITS(49, 49)
+#define PPR_READ              BITS(50, 50)
+#define PPR_WRITE             BITS(53, 53)
+#define PPR_USER              BITS(54, 54)
+#define PPR_GN                BITS(56, 56)
+#define PPR_TYPE              BITS(63, 60)
+#define PPR_TYPE_PAGE_REQUEST 1U
+/* Responses (7) */
+#define PPR_SUCCESS 0U
+#define PPR_INVALID 1U
+#define PPR_FAILURE 0xfU
 
 /* --- virtual functions (amd-viommu 3 to 5) --- */
 #define VF_WINDOW_SIZE     0x10000000ULL
@@ -313,6 +430,12 @@ const char *amd_event_name(unsigned code);
 #define GUEST_EVENT_LENGTH   BITS(3, 0)
 #define GUEST_EVENT_EN       BITS(8, 8)
 #define GUEST_EVENT_INT_EN   BITS(9, 9)
+#define GUEST_PPR_LENGTH     BITS(3, 0)
+#define GUEST_PPR_LOG_EN     BITS(8, 8)
+#define GUEST_PPR_INT_EN     BITS(9, 9)
+#define GUEST_PPR_EN         BITS(10, 10)
+#define GUEST_PPR_AUTO_RSP   BITS(13, 13)
+#define GUEST_PPR_BASE       BITS(55, 16) /* base[51:12] */
 #define GUEST_BASE           BITS(51, 12) /* in place; a guest address */
 
 /* --- the IOMMU's private addresses (amd-viommu 7) --- */

@@ -42,23 +42,46 @@ static bool own_domain(struct amd_ring *ring, uint16_t *domain)
 	return true;
 }
 
+/* GN = 1: translations of one PASID; with PDE its tables too, and where they begin. */
+static void invalidate_guest_pages(struct amd_ring *ring, uint16_t domain, uint64_t first,
+				   uint64_t last)
+{
+	struct amd_iommu *amd = ring->amd;
+	const struct tlb_tag tag = {
+		.stage1 = true,
+		.domain = domain,
+		.space = (uint32_t)field_get(ring->taken.q[0], CMD_PASID),
+	};
+	ring->probe.removed = tlb_remove_span(&amd->tlb, tag, false, first, last);
+	if (!(ring->taken.q[1] & CMD_PDE))
+		return;
+	tlb_remove_span(&amd->pdes, tag, false, first, last);
+	tlb_remove_page(&amd->gcr3, tag, false, 0);
+}
+
 /*
- * A guest's flush of its own translations (GN = 1) has nothing to drop yet: there are no guest
- * tables. GN = 0 concerns the host's translations of the domain.
+ * GN = 0 concerns the host's translations of the domain, and all of its guests', which may have
+ * been made with them (9).
  */
 static void invalidate_pages(struct amd_ring *ring, uint16_t domain)
 {
 	struct amd_iommu *amd = ring->amd;
 	const struct amd_command *command = &ring->taken;
 	uint64_t first, last;
-	if (command->q[1] & CMD_GN)
-		return;
 	amd_command_range(command, &first, &last);
 	first /= PAGE_SIZE;
 	last /= PAGE_SIZE;
+	if (command->q[1] & CMD_GN) {
+		invalidate_guest_pages(ring, domain, first, last);
+		return;
+	}
 	ring->probe.removed = tlb_remove_range(&amd->tlb, domain, first, last);
-	if (command->q[1] & CMD_PDE)
-		tlb_remove_range(&amd->pdes, domain, first, last);
+	if (amd->tlb.stage1_count != 0)
+		ring->probe.removed += tlb_remove_stage1(&amd->tlb, domain);
+	if (!(command->q[1] & CMD_PDE))
+		return;
+	tlb_remove_range(&amd->pdes, domain, first, last);
+	tlb_remove_stage1(&amd->pdes, domain);
 }
 
 static void log_timeout(struct event *event)
@@ -92,12 +115,11 @@ static void invalidate_iotlb(struct amd_ring *ring, uint16_t device)
 	struct amd_iommu *amd = ring->amd;
 	uint64_t limit_ms = limits_ms[field_get(amd->control, CONTROL_INV_TIMEOUT)];
 	uint64_t answer_ps = amd->timing.ats_round_trip_ps;
-	const struct amd_endpoint *endpoint;
-	bool answers = false;
-	LIST_FOREACH (endpoint, &amd->endpoints, link)
-		answers |= endpoint->device == device && !endpoint->silent;
+	struct amd_endpoint *endpoint = amd_endpoint_find(amd, device);
 	uint64_t done_ps = amd->machine->clock.now_ps + answer_ps;
-	if (!answers)
+	if (endpoint != NULL && !endpoint->silent)
+		amd_endpoint_invalidate(endpoint, &ring->taken, done_ps);
+	else
 		done_ps = limit_ms != 0 ? give_up_after(ring, device, limit_ms) : UINT64_MAX;
 	ring->iotlb_done_ps = done_ps > ring->iotlb_done_ps ? done_ps : ring->iotlb_done_ps;
 }
@@ -150,9 +172,11 @@ static enum amd_result completion_wait(struct amd_ring *ring)
 static void invalidate_all(struct amd_ring *ring)
 {
 	dte_cache_drop_all(&ring->amd->dtes);
+	amd_irte_cache_drop_all(&ring->amd->irtes);
 	ring->probe.removed = tlb_remove_all(&ring->amd->tlb);
 	tlb_remove_all(&ring->amd->buffers);
 	tlb_remove_all(&ring->amd->pdes);
+	tlb_remove_all(&ring->amd->gcr3);
 	reached(ring, EFFECT_ALL, 0);
 }
 
@@ -188,8 +212,15 @@ enum amd_result amd_execute(struct amd_ring *ring)
 		invalidate_iotlb(ring, number);
 		return AMD_DONE;
 	case CMD_INVALIDATE_INTERRUPT_TABLE:
+		if (!own_device(ring, &number))
+			return AMD_FAILED;
+		amd_irte_cache_drop(&ring->amd->irtes, number);
+		return AMD_DONE;
 	case CMD_COMPLETE_PPR_REQUEST:
-		return own_device(ring, &number) ? AMD_DONE : AMD_FAILED;
+		if (!own_device(ring, &number))
+			return AMD_FAILED;
+		amd_complete_ppr(ring->amd, number, &ring->taken);
+		return AMD_DONE;
 	case CMD_INVALIDATE_IOMMU_ALL:
 		invalidate_all(ring);
 		return AMD_DONE;

@@ -20,8 +20,7 @@ static void note_event(struct amd_iommu *amd, const struct amd_event *event)
 	machine_note(amd->machine, &note);
 }
 
-/* A slot that is free; false: it overflows, and logging stops until software says otherwise. */
-static bool take_slot(struct amd_event_log *log, uint32_t *offset)
+bool amd_log_take_slot(struct amd_event_log *log, uint32_t *offset)
 {
 	uint32_t next = (log->tail + EVENT_SIZE) & (log->size - 1);
 	if (next == log->head) {
@@ -32,13 +31,12 @@ static bool take_slot(struct amd_event_log *log, uint32_t *offset)
 	return true;
 }
 
-static void advance(struct amd_event_log *log)
+void amd_log_advance(struct amd_event_log *log)
 {
 	log->tail = (log->tail + EVENT_SIZE) & (log->size - 1);
 }
 
-static bool write_record(struct amd_iommu *amd, struct access *access,
-			 const struct amd_event *event)
+bool amd_log_write(struct amd_iommu *amd, struct access *access, const struct amd_event *event)
 {
 	uint8_t bytes[EVENT_SIZE];
 	store_le64(bytes, event->q[0]);
@@ -70,7 +68,7 @@ void amd_log_event(struct amd_iommu *amd, const struct amd_event *event)
 	copy_hardware_event(amd, event);
 	if (!amd_event_log_running(amd, log))
 		return; /* lost (13) */
-	if (!take_slot(log, &offset)) {
+	if (!amd_log_take_slot(log, &offset)) {
 		amd_raise_status(amd, STATUS_EVENT_OVERFLOW, interrupt);
 		return;
 	}
@@ -79,10 +77,10 @@ void amd_log_event(struct amd_iommu *amd, const struct amd_event *event)
 		.pa = pa_of(log->base + offset),
 		.index = offset / EVENT_SIZE,
 	};
-	if (!write_record(amd, &access, event))
+	if (!amd_log_write(amd, &access, event))
 		return;
 	note_event(amd, event);
-	advance(log);
+	amd_log_advance(log);
 	amd_raise_status(amd, STATUS_EVENT_INT, interrupt);
 }
 
@@ -94,8 +92,9 @@ void amd_log_guest_event(struct amd_guest *guest, const struct amd_event *event)
 	uint32_t offset;
 	if (!amd_event_log_running(amd, log))
 		return;
-	if (!take_slot(log, &offset)) {
-		guest->status |= STATUS_EVENT_OVERFLOW;
+	if (!amd_log_take_slot(log, &offset)) {
+		amd_guest_raise(guest, STATUS_EVENT_OVERFLOW, guest->event & GUEST_EVENT_INT_EN,
+				AMD_EXTENDED_EVENT);
 		return;
 	}
 	if (amd_guest_translate(guest, log->base + offset, true, &translation) != AMD_TRANSLATED) {
@@ -111,10 +110,11 @@ void amd_log_guest_event(struct amd_guest *guest, const struct amd_event *event)
 		.pa = translation.pa,
 		.index = offset / EVENT_SIZE,
 	};
-	if (!write_record(amd, &access, event))
+	if (!amd_log_write(amd, &access, event))
 		return;
-	advance(log);
-	guest->status |= STATUS_EVENT_INT; /* the interrupt is the extended remapper's to deliver */
+	amd_log_advance(log);
+	amd_guest_raise(guest, STATUS_EVENT_INT, guest->event & GUEST_EVENT_INT_EN,
+			AMD_EXTENDED_EVENT);
 }
 
 void amd_log_buffer_fault(struct amd_guest *guest, struct amd_event event, uint64_t v_flag)

@@ -50,6 +50,9 @@ void amd_guest_reset(struct amd_guest *guest)
 	guest->ppr_b = 0;
 	guest->status = 0;
 	memset(&guest->log, 0, sizeof(guest->log));
+	memset(&guest->ppr_log, 0, sizeof(guest->ppr_log));
+	guest->ppr_auto = 0;
+	guest->ppr_early = 0;
 }
 
 /* --- translation of buffers --- */
@@ -187,14 +190,12 @@ static void write_command(struct amd_guest *guest, uint64_t value)
 		amd_ring_enable(ring, true);
 }
 
-static void write_event(struct amd_guest *guest, uint64_t value)
+/* A log that runs keeps its base, too. */
+static void set_log(struct amd_guest *guest, struct amd_event_log *log, uint64_t base,
+		    uint32_t size, bool enabled, uint64_t overflow)
 {
-	struct amd_event_log *log = &guest->log;
-	uint64_t base = value & GUEST_BASE;
-	uint32_t size = ring_bytes(field_get(value, GUEST_EVENT_LENGTH));
-	bool starts = (value & GUEST_EVENT_EN) && !log->enabled;
-	guest->event = value;
-	if (!(value & GUEST_EVENT_EN))
+	bool starts = enabled && !log->enabled;
+	if (!enabled)
 		log->enabled = false;
 	if (!amd_event_log_running(guest->amd, log) && (log->base != base || log->size != size)) {
 		log->base = base;
@@ -204,9 +205,25 @@ static void write_event(struct amd_guest *guest, uint64_t value)
 	}
 	if (starts) {
 		log->overflow = false;
-		guest->status &= ~STATUS_EVENT_OVERFLOW;
+		guest->status &= ~overflow;
 	}
-	log->enabled = value & GUEST_EVENT_EN;
+	log->enabled = enabled;
+}
+
+static void write_event(struct amd_guest *guest, uint64_t value)
+{
+	guest->event = value;
+	set_log(guest, &guest->log, value & GUEST_BASE,
+		ring_bytes(field_get(value, GUEST_EVENT_LENGTH)), value & GUEST_EVENT_EN,
+		STATUS_EVENT_OVERFLOW);
+}
+
+static void write_ppr(struct amd_guest *guest, uint64_t value)
+{
+	guest->ppr = value;
+	set_log(guest, &guest->ppr_log, field_get(value, GUEST_PPR_BASE) * PAGE_SIZE,
+		ring_bytes(field_get(value, GUEST_PPR_LENGTH)), value & GUEST_PPR_LOG_EN,
+		STATUS_PPR_OVERFLOW);
 }
 
 static void write_vfcntl(struct amd_guest *guest, uint32_t offset, uint64_t value)
@@ -229,7 +246,7 @@ static void write_vfcntl(struct amd_guest *guest, uint32_t offset, uint64_t valu
 		write_event(guest, value);
 		break;
 	case VFCNTL_PPR:
-		guest->ppr = value;
+		write_ppr(guest, value);
 		break;
 	case VFCNTL_PPR_B:
 		guest->ppr_b = value & GUEST_BASE;
@@ -263,8 +280,10 @@ const struct mmio_ops amd_vfcntl_ops = {vfcntl_read, vfcntl_write};
 
 static uint64_t vf_register(const struct amd_guest *guest, uint32_t offset)
 {
-	uint64_t run = (amd_ring_running(&guest->ring) ? STATUS_CMD_BUF_RUN : 0) |
-		       (amd_event_log_running(guest->amd, &guest->log) ? STATUS_EVENT_LOG_RUN : 0);
+	uint64_t run =
+		(amd_ring_running(&guest->ring) ? STATUS_CMD_BUF_RUN : 0) |
+		(amd_event_log_running(guest->amd, &guest->log) ? STATUS_EVENT_LOG_RUN : 0) |
+		(amd_event_log_running(guest->amd, &guest->ppr_log) ? STATUS_PPR_LOG_RUN : 0);
 	switch (offset + AMD_PAGE3) {
 	case AMD_CMD_HEAD:
 		return guest->ring.head;
@@ -276,6 +295,14 @@ static uint64_t vf_register(const struct amd_guest *guest, uint32_t offset)
 		return guest->log.tail;
 	case AMD_STATUS:
 		return guest->status | run;
+	case AMD_PPR_HEAD:
+		return guest->ppr_log.head;
+	case AMD_PPR_TAIL:
+		return guest->ppr_log.tail;
+	case AMD_PPR_AUTO:
+		return guest->ppr_auto;
+	case AMD_PPR_EARLY:
+		return guest->ppr_early;
 	default:
 		return 0;
 	}
@@ -306,6 +333,19 @@ static void write_vf(struct amd_guest *guest, uint32_t offset, uint64_t value)
 		break;
 	case AMD_STATUS:
 		guest->status &= ~(value & STATUS_W1C);
+		break;
+	case AMD_PPR_HEAD:
+		guest->ppr_log.head = pointer_in(value, guest->ppr_log.size);
+		break;
+	case AMD_PPR_TAIL:
+		if (!amd_event_log_running(guest->amd, &guest->ppr_log))
+			guest->ppr_log.tail = pointer_in(value, guest->ppr_log.size);
+		break;
+	case AMD_PPR_AUTO:
+		guest->ppr_auto = value & (PPR_AUTO_CODE | PPR_AUTO_MASK_GN);
+		break;
+	case AMD_PPR_EARLY:
+		guest->ppr_early = value & (PPR_EARLY_THRESHOLD | PPR_EARLY_INT_EN | PPR_EARLY_EN);
 		break;
 	default:
 		break;

@@ -2,26 +2,21 @@
 /* Device table, v1 page tables, and what is cached of both (amd-iommu 9, 10, 11). */
 #include <string.h>
 
-#include "models/amd_iommu/amd_iommu.h"
+#include "models/amd_iommu/walk.h"
 
-#define PERM_READ  1U
-#define PERM_WRITE 2U
-
-/* One translation under way. */
-struct walk {
-	struct amd_iommu *amd;
-	uint16_t device;
-	uint64_t address;
-	bool write;
-	struct amd_translation *out;
-	const struct amd_dte *dte; /* once it is found */
-};
-
-static enum amd_translate_result fault(struct walk *walk, unsigned code, uint64_t flags,
-				       uint64_t address)
+/* GN and PASID of a guest address (13). */
+static uint64_t whose(const struct walk *walk)
 {
-	walk->out->event.q[0] =
-		field_put(EVT_CODE, code) | walk->device | (walk->write ? EVT_RW : 0) | flags;
+	return walk->guest ? EVT_GN | field_put(EVT_PASID_15_0, walk->pasid) |
+				     field_put(EVT_PASID_19_16, walk->pasid >> 16)
+			   : 0;
+}
+
+enum amd_translate_result amd_walk_fault(struct walk *walk, unsigned code, uint64_t flags,
+					 uint64_t address)
+{
+	walk->out->event.q[0] = field_put(EVT_CODE, code) | walk->device |
+				(walk->write ? EVT_RW : 0) | whose(walk) | flags;
 	walk->out->event.q[1] = address;
 	return AMD_FAULT;
 }
@@ -39,13 +34,18 @@ static bool silenced(const struct walk *walk)
 		dte_slot(&walk->amd->dtes, walk->device)->fault_logged);
 }
 
-/* PR, PE, RZ as 13 says: not present 0; permission PR, PE; bad level PR; reserved bits PR, RZ. */
-static enum amd_translate_result page_fault(struct walk *walk, uint64_t flags)
+/* The DomainID of an address that is no guest's (13). */
+static uint64_t domain_of(const struct walk *walk)
+{
+	return walk->guest ? 0 : field_put(EVT_DOMAIN, field_get(walk->dte->q[1], DTE_DOMAIN));
+}
+
+enum amd_translate_result amd_walk_page_fault(struct walk *walk, uint64_t flags)
 {
 	walk->out->silent = silenced(walk);
-	return fault(walk, EVENT_IO_PAGE_FAULT,
-		     flags | field_put(EVT_DOMAIN, field_get(walk->dte->q[1], DTE_DOMAIN)),
-		     walk->address);
+	if (walk->guest)
+		flags |= (walk->execute ? EVT_NX : 0) | (walk->user ? EVT_US : 0);
+	return amd_walk_fault(walk, EVENT_IO_PAGE_FAULT, flags | domain_of(walk), walk->address);
 }
 
 /* --- device table entries --- */
@@ -70,7 +70,8 @@ static enum amd_translate_result fetch_dte(struct walk *walk, struct amd_dte *dt
 	uint64_t entries = (field_get(amd->dev_table, DEV_TABLE_SIZE) + 1) * PAGE_SIZE / DTE_SIZE;
 	uint8_t bytes[DTE_SIZE];
 	if (walk->device >= entries)
-		return fault(walk, EVENT_ILLEGAL_DEV_TABLE_ENTRY, 0, walk->address & ~3ULL);
+		return amd_walk_fault(walk, EVENT_ILLEGAL_DEV_TABLE_ENTRY, 0,
+				      walk->address & ~3ULL);
 	struct access access = {
 		.context = CONTEXT_DEVICE(walk->device),
 		.purpose = ACCESS_CONFIG_FETCH,
@@ -80,24 +81,41 @@ static enum amd_translate_result fetch_dte(struct walk *walk, struct amd_dte *dt
 	};
 	walk->out->cost_ps += amd->timing.walk_read_ps;
 	if (port_read(&amd->port, &access, bytes) != PORT_OK)
-		return fault(walk, EVENT_DEV_TAB_HARDWARE_ERROR,
-			     field_put(EVT_TYPE, EVT_TYPE_MASTER_ABORT), access.pa.value);
+		return amd_walk_fault(walk, EVENT_DEV_TAB_HARDWARE_ERROR,
+				      field_put(EVT_TYPE, EVT_TYPE_MASTER_ABORT), access.pa.value);
 	for (unsigned i = 0; i < DTE_WORDS; i++)
 		dte->q[i] = load_le64(bytes + 8 * i);
 	return AMD_TRANSLATED;
 }
 
-static enum amd_translate_result find_dte(struct walk *walk)
+/* Apart, so that the usual hit stays short. */
+__attribute__((noinline)) static enum amd_translate_result read_dte(struct walk *walk,
+								    struct dte_cache_entry *entry)
 {
-	struct dte_cache_entry *entry = dte_slot(&walk->amd->dtes, walk->device);
-	walk->dte = &entry->dte;
-	if (entry->valid && entry->device == walk->device)
-		return AMD_TRANSLATED;
 	enum amd_translate_result result = fetch_dte(walk, &entry->dte);
 	entry->device = walk->device;
 	entry->valid = result == AMD_TRANSLATED;
 	entry->fault_logged = false;
 	return result;
+}
+
+static inline enum amd_translate_result find_dte(struct walk *walk)
+{
+	struct dte_cache_entry *entry = dte_slot(&walk->amd->dtes, walk->device);
+	walk->dte = &entry->dte;
+	return entry->valid && entry->device == walk->device ? AMD_TRANSLATED
+							     : read_dte(walk, entry);
+}
+
+bool amd_find_dte(struct amd_iommu *amd, uint16_t device, uint64_t address,
+		  const struct amd_dte **dte, struct amd_event *event)
+{
+	struct amd_translation translation = {.pa = {0}};
+	struct walk walk = {.amd = amd, .address = address, .device = device, .out = &translation};
+	bool found = find_dte(&walk) == AMD_TRANSLATED;
+	*dte = walk.dte;
+	*event = translation.event;
+	return found;
 }
 
 static unsigned levels_supported(const struct amd_iommu *amd)
@@ -129,7 +147,7 @@ static unsigned perm_of(uint64_t entry)
 	return (entry & PTE_IR ? PERM_READ : 0) | (entry & PTE_IW ? PERM_WRITE : 0);
 }
 
-static enum amd_translate_result read_entry(struct walk *walk, uint64_t at, uint64_t *entry)
+static inline enum amd_translate_result read_entry(struct walk *walk, uint64_t at, uint64_t *entry)
 {
 	struct access access = {
 		.context = CONTEXT_DEVICE(walk->device),
@@ -140,10 +158,13 @@ static enum amd_translate_result read_entry(struct walk *walk, uint64_t at, uint
 	walk->out->cost_ps += walk->amd->timing.walk_read_ps;
 	if (port_read_u64(&walk->amd->port, &access, entry) == PORT_OK)
 		return AMD_TRANSLATED;
-	return fault(walk, EVENT_PAGE_TAB_HARDWARE_ERROR,
-		     field_put(EVT_DOMAIN, field_get(walk->dte->q[1], DTE_DOMAIN)) |
-			     field_put(EVT_TYPE, EVT_TYPE_MASTER_ABORT),
-		     at);
+	return amd_walk_fault(walk, EVENT_PAGE_TAB_HARDWARE_ERROR,
+			      domain_of(walk) | field_put(EVT_TYPE, EVT_TYPE_MASTER_ABORT), at);
+}
+
+enum amd_translate_result amd_walk_read(struct walk *walk, uint64_t at, uint64_t *entry)
+{
+	return read_entry(walk, at, entry);
 }
 
 /* Where a walk stands: the table that is read next, at LEVEL, and the rights so far. */
@@ -201,22 +222,22 @@ static enum amd_translate_result walk_tables(struct walk *walk, struct tlb_entry
 		if (result != AMD_TRANSLATED)
 			return result;
 		if (!(entry & PTE_PR))
-			return page_fault(walk, 0);
+			return amd_walk_page_fault(walk, 0);
 		if (entry & PTE_RESERVED)
-			return page_fault(walk, EVT_PR | EVT_RZ);
+			return amd_walk_page_fault(walk, EVT_PR | EVT_RZ);
 		unsigned next = (unsigned)field_get(entry, PTE_NEXT);
 		at.perm &= perm_of(entry);
 		if (next == 0 || next == NEXT_CODED_SIZE) {
 			int order = leaf_order(entry, at.level, &address);
 			if (order < 0)
-				return page_fault(walk, EVT_PR);
+				return amd_walk_page_fault(walk, EVT_PR);
 			leaf->order = (uint8_t)order;
 			leaf->perm = (uint8_t)at.perm;
 			leaf->pa = address / PAGE_SIZE;
 			return AMD_TRANSLATED;
 		}
 		if (next >= at.level || skips_address(walk->address, at.level, next))
-			return page_fault(walk, EVT_PR);
+			return amd_walk_page_fault(walk, EVT_PR);
 		at.table = entry & PTE_ADDR;
 		at.level = next;
 		remember_table(walk, &at);
@@ -232,8 +253,8 @@ static bool allows(const struct walk *walk, unsigned perm)
 			   : (perm & PERM_READ) && (dte->q[0] & DTE_IR);
 }
 
-static enum amd_translate_result finish(struct walk *walk, const struct tlb_entry *leaf,
-					enum access_path path)
+enum amd_translate_result amd_walk_finish(struct walk *walk, const struct tlb_entry *leaf,
+					  enum access_path path)
 {
 	uint64_t size = PAGE_SIZE << leaf->order;
 	struct amd_translation *out = walk->out;
@@ -242,34 +263,70 @@ static enum amd_translate_result finish(struct walk *walk, const struct tlb_entr
 	out->order = leaf->order;
 	out->readable = (leaf->perm & PERM_READ) && (walk->dte->q[0] & DTE_IR);
 	out->writable = (leaf->perm & PERM_WRITE) && (walk->dte->q[0] & DTE_IW);
-	return allows(walk, leaf->perm) ? AMD_TRANSLATED : page_fault(walk, EVT_PR | EVT_PE);
+	return allows(walk, leaf->perm) ? AMD_TRANSLATED
+					: amd_walk_page_fault(walk, EVT_PR | EVT_PE);
 }
 
-/* Host tables: Mode 1 to 6. */
+static enum amd_translate_result check_width(struct walk *walk)
+{
+	unsigned mode = (unsigned)field_get(walk->dte->q[0], DTE_MODE);
+	if (mode > levels_supported(walk->amd))
+		return amd_walk_fault(walk, EVENT_ILLEGAL_DEV_TABLE_ENTRY, 0,
+				      walk->address & ~3ULL);
+	if (mode < LEVELS_MAX && walk->address >> amd_level_shift(mode + 1) != 0)
+		return amd_walk_page_fault(walk, 0);
+	return AMD_TRANSLATED;
+}
+
+/* What the cache has of it, or NULL. */
+static inline const struct tlb_entry *known_leaf(struct walk *walk, enum amd_leaf_cache cache)
+{
+	struct tlb_tag tag = {.stage1 = false};
+	struct tlb *tlb = amd_walk_leaves(walk, cache, &tag.domain);
+	if (tlb == NULL)
+		return NULL;
+	const struct tlb_entry *known = tlb_lookup(tlb, tag, walk->address / PAGE_SIZE);
+	if (known != NULL)
+		walk->out->cost_ps += walk->amd->timing.tlb_hit_ps;
+	return known;
+}
+
+/* A walk, of which the leaf is kept. */
+__attribute__((noinline)) static enum amd_translate_result
+new_leaf(struct walk *walk, enum amd_leaf_cache cache, struct tlb_entry *leaf)
+{
+	*leaf = (struct tlb_entry){.pa = 0};
+	struct tlb *tlb = amd_walk_leaves(walk, cache, &leaf->tag.domain);
+	enum amd_translate_result result = walk_tables(walk, leaf);
+	if (result == AMD_TRANSLATED && tlb != NULL) /* NpCache = 0: of a fault nothing is */
+		tlb_insert(tlb, leaf, walk->address / PAGE_SIZE);
+	return result;
+}
+
 static enum amd_translate_result translate_paged(struct walk *walk, enum amd_leaf_cache cache)
 {
-	struct amd_iommu *amd = walk->amd;
-	unsigned mode = (unsigned)field_get(walk->dte->q[0], DTE_MODE);
-	struct tlb *tlb = cache == AMD_LEAVES_BY_DEVICE ? &amd->buffers : &amd->tlb;
-	uint16_t tag = cache == AMD_LEAVES_BY_DEVICE ? walk->device : walk->out->domain;
-	struct tlb_entry leaf = {.tag = {.domain = tag}};
-	const struct tlb_entry *known = NULL;
-	if (mode > levels_supported(amd))
-		return fault(walk, EVENT_ILLEGAL_DEV_TABLE_ENTRY, 0, walk->address & ~3ULL);
-	if (mode < LEVELS_MAX && walk->address >> amd_level_shift(mode + 1) != 0)
-		return page_fault(walk, 0);
-	if (cache != AMD_LEAVES_NOWHERE)
-		known = tlb_lookup(tlb, leaf.tag, walk->address / PAGE_SIZE);
-	if (known != NULL) {
-		walk->out->cost_ps += amd->timing.tlb_hit_ps;
-		return finish(walk, known, PATH_CACHED);
-	}
-	enum amd_translate_result result = walk_tables(walk, &leaf);
+	struct tlb_entry leaf;
+	enum amd_translate_result result = check_width(walk);
 	if (result != AMD_TRANSLATED)
-		return result; /* NpCache = 0: nothing is kept of it */
-	if (cache != AMD_LEAVES_NOWHERE)
-		tlb_insert(tlb, &leaf, walk->address / PAGE_SIZE);
-	return finish(walk, &leaf, PATH_WALKED);
+		return result;
+	const struct tlb_entry *known = known_leaf(walk, cache);
+	if (known != NULL)
+		return amd_walk_finish(walk, known, PATH_CACHED);
+	result = new_leaf(walk, cache, &leaf);
+	return result == AMD_TRANSLATED ? amd_walk_finish(walk, &leaf, PATH_WALKED) : result;
+}
+
+enum amd_translate_result amd_walk_host(struct walk *walk, enum amd_leaf_cache cache,
+					struct tlb_entry *leaf)
+{
+	enum amd_translate_result result = check_width(walk);
+	if (result != AMD_TRANSLATED)
+		return result;
+	const struct tlb_entry *known = known_leaf(walk, cache);
+	if (known == NULL)
+		return new_leaf(walk, cache, leaf);
+	*leaf = *known;
+	return AMD_TRANSLATED;
 }
 
 static enum amd_translate_result forward(struct walk *walk, bool readable, bool writable)
@@ -291,58 +348,104 @@ static bool excluded(const struct walk *walk)
 	       walk->address <= (amd->excl_limit | (PAGE_SIZE - 1));
 }
 
-enum amd_translate_result amd_translate(struct amd_iommu *amd, uint16_t device, uint64_t address,
-					bool write, enum amd_leaf_cache cache,
-					struct amd_translation *translation)
+/* Guest tables are for requests with a PASID, and with GIoV for all (12). */
+static bool is_guests(const struct walk *walk, const struct amd_request *request)
 {
-	struct walk walk = {amd, device, address, write, translation, NULL};
+	return (walk->amd->control & CONTROL_GT_EN) && (walk->dte->q[0] & DTE_GV) &&
+	       (request->has_pasid || (walk->dte->q[0] & DTE_GIOV));
+}
+
+static enum amd_translate_result
+translate_valid(struct walk *walk, const struct amd_request *request, enum amd_leaf_cache cache)
+{
+	const struct amd_dte *dte = walk->dte;
+	walk->guest = request->has_pasid;
+	if ((dte->q[0] & DTE_Q0_RESERVED) || (dte->q[1] & DTE_Q1_RESERVED))
+		return amd_walk_fault(walk, EVENT_ILLEGAL_DEV_TABLE_ENTRY, EVT_RZ,
+				      walk->address & ~3ULL);
+	if (excluded(walk))
+		return forward(walk, true, true);
+	if (!(dte->q[0] & DTE_TV))
+		return amd_walk_page_fault(walk, 0);
+	if (is_guests(walk, request)) {
+		walk->guest = true;
+		return amd_walk_guest(walk, cache);
+	}
+	if (walk->guest) /* there are no tables of PASIDs */
+		return amd_walk_page_fault(walk, 0);
+	if (field_get(dte->q[0], DTE_MODE) != 0)
+		return translate_paged(walk, cache);
+	if (walk->write ? !(dte->q[0] & DTE_IW) : !(dte->q[0] & DTE_IR))
+		return amd_walk_page_fault(walk, EVT_PR | EVT_PE);
+	return forward(walk, dte->q[0] & DTE_IR, dte->q[0] & DTE_IW);
+}
+
+enum amd_translate_result amd_translate_request(struct amd_iommu *amd,
+						const struct amd_request *request,
+						enum amd_leaf_cache cache,
+						struct amd_translation *translation)
+{
+	struct walk walk = {
+		.amd = amd,
+		.address = request->address,
+		.pasid = request->has_pasid ? request->pasid : 0,
+		.device = request->device,
+		.write = request->write,
+		.execute = request->execute,
+		.user = !request->privileged,
+		.out = translation,
+	};
 	memset(translation, 0, sizeof(*translation));
 	if (!(amd->control & CONTROL_IOMMU_EN))
 		return forward(&walk, true, true);
 	enum amd_translate_result result = find_dte(&walk);
 	if (result != AMD_TRANSLATED)
 		return result;
-	const struct amd_dte *dte = walk.dte;
-	translation->domain = (uint16_t)field_get(dte->q[1], DTE_DOMAIN);
-	if (!(dte->q[0] & DTE_V)) {
-		translation->invalid_entry = true;
-		return forward(&walk, true, true);
+	translation->domain = (uint16_t)field_get(walk.dte->q[1], DTE_DOMAIN);
+	if (walk.dte->q[0] & DTE_V)
+		return translate_valid(&walk, request, cache);
+	translation->invalid_entry = true;
+	return forward(&walk, true, true);
+}
+
+enum amd_translate_result amd_translate(struct amd_iommu *amd, uint16_t device, uint64_t address,
+					bool write, enum amd_leaf_cache cache,
+					struct amd_translation *translation)
+{
+	const struct amd_request request = {.address = address, .device = device, .write = write};
+	return amd_translate_request(amd, &request, cache, translation);
+}
+
+enum amd_translate_result amd_dma_request(struct amd_iommu *amd, const struct amd_request *request,
+					  void *data, uint32_t size,
+					  struct amd_translation *translation)
+{
+	if (amd_translate_request(amd, request, AMD_LEAVES_BY_DOMAIN, translation) !=
+	    AMD_TRANSLATED) {
+		if (translation->silent)
+			return AMD_FAULT;
+		amd_log_event(amd, &translation->event);
+		if (field_get(translation->event.q[0], EVT_CODE) == EVENT_IO_PAGE_FAULT)
+			dte_slot(&amd->dtes, request->device)->fault_logged = true;
+		return AMD_FAULT;
 	}
-	if ((dte->q[0] & DTE_Q0_RESERVED) || (dte->q[1] & DTE_Q1_RESERVED))
-		return fault(&walk, EVENT_ILLEGAL_DEV_TABLE_ENTRY, EVT_RZ, address & ~3ULL);
-	if (excluded(&walk))
-		return forward(&walk, true, true);
-	if (!(dte->q[0] & DTE_TV))
-		return page_fault(&walk, 0);
-	if (field_get(dte->q[0], DTE_MODE) != 0)
-		return translate_paged(&walk, cache);
-	if (write ? !(dte->q[0] & DTE_IW) : !(dte->q[0] & DTE_IR))
-		return page_fault(&walk, EVT_PR | EVT_PE);
-	return forward(&walk, dte->q[0] & DTE_IR, dte->q[0] & DTE_IW);
+	struct access access = {
+		.context = CONTEXT_DEVICE(request->device),
+		.purpose = request->write ? ACCESS_DMA_WRITE : ACCESS_DMA_READ,
+		.path = translation->path,
+		.input = request->address,
+		.pa = translation->pa,
+		.size = size,
+	};
+	enum port_status status = request->write ? port_write(&amd->port, &access, data)
+						 : port_read(&amd->port, &access, data);
+	return status == PORT_OK ? AMD_TRANSLATED : AMD_FAULT;
 }
 
 enum amd_translate_result amd_dma(struct amd_iommu *amd, uint16_t device, uint64_t address,
 				  bool write, void *data, uint32_t size,
 				  struct amd_translation *translation)
 {
-	if (amd_translate(amd, device, address, write, AMD_LEAVES_BY_DOMAIN, translation) !=
-	    AMD_TRANSLATED) {
-		if (translation->silent)
-			return AMD_FAULT;
-		amd_log_event(amd, &translation->event);
-		if (field_get(translation->event.q[0], EVT_CODE) == EVENT_IO_PAGE_FAULT)
-			dte_slot(&amd->dtes, device)->fault_logged = true;
-		return AMD_FAULT;
-	}
-	struct access access = {
-		.context = CONTEXT_DEVICE(device),
-		.purpose = write ? ACCESS_DMA_WRITE : ACCESS_DMA_READ,
-		.path = translation->path,
-		.input = address,
-		.pa = translation->pa,
-		.size = size,
-	};
-	enum port_status status = write ? port_write(&amd->port, &access, data)
-					: port_read(&amd->port, &access, data);
-	return status == PORT_OK ? AMD_TRANSLATED : AMD_FAULT;
+	const struct amd_request request = {.address = address, .device = device, .write = write};
+	return amd_dma_request(amd, &request, data, size, translation);
 }

@@ -499,6 +499,17 @@ static void unmap_pages(uint64_t iova, uint64_t length)
 	ck_assert_int_eq(world_unmap(world, amd->ioas, iova, length), (int64_t)length);
 }
 
+/* The capture's domain with its device; memory is mapped to it as it lies. */
+static struct amd_domain *attached_domain(void)
+{
+	struct amd_domain *domain;
+	do
+		domain = new_domain();
+	while (domain->id < DOMAIN);
+	amd_attach(&domain->domain, &amd_device_new(amd->driver, AMD_DEVICE, false)->device);
+	return domain;
+}
+
 /* What the capture's driver sent for these ranges of domain 12, NpCache = 0; no tables are freed. */
 START_TEST(an_unmap_is_one_coded_range_and_a_wait)
 {
@@ -512,12 +523,13 @@ START_TEST(an_unmap_is_one_coded_range_and_a_wait)
 		{0x61800000, 0x800000, 0x61bff001}, {0x60005000, 0x3000, 0x60005001},
 		{0x60023000, 0x15000, 0x6002f001},  {0x80000000, 0x800000, 0x803ff001},
 	};
-	attach_like_the_capture();
+	struct amd_domain *domain = attached_domain();
 	for (unsigned i = 0; i < sizeof(golden) / sizeof(golden[0]); i++) {
-		amd_world_map(amd, golden[i][0], golden[i][1] / PAGE_SIZE);
+		uint64_t pa = (1ULL << 33) + golden[i][0];
+		ck_assert_int_eq(map(domain, golden[i][0], pa, golden[i][1], 3), 0);
 		ck_assert(works(golden[i][0], true));
 		amd_world_look(amd);
-		unmap_pages(golden[i][0], golden[i][1]);
+		unmap(domain, golden[i][0], golden[i][1]);
 		ck_assert(AMD_SENT(amd, {{0x3000000c00000000, golden[i][2]}}, wait));
 		ck_assert(!works(golden[i][0], true));
 		ck_assert_uint_eq(amd->iommu->tlb.count, 0);
@@ -537,6 +549,92 @@ START_TEST(entries_are_cleared_before_they_are_invalidated)
 	unsigned pages = amd_world_command(amd, CMD_INVALIDATE_IOMMU_PAGES, 0);
 	ck_assert_uint_lt(pages, amd->count);
 	ck_assert_uint_eq(amd->log[pages].word, 0);
+}
+END_TEST
+
+static uint64_t table_of(uint64_t iova)
+{
+	uint64_t at;
+	unsigned level;
+	ck_assert_uint_ne(walk(amd_world_dte(amd, AMD_DEVICE), iova, &level, &at), 0);
+	ck_assert_uint_eq(level, 1);
+	return at / PAGE_SIZE;
+}
+
+static bool is_free(uint64_t pfn)
+{
+	return memory_is_free(&amd->machine->memory, pfn);
+}
+
+/* What a table was for may be another's memory, as soon as no cache leads to it. */
+START_TEST(an_unmap_of_all_that_a_table_is_for_frees_it_with_pde)
+{
+	uint64_t first = 0x5ffff000, frames[4];
+	struct amd_domain *domain = attached_domain();
+	/* All of 4 KiB: the frames lie a page further. */
+	ck_assert_int_eq(map(domain, first, 1ULL << 33, 1026 * PAGE_SIZE, 3), 0);
+	for (unsigned i = 0; i < 4; i++)
+		frames[i] = table_of(i == 0 ? first : 0x60000000 + (i - 1) * 0x200000ULL);
+	amd_world_look(amd);
+	unmap(domain, first, 1026 * PAGE_SIZE);
+	ck_assert(AMD_SENT(amd, amd_command_invalidate_pages(12, first, 0x60400fff, true), wait));
+	for (unsigned i = 0; i < 4; i++)
+		ck_assert_int_eq(is_free(frames[i]), i == 1 || i == 2);
+}
+END_TEST
+
+START_TEST(a_table_with_addresses_outside_an_unmap_stays)
+{
+	struct amd_domain *domain = attached_domain();
+	ck_assert_int_eq(map(domain, 0x60001000, 1ULL << 33, 512 * PAGE_SIZE, 3), 0);
+	uint64_t frames[2] = {table_of(0x60001000), table_of(0x60200000)};
+	amd_world_look(amd);
+	unmap(domain, 0x60001000, 512 * PAGE_SIZE);
+	ck_assert(AMD_SENT(amd, amd_command_invalidate_pages(12, 0x60001000, 0x60200fff, false),
+			   wait));
+	ck_assert(!is_free(frames[0]) && !is_free(frames[1]));
+}
+END_TEST
+
+START_TEST(tables_of_all_levels_go_with_what_they_were_for)
+{
+	struct amd_domain *domain = new_domain();
+	uint64_t frames[3], at;
+	unsigned level;
+	/* A page of the first GiB, and all of the second. */
+	ck_assert_int_eq(map(domain, 0x3ffff000, 1ULL << 33, PAGE_SIZE, 3), 0);
+	ck_assert_int_eq(map(domain, 0x40000000, 1ULL << 33, PAGE_SIZE, 3), 0);
+	leaf_of(domain, 0x40000000, &level, &at);
+	frames[0] = at / PAGE_SIZE;
+	frames[1] = (amd_world_word(amd, domain->tables.root_pfn * PAGE_SIZE + 8) & PTE_ADDR) /
+		    PAGE_SIZE;
+	leaf_of(domain, 0x3ffff000, &level, &at);
+	frames[2] = at / PAGE_SIZE;
+	unmap(domain, 0x3ffff000, (1ULL << 30) + PAGE_SIZE);
+	ck_assert(is_free(frames[0]) && is_free(frames[1]) && !is_free(frames[2]));
+	ck_assert_uint_eq(amd_world_word(amd, domain->tables.root_pfn * PAGE_SIZE + 8), 0);
+	/* What is mapped there again has tables of its own. */
+	ck_assert_int_eq(map(domain, 0x40000000, 1ULL << 33, PAGE_SIZE, 3), 0);
+	ck_assert_uint_ne(leaf_of(domain, 0x40000000, &level, &at), 0);
+}
+END_TEST
+
+START_TEST(a_large_leaf_takes_the_place_of_an_empty_table_with_pde)
+{
+	uint64_t pa = 1ULL << 33;
+	struct amd_domain *domain = attached_domain();
+	ck_assert_int_eq(map(domain, 0x60200000, pa, PAGE_SIZE, 3), 0);
+	ck_assert(works(0x60200000, true)); /* the table is cached */
+	uint64_t frame = table_of(0x60200000);
+	unmap(domain, 0x60200000, PAGE_SIZE);
+	ck_assert(!is_free(frame));
+	amd_world_look(amd);
+	ck_assert_int_eq(map(domain, 0x60000000, pa, 4ULL << 20, 3), 0); /* one leaf */
+	ck_assert(AMD_SENT(amd, amd_command_invalidate_pages(12, 0x60200000, 0x603fffff, true),
+			   wait));
+	ck_assert(is_free(frame));
+	ck_assert(works(0x60200000, true));
+	ck_assert_uint_eq(got.pa.value, pa + 0x200000);
 }
 END_TEST
 
@@ -828,6 +926,10 @@ static TCase *unmaps(void)
 	tcase_add_test(tests, a_freed_domain_gives_its_tables_back);
 	tcase_add_test(tests, an_unmap_is_one_coded_range_and_a_wait);
 	tcase_add_test(tests, entries_are_cleared_before_they_are_invalidated);
+	tcase_add_test(tests, an_unmap_of_all_that_a_table_is_for_frees_it_with_pde);
+	tcase_add_test(tests, a_table_with_addresses_outside_an_unmap_stays);
+	tcase_add_test(tests, tables_of_all_levels_go_with_what_they_were_for);
+	tcase_add_test(tests, a_large_leaf_takes_the_place_of_an_empty_table_with_pde);
 	tcase_add_test(tests, an_unmap_clears_every_copy_of_a_leaf_and_no_more);
 	tcase_add_test(tests, devices_with_ats_are_invalidated_after_the_iommu);
 	tcase_add_test(tests, an_unmap_of_a_domain_without_devices_sends_nothing);

@@ -221,8 +221,6 @@ START_TEST(registers_without_an_effect_keep_what_is_written)
 		{AMD_XT_GA, 0xff0001ffffffff04},
 		{AMD_GA_BASE, 0x0f0ffffffffff000},
 		{AMD_GA_TAIL_COPY, 0x000ffffffffffff8},
-		{AMD_PPR_HEAD, 0x7fff0},
-		{AMD_PPR_TAIL, 0x7fff0},
 		{AMD_GA_HEAD, 0xfff8},
 		{AMD_GA_TAIL, 0xfff8},
 	};

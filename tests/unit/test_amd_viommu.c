@@ -365,6 +365,193 @@ START_TEST(a_virtual_device_id_has_16_bits)
 }
 END_TEST
 
+/* --- nested domains [12; V 9, 13] --- */
+
+static struct iommu_hwpt_amd_guest guest_entry(uint16_t domain)
+{
+	struct amd_dte dte = {{DTE_V | DTE_TV | DTE_GV | DTE_GIOV | DTE_PPR, domain, 0, 0}};
+	amd_dte_set_gcr3(&dte, 0x123456789000);
+	return (struct iommu_hwpt_amd_guest){{dte.q[0], dte.q[1], dte.q[2], dte.q[3]}};
+}
+
+static int64_t nest_as(uint32_t type, struct iommu_hwpt_amd_guest entry, uint32_t length)
+{
+	struct iommu_hwpt_alloc cmd = {.dev_id = amd->device,
+				       .pt_id = viommu,
+				       .data_type = type,
+				       .data_len = length,
+				       .data_uptr = world->data};
+	world_put(world, world->data, &entry, sizeof(entry));
+	int64_t error = world_ioctl(world, IOMMUFD_NR_HWPT_ALLOC, &cmd);
+	return error != 0 ? error : cmd.out_hwpt_id;
+}
+
+static int64_t nest(struct iommu_hwpt_amd_guest entry)
+{
+	return nest_as(3, entry, sizeof(entry));
+}
+
+static uint32_t new_nested(uint16_t domain)
+{
+	int64_t id = nest(guest_entry(domain));
+	ck_assert_int_gt(id, 0);
+	return (uint32_t)id;
+}
+
+static uint16_t host_domain(void)
+{
+	return (uint16_t)field_get(amd_world_dte(amd, AMD_DEVICE).q[1], DTE_DOMAIN);
+}
+
+START_TEST(a_nested_entry_has_the_parents_tables_and_the_guests)
+{
+	make_guest();
+	ck_assert_int_gt(world_vdevice(world, viommu, amd->device, VIRT_ID), 0);
+	ck_assert_int_eq(amd_world_attach(amd, amd->device_fd, new_nested(7)), 0);
+	struct amd_dte dte = amd_world_dte(amd, AMD_DEVICE);
+	uint64_t guests = DTE_GV | DTE_GIOV | DTE_PPR | field_put(DTE_GCR3_14_12, 1);
+	ck_assert_uint_eq(dte.q[0], root_dte | guests);
+	ck_assert_uint_eq(amd_dte_gcr3(&dte), 0x123456789000);
+	ck_assert_uint_ne(host_domain(), domain_id);
+	ck_assert_uint_eq(amd->domain_map.host[7], host_domain());
+	ck_assert_uint_eq(dte.q[3], DTE_VIOMMU_EN | VIRT_ID << 16 | 1ULL << 32);
+	/* GuestPagingMode and GLX are the guest's, too. */
+	struct iommu_hwpt_amd_guest entry = guest_entry(7);
+	entry.dte[0] |= field_put(DTE_GLX, 2);
+	entry.dte[2] |= field_put(DTE_GUEST_MODE, 1);
+	ck_assert_int_eq(amd_world_attach(amd, amd->device_fd, (uint32_t)nest(entry)), 0);
+	dte = amd_world_dte(amd, AMD_DEVICE);
+	ck_assert_uint_eq(field_get(dte.q[0], DTE_GLX), 2);
+	ck_assert_uint_eq(field_get(dte.q[2], DTE_GUEST_MODE), 1);
+}
+END_TEST
+
+START_TEST(a_guests_entry_that_is_wrong_is_refused)
+{
+	make_guest();
+	const struct {
+		unsigned word;
+		uint64_t clear;
+		uint64_t set;
+	} rows[] = {
+		{0, 0, field_put(DTE_MODE, 1)},
+		{0, 0, 0x1000},
+		{0, 0, DTE_GLX},
+		{2, 0, field_put(DTE_GUEST_MODE, 2)},
+		{1, DTE_GCR3_30_15 | DTE_GCR3_51_31, 0},
+	};
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct iommu_hwpt_amd_guest entry = guest_entry(7);
+		if (i == 4)
+			entry.dte[0] &= ~DTE_GCR3_14_12;
+		entry.dte[rows[i].word] = (entry.dte[rows[i].word] & ~rows[i].clear) | rows[i].set;
+		ck_assert_int_eq(nest(entry), -EINVAL);
+		/* Without V or GV there need not be a GCR3 table. */
+		entry.dte[0] &= ~DTE_GV;
+		ck_assert_int_eq(nest(entry) > 0, i == 4);
+	}
+	ck_assert_int_eq(nest_as(2, guest_entry(7), 32), -EINVAL);
+	ck_assert_int_eq(nest_as(3, guest_entry(7), 31), -EINVAL);
+}
+END_TEST
+
+START_TEST(a_domain_of_the_guest_has_one_of_the_hosts_while_it_is_used)
+{
+	make_guest();
+	uint32_t first = new_nested(7), second = new_nested(7), other = new_nested(8);
+	uint16_t host = amd->domain_map.host[7];
+	ck_assert_uint_ne(host, domain_id);
+	ck_assert_uint_ne(amd->domain_map.host[8], host);
+	ck_assert_uint_ne(amd->domain_map.host[8], domain_id);
+	destroy(first);
+	ck_assert_uint_eq(amd->domain_map.host[7], host);
+	amd_world_look(amd);
+	destroy(second);
+	ck_assert_uint_eq(amd->domain_map.host[7], domain_id);
+	ck_assert(AMD_SENT(amd, amd_command_invalidate_domain(host), {{0, 0}}));
+	destroy(other);
+	ck_assert_uint_eq(new_nested(9) > 0, 1);
+	ck_assert_uint_eq(amd->domain_map.host[9], host);
+}
+END_TEST
+
+START_TEST(a_nested_device_goes_through_the_detached_state)
+{
+	make_guest();
+	uint32_t nested = new_nested(7);
+	ck_assert_int_eq(amd_world_attach(amd, amd->device_fd, nested), 0);
+	uint16_t host = host_domain();
+	amd_world_look(amd);
+	ck_assert_int_eq(amd_world_detach(amd, amd->device_fd), 0);
+	const struct amd_command devtab = {{2ULL << 60 | AMD_DEVICE, 0}}, wait = AMD_WAIT;
+	ck_assert(AMD_SENT(amd, devtab, wait, devtab, wait, amd_command_invalidate_domain(host),
+			   wait));
+	ck_assert_uint_eq(amd_world_dte(amd, AMD_DEVICE).q[0], DTE_V);
+	ck_assert_int_eq(amd_world_attach(amd, amd->device_fd, parent), 0);
+	ck_assert_uint_eq(amd_world_dte(amd, AMD_DEVICE).q[0], root_dte);
+}
+END_TEST
+
+START_TEST(an_unmap_of_the_parent_flushes_the_guests_domains_too)
+{
+	const struct amd_command wait = AMD_WAIT;
+	make_guest();
+	uint32_t nested = new_nested(7);
+	uint16_t host = amd->domain_map.host[7];
+	struct amd_command of_parent = amd_command_invalidate_pages(
+		domain_id, STORE_IOVA, STORE_IOVA + PAGE_SIZE - 1, false);
+	struct amd_command of_guest =
+		amd_command_invalidate_pages(host, STORE_IOVA, STORE_IOVA + PAGE_SIZE - 1, false);
+	amd_world_look(amd);
+	ck_assert_int_eq(unmap(STORE_IOVA, 1), PAGE_SIZE);
+	ck_assert(AMD_SENT(amd, of_parent, of_guest, wait));
+	/* With nested devices alone nobody waits, and the parent's own number is left out. */
+	ck_assert_int_eq(amd_world_attach(amd, amd->device_fd, nested), 0);
+	amd_world_map(amd, STORE_IOVA, 1);
+	amd_world_look(amd);
+	ck_assert_int_eq(unmap(STORE_IOVA, 1), PAGE_SIZE);
+	ck_assert(AMD_SENT(amd, of_guest));
+}
+END_TEST
+
+/* From the guest's tables to its memory, and what its own flush lets it see. */
+START_TEST(a_guest_translates_its_device_and_flushes_its_own_translations)
+{
+	uint64_t tables[5], frames[5], zero = 0;
+	struct amd_translation first;
+	const struct amd_request request = {.address = 0x5000, .device = AMD_DEVICE};
+	make_guest();
+	for (unsigned i = 0; i < 5; i++) {
+		tables[i] = 0x50000000 + i * PAGE_SIZE;
+		frames[i] = amd_world_map(amd, tables[i], 1);
+	}
+	struct iommu_hwpt_amd_guest entry = guest_entry(7);
+	struct amd_dte dte = {{entry.dte[0], entry.dte[1], 0, 0}};
+	amd_dte_set_gcr3(&dte, tables[0]);
+	entry = (struct iommu_hwpt_amd_guest){{dte.q[0], dte.q[1], 0, 0}};
+	for (unsigned i = 0; i < 5; i++) {
+		/* GCR3, then four levels; the last leads to the guest's page. */
+		uint64_t word = i < 4 ? tables[i + 1] | 7 : STORE_IOVA | 7;
+		word = i == 0 ? tables[1] | 1 : word;
+		world_put(world, frames[i] + (i == 4 ? 8 * 5 : 0), &word, 8);
+	}
+	ck_assert_int_eq(amd_world_attach(amd, amd->device_fd, (uint32_t)nest(entry)), 0);
+	ck_assert(amd_translate_request(amd->iommu, &request, AMD_LEAVES_BY_DOMAIN, &first) ==
+		  AMD_TRANSLATED);
+	ck_assert_uint_ne(first.pa.value, STORE_IOVA);
+	world_put(world, frames[4] + 8 * 5, &zero, 8);
+	new_ring(8);
+	bus_write(&amd->machine->bus, pa_of(AMD_VFCNTL_AT + VFCNTL_STRIDE + VFCNTL_COMMAND), 8,
+		  RING_IOVA | 8 | GUEST_CMD_EN);
+	guest_runs(0, amd_command_invalidate_guest_pages(8, 0, 0, ~0ULL, true));
+	ck_assert(amd_translate_request(amd->iommu, &request, AMD_LEAVES_BY_DOMAIN, &first) ==
+		  AMD_TRANSLATED);
+	guest_runs(1, amd_command_invalidate_guest_pages(7, 0, 0, ~0ULL, true));
+	ck_assert(amd_translate_request(amd->iommu, &request, AMD_LEAVES_BY_DOMAIN, &first) ==
+		  AMD_FAULT);
+}
+END_TEST
+
 /* --- the VF page (4, 14) --- */
 
 static struct pa page_behind(uint64_t va)
@@ -768,6 +955,12 @@ static TCase *posted(void)
 	tcase_add_test(tests, a_viommu_acts_for_its_parent_and_reaches_its_domain);
 	tcase_add_test(tests, a_vdevice_is_one_write_to_the_map_and_back);
 	tcase_add_test(tests, a_virtual_device_id_has_16_bits);
+	tcase_add_test(tests, a_nested_entry_has_the_parents_tables_and_the_guests);
+	tcase_add_test(tests, a_guests_entry_that_is_wrong_is_refused);
+	tcase_add_test(tests, a_domain_of_the_guest_has_one_of_the_hosts_while_it_is_used);
+	tcase_add_test(tests, a_nested_device_goes_through_the_detached_state);
+	tcase_add_test(tests, an_unmap_of_the_parent_flushes_the_guests_domains_too);
+	tcase_add_test(tests, a_guest_translates_its_device_and_flushes_its_own_translations);
 	tcase_add_test(tests, each_guest_maps_its_own_vf_page_only);
 	tcase_add_test(tests, a_queue_is_one_register_write);
 	tcase_add_test(tests, a_queue_that_is_wrong_is_refused_and_writes_nothing);

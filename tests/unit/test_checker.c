@@ -212,9 +212,10 @@ END_TEST
 START_TEST(any_write_to_somebody_elses_page_is_a_foreign_write)
 {
 	static const enum access_purpose writes[] = {ACCESS_POINTER_WRITE, ACCESS_EVENT_WRITE,
-						     ACCESS_COMPLETION_WRITE, ACCESS_DMA_WRITE};
+						     ACCESS_COMPLETION_WRITE, ACCESS_DMA_WRITE,
+						     ACCESS_TABLE_WRITE};
 	lose(pfn);
-	for (uint32_t i = 0; i < 4; i++) {
+	for (uint32_t i = 0; i < 5; i++) {
 		touch(at(writes[i], QUEUE, pfn));
 		expect(i + 1, VIOLATION_FOREIGN_WRITE);
 	}
@@ -353,6 +354,19 @@ START_TEST(a_device_that_may_do_nothing_may_not_use_what_it_had)
 	expect(2, VIOLATION_UNTRANSLATED);
 	fetch(0, 4); /* the queue is another context */
 	ck_assert_uint_eq(checker->count, 2);
+}
+END_TEST
+
+START_TEST(what_a_device_keeps_itself_is_dma_after_sync)
+{
+	revoke(pfn, 1);
+	dma(ACCESS_DMA_READ, PATH_DEVICE, pfn);
+	expect(1, VIOLATION_DMA_AFTER_SYNC);
+	dma(ACCESS_DMA_WRITE, PATH_DEVICE, pfn + 1);
+	expect(1, VIOLATION_DMA_AFTER_SYNC);
+	lose(pfn + 1);
+	dma(ACCESS_DMA_WRITE, PATH_DEVICE, pfn + 1);
+	expect(2, VIOLATION_FOREIGN_WRITE);
 }
 END_TEST
 
@@ -771,6 +785,7 @@ START_TEST(kinds_have_names_that_find_them)
 	}
 	ck_assert_str_eq(violation_name(VIOLATION_FOREIGN_COMMAND), "foreign-command");
 	ck_assert_str_eq(violation_name(VIOLATION_STALE_IOTLB), "stale-iotlb");
+	ck_assert_str_eq(violation_name(VIOLATION_DMA_AFTER_SYNC), "dma-after-sync");
 	ck_assert_str_eq(violation_name(VIOLATION_UNTRANSLATED), "untranslated");
 	ck_assert_int_eq(violation_by_name("", 0), -1);
 }
@@ -796,6 +811,7 @@ static void add_accesses(Suite *suite)
 	tcase_add_test(tests, dma_from_somebody_elses_page_is_a_foreign_fetch_at_once);
 	tcase_add_test(tests, whose_bytes_they_were_is_told_apart_from_whose_page_it_is);
 	tcase_add_test(tests, an_old_translation_that_is_used_is_a_stale_iotlb);
+	tcase_add_test(tests, what_a_device_keeps_itself_is_dma_after_sync);
 	tcase_add_test(tests, tables_that_still_lead_to_a_page_are_no_stale_iotlb);
 	tcase_add_test(tests, dma_that_bypasses_translation_is_untranslated);
 	tcase_add_test(tests, a_bypass_to_a_promised_frame_is_untranslated);

@@ -239,9 +239,9 @@ END_TEST
 START_TEST(only_some_purposes_write)
 {
 	static const bool writes[ACCESS_PURPOSES] = {
-		[ACCESS_CONFIG_WRITE] = true, [ACCESS_POINTER_WRITE] = true,
-		[ACCESS_EVENT_WRITE] = true,  [ACCESS_COMPLETION_WRITE] = true,
-		[ACCESS_DMA_WRITE] = true,
+		[ACCESS_CONFIG_WRITE] = true,     [ACCESS_TABLE_WRITE] = true,
+		[ACCESS_POINTER_WRITE] = true,    [ACCESS_EVENT_WRITE] = true,
+		[ACCESS_COMPLETION_WRITE] = true, [ACCESS_DMA_WRITE] = true,
 	};
 	for (int i = 0; i < ACCESS_PURPOSES; i++) {
 		struct access access = access_at((enum access_purpose)i, pa, 1);

@@ -556,6 +556,7 @@ START_TEST(each_kind_of_access_can_fail)
 		[ACCESS_CONFIG_FETCH] = "config-fetch",
 		[ACCESS_CONFIG_WRITE] = "config-write",
 		[ACCESS_TABLE_WALK] = "table-walk",
+		[ACCESS_TABLE_WRITE] = "table-write",
 		[ACCESS_POINTER_WRITE] = "pointer-write",
 		[ACCESS_EVENT_WRITE] = "event-write",
 		[ACCESS_COMPLETION_WRITE] = "completion-write",

@@ -608,7 +608,9 @@ static void do_dma(struct experiment *experiment, const struct script_step *at)
 	tell(experiment, at->line, at->dma.name,
 	     g_strdup_printf("DMA %s 0x%" G_GINT64_MODIFIER "x: %s%s",
 			     at->dma.write ? "write" : "read", iova, result,
-			     dma.ok && dma.path == PATH_CACHED ? ", by a cached translation" : ""));
+			     dma.ok && dma.path == PATH_CACHED   ? ", by a cached translation"
+			     : dma.ok && dma.path == PATH_DEVICE ? ", by the device's own cache"
+								 : ""));
 	g_free(result);
 }
 

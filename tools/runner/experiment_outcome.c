@@ -334,6 +334,14 @@ static const char *queue_fault(const struct experiment *experiment)
 	return NULL;
 }
 
+/* " by a cached translation"; empty: as the tables say. */
+static const char *how_translated(const struct access *access)
+{
+	if (access->path == PATH_DEVICE)
+		return " by the device's own cache";
+	return access->path == PATH_CACHED ? " by a cached translation" : "";
+}
+
 static char *did_text(const struct experiment *experiment)
 {
 	const struct violation *first = first_violation(experiment);
@@ -344,7 +352,7 @@ static char *did_text(const struct experiment *experiment)
 				     : g_strdup("no access after revocation");
 	}
 	const struct access *access = &first->access;
-	const char *how = access->path == PATH_CACHED ? " by a cached translation" : "";
+	const char *how = how_translated(access);
 	const char *frame = first->promise.state == PROMISE_REVOKED
 				    ? "the old frame"
 				    : "a frame that was never the guest's";
@@ -440,17 +448,17 @@ static struct story_line *access_line(const struct experiment *experiment,
 				      const struct access *access)
 {
 	const char *failed = access->status == PORT_OK ? "" : ": aborted";
-	const char *how = access->path == PATH_CACHED ? ", by a cached translation" : "";
+	const char *how = how_translated(access), *comma = how[0] != 0 ? "," : "";
 	char *what;
 	if (access->purpose == ACCESS_COMMAND_FETCH)
-		what = g_strdup_printf("fetches %u command%s from index %u at PA 0x%" PRIx64 "%s%s",
-				       access->size / COMMAND_BYTES,
-				       access->size > COMMAND_BYTES ? "s" : "", access->index,
-				       access->pa.value, how, failed);
+		what = g_strdup_printf(
+			"fetches %u command%s from index %u at PA 0x%" PRIx64 "%s%s%s",
+			access->size / COMMAND_BYTES, access->size > COMMAND_BYTES ? "s" : "",
+			access->index, access->pa.value, comma, how, failed);
 	else
-		what = g_strdup_printf("%s %u bytes at PA 0x%" PRIx64 "%s%s",
+		what = g_strdup_printf("%s %u bytes at PA 0x%" PRIx64 "%s%s%s",
 				       access_writes(access) ? "writes" : "reads", access->size,
-				       access->pa.value, how, failed);
+				       access->pa.value, comma, how, failed);
 	return line_of(access->time_ps, queue_name(experiment, access->context), what);
 }
 

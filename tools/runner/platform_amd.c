@@ -97,8 +97,14 @@ static struct platform_dma dma(void *context, uint32_t id, uint64_t iova, bool w
 {
 	struct amd_hardware *hardware = context;
 	struct amd_translation translation;
-	bool ok = amd_dma(hardware->iommu, (uint16_t)id, iova, write, data, size, &translation) ==
-		  AMD_TRANSLATED;
+	struct amd_endpoint *endpoint = hardware->endpoints[id];
+	const struct amd_request request = {
+		.address = iova, .device = (uint16_t)id, .write = write};
+	enum amd_translate_result result =
+		endpoint != NULL
+			? amd_endpoint_dma(endpoint, &request, data, size, &translation)
+			: amd_dma_request(hardware->iommu, &request, data, size, &translation);
+	bool ok = result == AMD_TRANSLATED;
 	return (struct platform_dma){ok, translation.pa, event_of(&translation), translation.path};
 }
 
@@ -270,6 +276,9 @@ static const char *why(const struct violation *violation)
 	case PATH_CACHED:
 		return "a cached translation is used until INVALIDATE_IOMMU_PAGES and its "
 		       "COMPLETION_WAIT are done";
+	case PATH_DEVICE:
+		return "the device keeps its translation until it has answered "
+		       "INVALIDATE_IOTLB_PAGES";
 	case PATH_BYPASS:
 		return "the table entry forwards the guest's address untranslated";
 	case PATH_WALKED:

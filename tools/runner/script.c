@@ -453,6 +453,7 @@ static int port_fault(struct script_line *line)
 					       {"config-fetch", ACCESS_CONFIG_FETCH},
 					       {"config-write", ACCESS_CONFIG_WRITE},
 					       {"table-walk", ACCESS_TABLE_WALK},
+					       {"table-write", ACCESS_TABLE_WRITE},
 					       {"pointer-write", ACCESS_POINTER_WRITE},
 					       {"event-write", ACCESS_EVENT_WRITE},
 					       {"completion-write", ACCESS_COMPLETION_WRITE},

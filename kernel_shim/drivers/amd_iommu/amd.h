@@ -20,6 +20,7 @@
 
 /* User API numbers (iommufd sheet 4; amd-viommu 13, 14). */
 #define IOMMU_HW_INFO_TYPE_AMD      4U
+#define IOMMU_HWPT_DATA_AMD_GUEST   3U
 #define IOMMU_VIOMMU_TYPE_AMD       3U
 #define IOMMU_HW_QUEUE_TYPE_AMD_CMD 2U
 #define IOMMU_HW_QUEUE_TYPE_AMD_EVT 3U
@@ -28,6 +29,10 @@
 struct iommu_hw_info_amd {
 	uint64_t efr;
 	uint64_t efr2;
+};
+
+struct iommu_hwpt_amd_guest {
+	uint64_t dte[DTE_WORDS];
 };
 
 /* As of AE-d (amd-viommu 14). */
@@ -53,6 +58,10 @@ struct amd_domain;
 struct amd_viommu;
 struct amd_device;
 
+struct amd_guest_domain;
+struct amd_nested;
+
+LIST_HEAD(amd_guest_domains, amd_guest_domain);
 LIST_HEAD(amd_devices, amd_device);
 LIST_HEAD(amd_viommus, amd_viommu);
 
@@ -61,7 +70,10 @@ struct amd_tables {
 	struct machine *machine;
 	uint64_t root_pfn;
 	unsigned mode;
-	struct spans pages; /* frames of table pages, to be given back */
+	struct spans pages;   /* frames of table pages, to be given back */
+	struct spans freed;   /* those that no table leads to any more, but a cache may */
+	uint64_t freed_first; /* the addresses they were for */
+	uint64_t freed_last;
 };
 
 struct amd {
@@ -95,7 +107,8 @@ struct amd_device {
 	struct amd *amd;
 	uint16_t id;
 	bool ats;
-	struct amd_domain *domain; /* it is attached to; NULL: blocked */
+	struct amd_domain *domain; /* it is attached to; with neither it is blocked */
+	struct amd_nested *nested;
 	LIST_ENTRY(amd_device) link;
 };
 
@@ -109,6 +122,14 @@ struct amd_domain {
 	struct amd_viommus viommus;
 };
 
+/* A DomainID of a guest, and the host's for it. */
+struct amd_guest_domain {
+	LIST_ENTRY(amd_guest_domain) link;
+	uint16_t guest;
+	uint16_t host;
+	uint32_t users; /* nested domains */
+};
+
 /* A guest: its GuestID, and what its ring and logs are translated by (amd-viommu 6, 8). */
 struct amd_viommu {
 	LIST_ENTRY(amd_viommu) link; /* of the parent domain */
@@ -120,6 +141,7 @@ struct amd_viommu {
 	uint64_t device_map_pfn;
 	uint64_t domain_map_pfn;
 	uint64_t mmap_offset;
+	struct amd_guest_domains numbers;
 	bool guest_given; /* the GuestID was given back before the rest */
 };
 
@@ -167,8 +189,11 @@ void amd_tables_fini(struct amd_tables *tables);
 /* 0, or -ENOMEM with nothing mapped; *GREW: the root is another. */
 int amd_tables_map(struct amd_tables *tables, uint64_t iova, uint64_t pa, uint64_t length,
 		   uint32_t prot, uint64_t chunk, bool *grew);
-/* Clears the leaves of the range. */
+/* Clears the leaves of the range, and takes out tables of which it has all. */
 void amd_tables_unmap(struct amd_tables *tables, uint64_t iova, uint64_t length);
+/* Whether tables were taken out: they are to be flushed, with PDE, and then released. */
+bool amd_tables_have_freed(struct amd_tables *tables);
+void amd_tables_release(struct amd_tables *tables);
 bool amd_tables_find(struct amd_tables *tables, uint64_t iova, uint64_t *pa);
 
 /* domain.c */
@@ -176,12 +201,21 @@ int amd_domain_alloc(struct amd *amd, struct iommu_domain **out);
 struct amd_domain *to_amd_domain(struct iommu_domain *domain);
 int amd_attach(struct iommu_domain *domain, struct device *device);
 void amd_block(struct device *device);
+void amd_bind_device(struct amd_device *device, uint32_t holder);
+
+/* nested.c: posted, too. */
+int amd_nested_alloc(struct iommufd_viommu *object, uint32_t flags, const struct user_data *data,
+		     struct iommu_domain **out);
+/* A device has left it: its translations go. */
+void amd_nested_flush(const struct amd_nested *nested);
 
 /* viommu.c: posted (amd-viommu 13). */
 /* At boot, if the kernel has it; else for the first vIOMMU. */
 void amd_viommu_probe(struct amd *amd);
 /* The parent's root is another: the entry that translates the guest's buffers, too. */
 void amd_viommu_change_root(struct amd_viommu *viommu);
+/* Where a DomainID of the guest leads. */
+void amd_viommu_map_domain(const struct amd_viommu *viommu, uint16_t guest_domain, uint16_t domain);
 bool amd_viommu_supported(struct device *device, uint32_t type);
 int amd_viommu_init(struct iommufd_viommu *object, struct iommu_domain *iommu_domain,
 		    const struct user_data *data);

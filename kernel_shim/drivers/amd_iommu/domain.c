@@ -26,6 +26,20 @@ static bool knows_iommu(const struct amd_domain *domain)
 	       kernel_option(domain->amd->machine, KERNEL_AMD_FLUSH_COVERAGE) == AMD_FLUSH_VIOMMUS;
 }
 
+/*
+ * The parent's range under the guests' own DomainIDs. Devices of nested domains do not put the IOMMU
+ * in the parent's list either: nobody need wait for these (amd-viommu 12.3, 1).
+ */
+static void queue_guest_domains(struct amd_domain *domain, uint64_t first, uint64_t last, bool pde)
+{
+	const struct amd_viommu *viommu;
+	const struct amd_guest_domain *number;
+	LIST_FOREACH (viommu, &domain->viommus, link)
+		LIST_FOREACH (number, &viommu->numbers, link)
+			amd_queue(domain->amd,
+				  amd_command_invalidate_pages(number->host, first, last, pde));
+}
+
 /* To ATS devices, after the IOMMU itself (9). */
 static void queue_iotlb(struct amd_domain *domain, uint64_t first, uint64_t last)
 {
@@ -45,6 +59,7 @@ static void flush(struct amd_domain *domain, uint64_t first, uint64_t last, bool
 		return;
 	if (knows_iommu(domain))
 		amd_queue(amd, amd_command_invalidate_pages(domain->id, first, last, pde));
+	queue_guest_domains(domain, first, last, pde);
 	queue_iotlb(domain, first, last);
 	if (!knows_iommu(domain))
 		return; /* no COMPLETION_WAIT either: its loop is over the same list */
@@ -86,6 +101,15 @@ static void change_root(struct amd_domain *domain)
 	amd_completion_wait(domain->amd);
 }
 
+/* PDE, where tables are freed; only then are they another's to use (7, 9). */
+static void release_tables(struct amd_domain *domain, uint64_t first, uint64_t last)
+{
+	if (!amd_tables_have_freed(&domain->tables))
+		return;
+	flush(domain, first, last, true);
+	amd_tables_release(&domain->tables);
+}
+
 static int map(struct iommu_domain *iommu_domain, struct iova iova, struct pa pa, uint64_t length,
 	       uint32_t prot, uint64_t chunk)
 {
@@ -95,6 +119,7 @@ static int map(struct iommu_domain *iommu_domain, struct iova iova, struct pa pa
 		amd_tables_map(&domain->tables, iova.value, pa.value, length, prot, chunk, &grew);
 	if (grew)
 		change_root(domain);
+	release_tables(domain, domain->tables.freed_first, domain->tables.freed_last);
 	if (error != 0)
 		return refuse(iommu_domain->machine, ENOMEM, "iommufd 3.3",
 			      "no memory for a page table");
@@ -106,8 +131,10 @@ static void unmap(struct iommu_domain *iommu_domain, struct iova iova, uint64_t 
 	struct amd_domain *domain = (struct amd_domain *)iommu_domain;
 	amd_tables_unmap(&domain->tables, iova.value, length);
 	ledger_tables_cleared(&domain->amd->machine->ledger);
-	/* Tables are kept: no PDE (7). */
-	flush(domain, iova.value, iova.value + length - 1, false);
+	if (amd_tables_have_freed(&domain->tables))
+		release_tables(domain, iova.value, iova.value + length - 1);
+	else
+		flush(domain, iova.value, iova.value + length - 1, false);
 }
 
 static bool translate(struct iommu_domain *iommu_domain, struct iova iova, struct pa *pa)
@@ -118,7 +145,7 @@ static bool translate(struct iommu_domain *iommu_domain, struct iova iova, struc
 
 /* --- devices --- */
 
-static void bind_device(struct amd_device *device, uint32_t holder)
+void amd_bind_device(struct amd_device *device, uint32_t holder)
 {
 	ledger_bind(&device->amd->machine->ledger, device->amd->engine, CONTEXT_DEVICE(device->id),
 		    holder, LEDGER_NO_GUEST);
@@ -130,15 +157,18 @@ void amd_block(struct device *iommu_device)
 	struct amd_device *device = (struct amd_device *)iommu_device;
 	const struct amd_dte dte = amd_dte_blocked();
 	struct amd_domain *domain = device->domain;
-	bind_device(device, LEDGER_IN_TRANSITION);
+	amd_bind_device(device, LEDGER_IN_TRANSITION);
 	amd_dte_update(device->amd, device->id, &dte);
 	if (domain != NULL) {
 		flush_all(domain);
 		LIST_REMOVE(device, link);
 		domain->attached--;
 	}
+	if (device->nested != NULL)
+		amd_nested_flush(device->nested);
 	device->domain = NULL;
-	bind_device(device, LEDGER_NOTHING);
+	device->nested = NULL;
+	amd_bind_device(device, LEDGER_NOTHING);
 }
 
 int amd_attach(struct iommu_domain *iommu_domain, struct device *iommu_device)
@@ -151,14 +181,14 @@ int amd_attach(struct iommu_domain *iommu_domain, struct device *iommu_device)
 	struct amd_dte dte = amd_dte_for(&domain->tables, domain->id);
 	if (device->ats)
 		dte.q[1] |= DTE_I;
-	if (device->domain != NULL)
+	if (device->domain != NULL || device->nested != NULL)
 		amd_block(iommu_device); /* a change goes through the detached state (9) */
-	bind_device(device, LEDGER_IN_TRANSITION);
+	amd_bind_device(device, LEDGER_IN_TRANSITION);
 	LIST_INSERT_HEAD(&domain->devices, device, link);
 	domain->attached++;
 	device->domain = domain;
 	amd_dte_update(device->amd, device->id, &dte);
-	bind_device(device, iommu_domain->holder);
+	amd_bind_device(device, iommu_domain->holder);
 	return 0;
 }
 

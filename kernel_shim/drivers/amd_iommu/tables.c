@@ -37,18 +37,25 @@ bool amd_tables_init(struct amd_tables *tables, struct machine *machine)
 	tables->machine = machine;
 	tables->mode = START_MODE;
 	spans_init(&tables->pages, machine->arena, false);
+	spans_init(&tables->freed, machine->arena, false);
 	tables->root_pfn = new_page(tables);
 	if (tables->root_pfn == 0)
 		spans_fini(&tables->pages);
 	return tables->root_pfn != 0;
 }
 
-void amd_tables_fini(struct amd_tables *tables)
+static void give_back(struct amd_tables *tables, struct spans *pages)
 {
 	struct span *span;
-	SPANS_FOREACH (span, &tables->pages)
+	SPANS_FOREACH (span, pages)
 		memory_put(&tables->machine->memory, span->first, span->last - span->first + 1);
-	spans_fini(&tables->pages);
+	spans_fini(pages);
+}
+
+void amd_tables_fini(struct amd_tables *tables)
+{
+	amd_tables_release(tables);
+	give_back(tables, &tables->pages);
 }
 
 static uint64_t entry_pa(uint64_t table_pfn, uint64_t iova, unsigned level)
@@ -89,6 +96,66 @@ static uint64_t next_table(struct amd_tables *tables, uint64_t entry)
 	uint64_t pfn = (entry & PTE_ADDR) / PAGE_SIZE;
 	bool table = (entry & PTE_PR) && !is_leaf(entry);
 	return table && spans_find(&tables->pages, pfn) != NULL ? pfn : 0;
+}
+
+/* --- tables that go --- */
+
+bool amd_tables_have_freed(struct amd_tables *tables)
+{
+	return spans_from(&tables->freed, 0) != NULL;
+}
+
+void amd_tables_release(struct amd_tables *tables)
+{
+	give_back(tables, &tables->freed);
+	spans_init(&tables->freed, tables->machine->arena, false);
+}
+
+/* The table and all that it leads to. */
+static void take_out(struct amd_tables *tables, uint64_t pfn, unsigned level)
+{
+	for (uint64_t i = 0; level > 1 && i < 1U << INDEX_BITS; i++) {
+		uint64_t next = next_table(tables, read_entry(tables, pfn * PAGE_SIZE + 8 * i));
+		if (next != 0)
+			take_out(tables, next, level - 1);
+	}
+	spans_clear(&tables->pages, pfn, pfn);
+	spans_set(&tables->freed, pfn, pfn, 0, 0);
+}
+
+/* The table below the entry AT of LEVEL, for addresses from IOVA on; none: nothing. */
+static void free_below(struct amd_tables *tables, uint64_t at, unsigned level, uint64_t iova)
+{
+	uint64_t table = next_table(tables, read_entry(tables, at));
+	uint64_t last = iova | ((1ULL << amd_level_shift(level)) - 1);
+	if (table == 0)
+		return;
+	if (!amd_tables_have_freed(tables)) {
+		tables->freed_first = iova;
+		tables->freed_last = last;
+	}
+	tables->freed_first = iova < tables->freed_first ? iova : tables->freed_first;
+	tables->freed_last = last > tables->freed_last ? last : tables->freed_last;
+	take_out(tables, table, level - 1);
+	write_entry(tables, at, 0);
+}
+
+/* Tables below TABLE that are for addresses of [FIRST, LAST] alone. */
+static void free_covered(struct amd_tables *tables, uint64_t table, unsigned level, uint64_t first,
+			 uint64_t last)
+{
+	uint64_t size = 1ULL << amd_level_shift(level), iova = align_down(first, size);
+	for (;; iova += size) {
+		uint64_t at = entry_pa(table, iova, level);
+		uint64_t next = next_table(tables, read_entry(tables, at));
+		if (iova >= first && last - iova >= size - 1)
+			free_below(tables, at, level, iova);
+		else if (next != 0 && level > 2)
+			free_covered(tables, next, level - 1, first > iova ? first : iova,
+				     last - iova < size ? last : iova + size - 1);
+		if (last - iova < size)
+			return;
+	}
 }
 
 /* *AT: the entry for IOVA at LEVEL, tables made where missing. False: no memory. */
@@ -174,8 +241,11 @@ static bool put_leaf(struct amd_tables *tables, uint64_t iova, uint64_t pa, unsi
 	uint64_t copies = 1ULL << (bits - amd_level_shift(level)), at;
 	if (!make_path(tables, iova, level, &at))
 		return false;
-	for (uint64_t i = 0; i < copies; i++)
+	for (uint64_t i = 0; i < copies; i++) {
+		if (level > 1) /* nothing is mapped there any more */
+			free_below(tables, at + 8 * i, level, iova + (i << amd_level_shift(level)));
 		write_entry(tables, at + 8 * i, leaf_entry(pa, bits, prot));
+	}
 	return true;
 }
 
@@ -212,6 +282,8 @@ void amd_tables_unmap(struct amd_tables *tables, uint64_t iova, uint64_t length)
 			write_entry(tables, first + 8 * i, 0);
 		done = start + (1ULL << bits) - iova;
 	}
+	if (length >= 1ULL << amd_level_shift(2)) /* less is no table's */
+		free_covered(tables, tables->root_pfn, tables->mode, iova, iova + length - 1);
 }
 
 bool amd_tables_find(struct amd_tables *tables, uint64_t iova, uint64_t *pa)

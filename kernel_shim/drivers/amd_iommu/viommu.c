@@ -41,6 +41,7 @@ static int map_private(struct amd *amd, uint64_t ipa, uint64_t pfn, uint64_t len
 	assert(!grew && "39 bits hold all of it");
 	if (error == 0)
 		flush_private(amd, ipa, length);
+	amd_tables_release(&amd->private_tables);
 	return error;
 }
 
@@ -48,6 +49,7 @@ static void unmap_private(struct amd *amd, uint64_t ipa, uint64_t length)
 {
 	amd_tables_unmap(&amd->private_tables, ipa, length);
 	flush_private(amd, ipa, length);
+	amd_tables_release(&amd->private_tables);
 }
 
 /* The hardware keeps its guests' registers there. */
@@ -102,7 +104,7 @@ static void map_device(const struct amd_viommu *viommu, uint16_t guest_device, u
 			     MAP_VALID);
 }
 
-static void map_domain(const struct amd_viommu *viommu, uint16_t guest_domain, uint16_t domain)
+void amd_viommu_map_domain(const struct amd_viommu *viommu, uint16_t guest_domain, uint16_t domain)
 {
 	write_vfcntl(viommu, VFCNTL_DOMAIN_MAP,
 		     MAP_WRITE | field_put(MAP_GUEST, guest_domain) | field_put(MAP_HOST, domain) |
@@ -116,7 +118,7 @@ static void map_domain(const struct amd_viommu *viommu, uint16_t guest_domain, u
 static void fill_maps(const struct amd_viommu *viommu)
 {
 	for (uint32_t number = 0; number < MAP_ENTRIES; number++) {
-		map_domain(viommu, (uint16_t)number, viommu->parent->id);
+		amd_viommu_map_domain(viommu, (uint16_t)number, viommu->parent->id);
 		map_device(viommu, (uint16_t)number, 0);
 	}
 }
@@ -308,6 +310,7 @@ static void viommu_destroy(struct iommufd_viommu *object)
 
 static const struct iommufd_viommu_ops viommu_ops = {
 	.destroy = viommu_destroy,
+	.alloc_domain_nested = amd_nested_alloc,
 	.vdevice_init = vdevice_init,
 	.vdevice_destroy = vdevice_destroy,
 	.hw_queue_supported = hw_queue_supported,
@@ -396,6 +399,7 @@ int amd_viommu_init(struct iommufd_viommu *object, struct iommu_domain *iommu_do
 	viommu->amd = amd;
 	viommu->parent = parent;
 	viommu->guest = guest;
+	LIST_INIT(&viommu->numbers);
 	int error = answer(object, viommu, data);
 	if (error == 0 && !amd->vimu) {
 		error = turn_on(amd);
