@@ -11,7 +11,7 @@ static bool has_substreams(const struct arm_smmu *smmu)
 
 static uint64_t asid_bits(const struct arm_smmu *smmu)
 {
-	return smmu->idr[0] & IDR0_ASID16 ? CMD_ASID : CMD_ASID & BITS(55, 48);
+	return smmu->idr[0] & IDR0_ASID16 ? CMD_ASID : BITS(55, 48);
 }
 
 /* What user space may write into a TLBI by address; the range only where the hardware has ranges. */
