@@ -438,9 +438,21 @@ static void timing_line(struct bench_run *run, const struct published *row, doub
 		       row->fitted ? "yes" : "no");
 		return;
 	}
-	char *name = g_strdup_printf("timing %uKB %u %s", row->pages * 4, row->threads, path);
-	bench_figure(run, name, us, "us");
-	g_free(name);
+	JsonBuilder *json = run->json;
+	json_builder_begin_object(json);
+	json_builder_set_member_name(json, "unmap_bytes");
+	json_builder_add_int_value(json, (gint64)row->pages * PAGE_SIZE);
+	json_builder_set_member_name(json, "threads");
+	json_builder_add_int_value(json, row->threads);
+	json_builder_set_member_name(json, "path");
+	json_builder_add_string_value(json, path);
+	json_builder_set_member_name(json, "model_us");
+	json_builder_add_double_value(json, us);
+	json_builder_set_member_name(json, "published_us");
+	json_builder_add_double_value(json, row->us);
+	json_builder_set_member_name(json, "fitted");
+	json_builder_add_boolean_value(json, row->fitted);
+	json_builder_end_object(json);
 }
 
 int bench_timing(struct bench_run *run)
