@@ -537,16 +537,16 @@ int64_t kobj_invalidate(struct kobj_model *model, struct iommu_hwpt_invalidate *
 	uint32_t done = 0;
 	int64_t error;
 	enum kobj_kind kind = kind_of(model, cmd->hwpt_id);
+	bool fits =
+		cmd->entry_num == 0 || (cmd->data_uptr != 0 && cmd->entry_len != 0 &&
+					cmd->entry_len <= PAGE && cmd->entry_num <= ENTRIES_MAX);
 	if (cmd->__reserved != 0)
 		error = -EOPNOTSUPP;
-	else if (cmd->entry_num != 0 && (cmd->data_uptr == 0 || cmd->entry_len == 0 ||
-					 cmd->entry_len > PAGE || cmd->entry_num > ENTRIES_MAX))
-		error = -EINVAL;
-	else if (kind == KOBJ_NONE)
+	else if (fits && kind == KOBJ_NONE)
 		error = -ENOENT;
-	else if (kind == KOBJ_NESTED)
+	else if (fits && kind == KOBJ_NESTED)
 		error = invalidate_nested(&model->objects[cmd->hwpt_id], cmd, entries, &done);
-	else if (kind == KOBJ_VIOMMU)
+	else if (fits && kind == KOBJ_VIOMMU)
 		error = invalidate_viommu(model, cmd, entries, &done);
 	else
 		error = -EINVAL;
