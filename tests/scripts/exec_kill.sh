@@ -20,8 +20,11 @@ export TMPDIR=$scratch/tmp
 
 files()
 {
-	find "$scratch/tmp" /dev/shm -mindepth 1 \( -path "$scratch/*" -o -iname '*hwq*' -o \
-		-iname '*iommu*' \) 2>/dev/null | LC_ALL=C sort
+	# The test's own files may be in /dev/shm too.
+	{
+		find "$scratch/tmp" -mindepth 1
+		find /dev/shm -mindepth 1 ! -path "$scratch*" \( -iname '*hwq*' -o -iname '*iommu*' \) || : # gone meanwhile
+	} 2>/dev/null | LC_ALL=C sort
 }
 
 memory() # System V's whose maker is gone, by id
