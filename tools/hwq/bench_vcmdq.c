@@ -143,6 +143,43 @@ static void bench_commands(struct bench_run *run, struct engine_world *world, co
 	bench_figure(run, name, best / count * 1e9, "ns");
 }
 
+/* Two queues of each of 64 VINTFs, all over the same commands, and all at once. */
+static void bench_busy_queues(struct bench_run *run, struct engine_world *world)
+{
+	struct bus *bus = &world->machine->bus;
+	uint64_t cmdqv = board.cmdqv_base.value, base = world->vcmdq->queue.base;
+	uint32_t queues = world->hardware->vcmdq_count, vintfs = world->hardware->vintf_count;
+	uint32_t each = queues / vintfs, count = (1U << QUEUE_LOG2SIZE) / 16;
+	double best = 1e9;
+	for (uint32_t q = 0; q < queues; q++) {
+		uint32_t vintf = q / each, logical = q % each;
+		bus_write(bus, pa_of(cmdqv + CMDQV_VINTF_BLOCKS + CMDQV_VINTF_BLOCK_STRIDE * vintf),
+			  4, field_put(VINTF_CONFIG_VMID, vintf) | VINTF_CONFIG_ENABLE);
+		bus_write(bus, pa_of(cmdqv + CMDQV_ALLOC_MAP + 4 * q), 4,
+			  field_put(ALLOC_VINTF, vintf) | field_put(ALLOC_LVCMDQ, logical) |
+				  ALLOC_ALLOC);
+		uint64_t slot = (uint64_t)CMDQV_QUEUE_STRIDE * logical;
+		bus_write(bus, pa_of(cmdqv + cmdqv_vintf_page0(vintf) + slot + VCMDQ_CONFIG), 4, 0);
+		bus_write(bus, pa_of(cmdqv + cmdqv_vintf_page1(vintf) + slot), 8,
+			  base | QUEUE_LOG2SIZE);
+		bus_write(bus, pa_of(cmdqv + cmdqv_vintf_page0(vintf) + slot + VCMDQ_CONFIG), 4, 1);
+	}
+	for (int round = 0; round < ROUNDS; round++) {
+		fill_tlb(&world->hardware->tlb, false);
+		double start = bench_cpu_seconds();
+		for (uint32_t q = 0; q < queues; q++) {
+			struct command_queue *queue = &world->hardware->vcmdqs[q].queue;
+			queue->prod = (queue->cons + count) & queue_mask(1U << QUEUE_LOG2SIZE);
+			command_queue_kick(queue, 0);
+		}
+		while (clock_step(&world->machine->clock))
+			;
+		double spent = bench_cpu_seconds() - start;
+		best = spent < best ? spent : best;
+	}
+	bench_figure(run, "vcmdq_128_busy_queues", count * queues / best / 1e6, "M/s");
+}
+
 /* All of one VMID out of a full TLB. */
 static void bench_invalidate_vmid(struct bench_run *run, struct engine_world *world)
 {
@@ -209,6 +246,7 @@ int bench_vcmdq(struct bench_run *run)
 	bench_commands(run, &world, "vcmdq_command_functional_two_page_sizes", false, true);
 	bench_invalidate_vmid(run, &world);
 	bench_translation(run, &world);
+	bench_busy_queues(run, &world);
 	machine_free(world.machine);
 	return HWQ_AS_EXPECTED;
 }
