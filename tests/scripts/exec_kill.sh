@@ -58,18 +58,18 @@ for ((kill = 0; kill < kills; kill++)); do
 		command=(bash -c 'while :; do "$0" || exit 1; done' "$scratch/${own}fork_present")
 		;;
 	esac
-	# Within the first 127 ms: starting, the first forks, and calls in full swing.
+	# Within the first 127 ms: starting, the first forks, and calls in full swing. Each fourth as soon as it is seen.
 	delay=$(printf '0.%03d' $((RANDOM % 128)))
+	[ $((kill % 4)) -ne 0 ] || delay=0
 	"$HWQ" exec -- "${command[@]}" >"$scratch/out" 2>&1 </dev/null &
 	hwq=$!
 	# The program is hwq's only child.
 	program=
-	for ((try = 0; try < 500 && ${#program} == 0; try++)); do
+	for ((try = 0; try < 400000 && ${#program} == 0; try++)); do
 		read -r program _ <"/proc/$hwq/task/$hwq/children" || true
-		[ -n "$program" ] || sleep 0.002
 	done
 	[ -n "$program" ] || { echo "FAILED: kill $kill: hwq has no child" >&2; exit 1; }
-	sleep "$delay"
+	[ "$delay" = 0 ] || sleep "$delay"
 	builtin kill -KILL "$program"
 	# Its children go on or not as they like: the fixture kills what is left of them below.
 	status=0
@@ -90,6 +90,11 @@ for ((kill = 0; kill < kills; kill++)); do
 		echo "FAILED: kill $kill of $what after $delay s: a message" >&2
 		exit 1
 	fi
+	# One that is on its way out has let go of its filter, and so of hwq, before it is a zombie.
+	for ((try = 0; try < 10; try++)); do
+		[ -n "$(left)" ] || break
+		sleep 0.01
+	done
 	if [ -n "$(left)" ]; then
 		echo "FAILED: kill $kill of $what: processes are left: $(left)" >&2
 		exit 1

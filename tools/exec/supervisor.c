@@ -217,6 +217,8 @@ static bool take_notifications(struct exec *exec, int channel)
 	int pidfd = pidfd_open(exec->child, 0);
 	exec->notify = pidfd_getfd(pidfd, message[0], 0);
 	close(pidfd);
+	if (exec->notify < 0 && errno == ESRCH)
+		return false; /* killed meanwhile; its status says so */
 	if (exec->notify < 0) {
 		fprintf(stderr, "hwq exec: the child's notifications can't be had: %s\n",
 			strerror(errno));
