@@ -176,25 +176,83 @@ int64_t kobj_map(struct kobj_model *model, uint32_t ioas)
 	return 0;
 }
 
+/* The area goes, unless a HW queue has it. */
+static int64_t unmap_area(struct kobj_model *model, uint32_t ioas)
+{
+	for (uint32_t id = 1; id < KOBJS_MAX; id++)
+		if (model->objects[id].kind == KOBJ_ACCESS && model->objects[id].parent == ioas)
+			return -EBUSY;
+	model->objects[ioas].mapped = false;
+	for (uint32_t id = 1; id < KOBJS_MAX; id++)
+		if (model->objects[id].kind == KOBJ_PAGING && model->objects[id].parent == ioas)
+			memset(model->objects[id].dirty, 0, sizeof(model->objects[id].dirty));
+	return 0;
+}
+
 int64_t kobj_unmap(struct kobj_model *model, struct iommu_ioas_unmap *cmd)
 {
 	struct kobj *object = get(model, cmd->ioas_id, KOBJ_IOAS);
-	if (object == NULL)
+	if (object == NULL || !object->mapped)
 		return -ENOENT;
-	if (!object->mapped)
-		return -ENOENT;
+	if (cmd->length == AREA_PAGES * PAGE)
+		return unmap_area(model, cmd->ioas_id);
 	for (uint32_t id = 1; id < KOBJS_MAX; id++)
 		if (model->objects[id].kind == KOBJ_ACCESS &&
 		    model->objects[id].parent == cmd->ioas_id)
-			return -EBUSY;
-	if (cmd->length != AREA_PAGES * PAGE)
-		return -ENOENT;
-	object->mapped = false;
-	for (uint32_t id = 1; id < KOBJS_MAX; id++)
-		if (model->objects[id].kind == KOBJ_PAGING &&
-		    model->objects[id].parent == cmd->ioas_id)
-			memset(model->objects[id].dirty, 0, sizeof(model->objects[id].dirty));
-	return 0;
+			return -EBUSY; /* before a part of an area is ENOENT */
+	return -ENOENT;
+}
+
+int64_t kobj_vfio(const struct kobj_model *model, uint32_t request, uint64_t arg)
+{
+	if (request == VFIO_GET_API_VERSION)
+		return 0;
+	if (request == VFIO_SET_IOMMU) {
+		if (arg != VFIO_TYPE1v2_IOMMU)
+			return -EINVAL;
+		return model->compat == 0 ? -ENODEV : 0;
+	}
+	switch (arg) {
+	case 1: /* TYPE1, TYPE1v2, UNMAP_ALL */
+	case 3:
+	case 9:
+		return 1;
+	case 4: /* DMA_CC: the mock enforces nothing */
+		if (model->compat == 0)
+			return -ENODEV;
+		return has_domain(model, model->compat) ? 0 : 1;
+	default:
+		return 0;
+	}
+}
+
+int64_t kobj_vfio_map(struct kobj_model *model, const struct vfio_iommu_type1_dma_map *cmd)
+{
+	if (cmd->argsz < sizeof(*cmd) ||
+	    cmd->flags & ~(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE))
+		return -EINVAL;
+	return model->compat == 0 ? -ENODEV : kobj_map(model, model->compat);
+}
+
+int64_t kobj_vfio_unmap(struct kobj_model *model, struct vfio_iommu_type1_dma_unmap *cmd,
+			bool *written)
+{
+	bool all = cmd->flags & VFIO_DMA_UNMAP_FLAG_ALL;
+	*written = false;
+	if (cmd->argsz < sizeof(*cmd) || cmd->flags & ~VFIO_DMA_UNMAP_FLAG_ALL)
+		return -EINVAL;
+	if (model->compat == 0)
+		return -ENODEV;
+	if (all && (cmd->iova != 0 || cmd->size != 0))
+		return -EINVAL;
+	*written = true;
+	cmd->size = 0;
+	if (!model->objects[model->compat].mapped)
+		return 0;
+	int64_t error = unmap_area(model, model->compat);
+	if (error == 0)
+		cmd->size = AREA_PAGES * PAGE;
+	return error;
 }
 
 int64_t kobj_vfio_ioas(struct kobj_model *model, struct iommu_vfio_ioas *cmd)

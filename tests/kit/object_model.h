@@ -21,6 +21,7 @@
 
 #include "kernel_shim/uapi/iommufd.h"
 #include "kernel_shim/uapi/iommufd_test.h"
+#include "kernel_shim/uapi/vfio.h"
 
 /* The sheet leaves the answer open: nothing has changed, and the call is not to be made. */
 #define KOBJ_SKIP INT64_MIN
@@ -119,6 +120,13 @@ int64_t kobj_ioas_alloc(struct kobj_model *model, struct iommu_ioas_alloc *cmd);
 int64_t kobj_map(struct kobj_model *model, uint32_t ioas);
 int64_t kobj_unmap(struct kobj_model *model, struct iommu_ioas_unmap *cmd);
 int64_t kobj_destroy(struct kobj_model *model, const struct iommu_destroy *cmd);
+/* GET_API_VERSION, CHECK_EXTENSION; SET_IOMMU but of type 1 (app. C). */
+int64_t kobj_vfio(const struct kobj_model *model, uint32_t request, uint64_t arg);
+/* The whole area. */
+int64_t kobj_vfio_map(struct kobj_model *model, const struct vfio_iommu_type1_dma_map *cmd);
+/* *WRITTEN: whether SIZE is written back. */
+int64_t kobj_vfio_unmap(struct kobj_model *model, struct vfio_iommu_type1_dma_unmap *cmd,
+			bool *written);
 int64_t kobj_vfio_ioas(struct kobj_model *model, struct iommu_vfio_ioas *cmd);
 int64_t kobj_hwpt_alloc(struct kobj_model *model, struct iommu_hwpt_alloc *cmd,
 			const uint32_t *data);

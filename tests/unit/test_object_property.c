@@ -215,6 +215,49 @@ static void step_vfio_ioas(void)
 	compare(IOMMUFD_NR_VFIO_IOAS, kobj_vfio_ioas(&model, &want), have, want);
 }
 
+static void step_vfio(void)
+{
+	static const uint32_t requests[] = {VFIO_GET_API_VERSION, VFIO_CHECK_EXTENSION,
+					    VFIO_CHECK_EXTENSION, VFIO_SET_IOMMU};
+	uint32_t request = requests[draw(4)];
+	uint64_t arg = draw(11);
+	if (request == VFIO_SET_IOMMU && arg == VFIO_TYPE1_IOMMU)
+		return; /* it is about huge pages */
+	int64_t want = kobj_vfio(&model, request, arg);
+	same("result", world_ioctl_raw(world, request, arg), want);
+}
+
+static void step_vfio_map(void)
+{
+	const struct vfio_iommu_type1_dma_map cmd = {.argsz = sizeof(cmd) - rarely(1),
+						     .flags = 3 | rarely(4),
+						     .vaddr = buffer,
+						     .iova = AREA_IOVA,
+						     .size = AREA_PAGES * PAGE_SIZE};
+	int64_t want = kobj_vfio_map(&model, &cmd);
+	same("result",
+	     world_ioctl_raw(world, VFIO_IOMMU_MAP_DMA, world_data(world, &cmd, sizeof(cmd))),
+	     want);
+}
+
+static void step_vfio_unmap(void)
+{
+	struct vfio_iommu_type1_dma_unmap cmd = {.argsz = sizeof(cmd) - rarely(1),
+						 .iova = AREA_IOVA,
+						 .size = AREA_PAGES * PAGE_SIZE},
+					  have;
+	bool written;
+	if (chance(3)) {
+		cmd.flags = VFIO_DMA_UNMAP_FLAG_ALL | rarely(1);
+		cmd.iova = cmd.size = rarely(PAGE_SIZE);
+	}
+	uint64_t at = world_data(world, &cmd, sizeof(cmd)), given = cmd.size;
+	int64_t want = kobj_vfio_unmap(&model, &cmd, &written);
+	same("result", world_ioctl_raw(world, VFIO_IOMMU_UNMAP_DMA, at), want);
+	world_get(world, at, &have, sizeof(have));
+	same("size", have.size, written ? cmd.size : given);
+}
+
 static void step_no_iommu(void)
 {
 	struct iommu_ioas_noiommu_get_pa cmd = {.size = sizeof(cmd), .ioas_id = pick(KOBJ_IOAS)};
@@ -596,6 +639,9 @@ static const struct {
 	{"IOAS_UNMAP", 3, step_unmap},
 	{"DESTROY", 10, step_destroy},
 	{"VFIO_IOAS", 2, step_vfio_ioas},
+	{"VFIO", 2, step_vfio},
+	{"VFIO_IOMMU_MAP_DMA", 4, step_vfio_map},
+	{"VFIO_IOMMU_UNMAP_DMA", 3, step_vfio_unmap},
 	{"IOAS_NOIOMMU_GET_PA", 1, step_no_iommu},
 	{"HWPT_ALLOC", 14, step_hwpt},
 	{"HWPT_INVALIDATE", 8, step_invalidate},
