@@ -475,6 +475,31 @@ START_TEST(a_domain_of_the_guest_has_one_of_the_hosts_while_it_is_used)
 }
 END_TEST
 
+START_TEST(a_nested_domain_of_another_iommu_is_refused)
+{
+	struct amd *other = amd_world_second(amd, 0x200000000);
+	uint32_t id;
+	make_guest();
+	uint32_t nested = new_nested(7);
+	int fd = amd_world_add(amd, other, "/dev/vfio/devices/vfio1", AMD_DEVICE, false, &id);
+	ck_assert_int_eq(amd_world_attach(amd, fd, nested), -EINVAL);
+	ck_assert_int_eq(amd_world_attach(amd, amd->device_fd, nested), 0);
+}
+END_TEST
+
+START_TEST(no_domain_id_left_is_no_space_left)
+{
+	make_guest();
+	uint64_t all[1024];
+	memcpy(all, amd->driver->domains, sizeof(all));
+	memset(amd->driver->domains, 0xff, sizeof(amd->driver->domains));
+	ck_assert_int_eq(nest(guest_entry(7)), -ENOSPC);
+	ck_assert_uint_eq(amd->domain_map.host[7], 0);
+	memcpy(amd->driver->domains, all, sizeof(all));
+	new_nested(7);
+}
+END_TEST
+
 START_TEST(a_nested_device_goes_through_the_detached_state)
 {
 	make_guest();
@@ -958,6 +983,8 @@ static TCase *posted(void)
 	tcase_add_test(tests, a_nested_entry_has_the_parents_tables_and_the_guests);
 	tcase_add_test(tests, a_guests_entry_that_is_wrong_is_refused);
 	tcase_add_test(tests, a_domain_of_the_guest_has_one_of_the_hosts_while_it_is_used);
+	tcase_add_test(tests, a_nested_domain_of_another_iommu_is_refused);
+	tcase_add_test(tests, no_domain_id_left_is_no_space_left);
 	tcase_add_test(tests, a_nested_device_goes_through_the_detached_state);
 	tcase_add_test(tests, an_unmap_of_the_parent_flushes_the_guests_domains_too);
 	tcase_add_test(tests, a_guest_translates_its_device_and_flushes_its_own_translations);
