@@ -53,6 +53,14 @@ void bus_add(struct bus *bus, struct pa base, uint64_t size, const struct mmio_o
 	bus->regions[bus->count++] = (struct mmio_region){base, size, ops, owner, name};
 }
 
+struct mmio_region *bus_region(struct bus *bus, const char *name)
+{
+	for (uint32_t i = 0; i < bus->count; i++)
+		if (strcmp(bus->regions[i].name, name) == 0)
+			return &bus->regions[i];
+	return NULL;
+}
+
 struct mmio_region *bus_find(struct bus *bus, struct pa pa)
 {
 	for (uint32_t i = 0; i < bus->count; i++)

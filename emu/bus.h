@@ -87,6 +87,8 @@ struct bus {
 
 void bus_add(struct bus *bus, struct pa base, uint64_t size, const struct mmio_ops *ops,
 	     void *owner, const char *name);
+/* The region of this name, or NULL. */
+struct mmio_region *bus_region(struct bus *bus, const char *name);
 /* The region that holds PA, or NULL. */
 struct mmio_region *bus_find(struct bus *bus, struct pa pa);
 uint64_t bus_read(struct bus *bus, struct pa pa, unsigned width);

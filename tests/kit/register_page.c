@@ -62,3 +62,35 @@ void register_page_compare(const char *name, GString *page)
 	g_string_free(page, TRUE);
 	g_free(path);
 }
+
+static void try_register(const struct mmio_region *region, const struct register_row *row,
+			 uint64_t at)
+{
+	uint64_t before = region->ops->read(region->owner, at, row->width);
+	region->ops->write(region->owner, at, row->width,
+			   row->width == 8 ? UINT64_MAX : UINT32_MAX);
+	uint64_t after = region->ops->read(region->owner, at, row->width);
+	ck_assert_msg((after & ~row->mask) == 0, "%s has bits %lx", row->name, after & ~row->mask);
+	if (row->access == REGISTER_RO)
+		ck_assert_msg(after == before, "%s is %lx, was %lx", row->name, after, before);
+}
+
+void register_page_try_rows(const struct mmio_region *region, const struct register_row *rows)
+{
+	for (const struct register_row *row = rows; row->name != NULL; row++)
+		for (uint32_t i = 0; i < row->count; i++)
+			try_register(region, row, row->offset + (uint64_t)i * row->stride);
+}
+
+void register_page_try_reserved(const struct mmio_region *region, const struct register_row *rows)
+{
+	uint32_t index, reserved = 0;
+	for (uint64_t at = 0; at < region->size; at += 4) {
+		if (register_find(rows, at, &index) != NULL)
+			continue;
+		region->ops->write(region->owner, at, 4, UINT32_MAX);
+		ck_assert_msg(region->ops->read(region->owner, at, 4) == 0, "%lx is something", at);
+		reserved++;
+	}
+	ck_assert_uint_gt(reserved, 1000);
+}

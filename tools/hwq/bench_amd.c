@@ -86,10 +86,8 @@ static bool bench_from_saved(struct bench_run *run, const struct experiment_poin
 /* The engine on the machine's bus. */
 static struct amd_iommu *amd_of(struct machine *machine)
 {
-	for (uint32_t i = 0; i < machine->bus.count; i++)
-		if (strcmp(machine->bus.regions[i].name, "vf") == 0)
-			return machine->bus.regions[i].owner;
-	return NULL;
+	const struct mmio_region *region = bus_region(&machine->bus, "vf");
+	return region != NULL ? region->owner : NULL;
 }
 
 /* The guest's ring, full of INVALIDATE_IOMMU_PAGES with a COMPLETION_WAIT every 64. */

@@ -30,7 +30,6 @@
 #define QUEUE_ENTRIES (1U << QUEUE_LOG2)
 #define QUEUE_IOVA    0x40000000ULL
 #define DEVICE_PATH   "/dev/vfio/devices/vfio0"
-#define CMDQV_BASE    0x05200000ULL /* as the platform has it */
 #define STREAM        0x10U
 #define LVCMDQS       2U /* of a VINTF */
 #define MAP_FLAGS     (IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)
@@ -174,7 +173,8 @@ static bool make_queue(struct timing_world *world, uint32_t dev, uint32_t hwpt, 
 	if (iommufd(world, IOMMUFD_NR_HW_QUEUE_ALLOC, &queue) != 0)
 		return false;
 	vcpu->viommu = world->viommu;
-	vcpu->page0 = pa_of(CMDQV_BASE + cmdqv_vintf_page0(vintf) +
+	const struct mmio_region *cmdqv = bus_region(&world->machine->bus, "cmdqv");
+	vcpu->page0 = pa_of(cmdqv->base.value + cmdqv_vintf_page0(vintf) +
 			    (uint64_t)lvcmdq * CMDQV_QUEUE_STRIDE);
 	bus_write(&world->machine->bus, pa_of(vcpu->page0.value + VCMDQ_CONFIG), 4, 1);
 	return true;

@@ -2,7 +2,6 @@
 #include "tools/runner/qemu_events.h"
 
 #include <stdarg.h>
-#include <string.h>
 
 static void on_mmio(void *context, struct machine *machine, const struct mmio_access *access)
 {
@@ -50,11 +49,6 @@ void qemu_event(struct qemu_events *events, const char *format, ...)
 uint64_t qemu_register(struct qemu_events *events, const char *name, uint64_t offset,
 		       unsigned width)
 {
-	const struct bus *bus = &events->machine->bus;
-	for (uint32_t i = 0; i < bus->count; i++) {
-		const struct mmio_region *region = &bus->regions[i];
-		if (strcmp(region->name, name) == 0)
-			return region->ops->read(region->owner, offset, width);
-	}
-	return 0;
+	const struct mmio_region *region = bus_region(&events->machine->bus, name);
+	return region != NULL ? region->ops->read(region->owner, offset, width) : 0;
 }
