@@ -31,6 +31,7 @@
 #include "emu/profile.h"
 #include "models/amd_iommu/amd_spec.h"
 #include "models/amd_iommu/assumptions.h"
+#include "models/atc.h"
 #include "models/tlb.h"
 
 #define LINE_COMMANDS     4U /* a 64-byte line */
@@ -346,16 +347,11 @@ bool amd_map_domain(struct amd_guest *guest, uint16_t guest_domain, uint16_t *do
 
 /* --- the IOMMU (amd_iommu.c) --- */
 
-struct amd_invalidation;
-
-LIST_HEAD(amd_invalidations, amd_invalidation);
-
 /* A PCIe function with ATS: it keeps translations of its own (endpoint.c). Lies in the arena. */
 struct amd_endpoint {
 	LIST_ENTRY(amd_endpoint) link;
 	struct amd_iommu *amd;
-	struct tlb atc;
-	struct amd_invalidations invalidations; /* it has yet to answer */
+	struct atc atc;
 	uint16_t device;
 	bool silent;                      /* it answers no invalidation */
 	struct amd_ppr_response response; /* the last to a page request */

@@ -1,36 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/*
- * Devices with ATS: what they ask for, keep, and drop (amd-iommu 8.4, 8.5, 13, 16).
- *
- * A device keeps what it was told until an invalidation has reached it: at the latest moment that
- * the hardware allows, when its answer is due. Memory, tables and the IOMMU's caches do not matter
- * to it meanwhile.
- */
+/* Devices with ATS: what they ask for, keep, and drop (amd-iommu 8.4, 8.5, 13, 16). */
 #include "models/amd_iommu/amd_iommu.h"
-
-#define ATC_ENTRIES 64U /* the device's own affair: no sheet has a size */
-#define ATC_WAYS    4U
-#define ATC_READ    1U
-#define ATC_WRITE   2U
-
-/* One under way. Lies in the arena until the device has answered. */
-struct amd_invalidation {
-	LIST_ENTRY(amd_invalidation) link;
-	struct amd_endpoint *endpoint;
-	struct event event;
-	uint64_t due_ps;
-	struct tlb_tag tag;
-	uint64_t first; /* pages */
-	uint64_t last;
-};
 
 struct amd_endpoint *amd_endpoint_new(struct amd_iommu *amd, uint16_t device)
 {
 	struct amd_endpoint *endpoint = arena_new(amd->machine->arena, struct amd_endpoint);
 	endpoint->amd = amd;
 	endpoint->device = device;
-	LIST_INIT(&endpoint->invalidations);
-	tlb_init(&endpoint->atc, amd->machine, ATC_ENTRIES, ATC_WAYS);
+	atc_init(&endpoint->atc, amd->machine);
 	LIST_INSERT_HEAD(&amd->endpoints, endpoint, link);
 	return endpoint;
 }
@@ -46,44 +23,23 @@ struct amd_endpoint *amd_endpoint_find(struct amd_iommu *amd, uint16_t device)
 
 /* --- invalidations --- */
 
-static void invalidated(struct event *event)
-{
-	struct amd_invalidation *one = event->owner;
-	tlb_remove_span(&one->endpoint->atc, one->tag, false, one->first, one->last);
-	LIST_REMOVE(one, link);
-	arena_delete(one->endpoint->amd->machine->arena, one);
-}
-
 /* GN = 1: of a PASID; else of requests without one. */
 static struct tlb_tag tag_of(const struct amd_command *command)
 {
 	uint64_t q0 = command->q[0];
-	if (!(command->q[1] & CMD_GN))
-		return (struct tlb_tag){.stage1 = false};
-	return (struct tlb_tag){
-		.stage1 = true,
-		.space = (uint32_t)(field_get(q0, CMD_IOTLB_PASID_7_0) |
-				    field_get(q0, CMD_IOTLB_PASID_15_8) << 8 |
-				    field_get(q0, CMD_IOTLB_PASID_19_16) << 16),
-	};
+	return atc_tag(command->q[1] & CMD_GN,
+		       (uint32_t)(field_get(q0, CMD_IOTLB_PASID_7_0) |
+				  field_get(q0, CMD_IOTLB_PASID_15_8) << 8 |
+				  field_get(q0, CMD_IOTLB_PASID_19_16) << 16));
 }
 
 void amd_endpoint_invalidate(struct amd_endpoint *endpoint, const struct amd_command *command,
 			     uint64_t due_ps)
 {
-	struct machine *machine = endpoint->amd->machine;
-	struct amd_invalidation *one = arena_new(machine->arena, struct amd_invalidation);
 	uint64_t first, last;
 	amd_command_range(command, &first, &last);
-	one->endpoint = endpoint;
-	one->event.fn = invalidated;
-	one->event.owner = one;
-	one->due_ps = due_ps;
-	one->tag = tag_of(command);
-	one->first = first / PAGE_SIZE;
-	one->last = last / PAGE_SIZE;
-	LIST_INSERT_HEAD(&endpoint->invalidations, one, link);
-	clock_post(&machine->clock, &one->event, due_ps, EVENT_HARDWARE);
+	atc_invalidate(&endpoint->atc, tag_of(command), false, first / PAGE_SIZE, last / PAGE_SIZE,
+		       due_ps);
 }
 
 /* --- translation requests --- */
@@ -135,8 +91,7 @@ static bool ask(struct amd_iommu *amd, const struct amd_request *request,
 
 static struct tlb_tag tag_for(const struct amd_request *request)
 {
-	return (struct tlb_tag){.stage1 = request->has_pasid,
-				.space = request->has_pasid ? request->pasid : 0};
+	return atc_tag(request->has_pasid, request->pasid);
 }
 
 static bool learn(struct amd_endpoint *endpoint, const struct amd_request *request,
@@ -155,7 +110,7 @@ static bool learn(struct amd_endpoint *endpoint, const struct amd_request *reque
 				  (translation.writable && request->write ? ATC_WRITE : 0)),
 		.pa = pa_pfn(translation.pa) >> translation.order << translation.order,
 	};
-	tlb_insert(&endpoint->atc, entry, request->address / PAGE_SIZE);
+	tlb_insert(&endpoint->atc.entries, entry, request->address / PAGE_SIZE);
 	return true;
 }
 
@@ -167,15 +122,6 @@ bool amd_endpoint_ask(struct amd_endpoint *endpoint, const struct amd_request *r
 }
 
 /* --- DMA --- */
-
-static const struct tlb_entry *known(struct amd_endpoint *endpoint,
-				     const struct amd_request *request)
-{
-	const struct tlb_entry *entry =
-		tlb_lookup(&endpoint->atc, tag_for(request), request->address / PAGE_SIZE);
-	bool serves = entry != NULL && (entry->perm & (request->write ? ATC_WRITE : ATC_READ));
-	return serves ? entry : NULL;
-}
 
 /* With a translated address: it passes without a walk, if the device's entry allows that (16). */
 static enum amd_translate_result access_at(struct amd_endpoint *endpoint,
@@ -215,7 +161,8 @@ enum amd_translate_result amd_endpoint_dma(struct amd_endpoint *endpoint,
 					   const struct amd_request *request, void *data,
 					   uint32_t size, struct amd_translation *translation)
 {
-	const struct tlb_entry *entry = known(endpoint, request);
+	const struct tlb_entry *entry = atc_find(&endpoint->atc, tag_for(request),
+						 request->address / PAGE_SIZE, request->write);
 	struct tlb_entry learnt;
 	enum access_path path;
 	if (entry != NULL)
@@ -228,16 +175,9 @@ enum amd_translate_result amd_endpoint_dma(struct amd_endpoint *endpoint,
 void amd_endpoint_hash(const struct amd_endpoint *endpoint, struct hash *hash)
 {
 	const struct amd_ppr_response *response = &endpoint->response;
-	const struct amd_invalidation *one;
 	hash_u64(hash, (uint64_t)endpoint->device << 1 | endpoint->silent);
 	hash_u64(hash, endpoint->responses);
 	hash_u64(hash, (uint64_t)response->pasid << 32 | (uint64_t)response->group << 8 |
 			       (uint64_t)response->code << 1 | response->has_pasid);
-	tlb_hash(&endpoint->atc, hash);
-	LIST_FOREACH (one, &endpoint->invalidations, link) {
-		hash_u64(hash, one->due_ps);
-		hash_u64(hash, (uint64_t)one->tag.space << 1 | one->tag.stage1);
-		hash_u64(hash, one->first);
-		hash_u64(hash, one->last);
-	}
+	atc_hash(&endpoint->atc, hash);
 }
