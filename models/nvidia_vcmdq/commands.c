@@ -12,6 +12,11 @@ static uint16_t asid_of(const struct smmu *smmu, const struct smmu_command *comm
 	return (uint16_t)field_get(command->dw[0], CMD_ASID) & smmu->asid_mask;
 }
 
+static uint32_t sid_of(const struct smmu_command *command)
+{
+	return (uint32_t)field_get(command->dw[0], CMD_SID);
+}
+
 static void reached(struct probe *probe, enum probe_effect effect, uint32_t target)
 {
 	probe->effect = effect;
@@ -30,22 +35,83 @@ __attribute__((noinline)) static uint64_t range_pages(const struct smmu *smmu,
 	return pages << (2 * (granule - 1));
 }
 
-static inline uint32_t remove_pages(struct smmu *smmu, const struct smmu_command *command,
-				    uint16_t vmid, bool stage1, bool any_asid)
+/* Of TLB, what TAG (with any space, if ANY_SPACE) has of the command's pages. */
+static inline uint32_t remove_pages(struct smmu *smmu, struct tlb *tlb,
+				    const struct smmu_command *command, struct tlb_tag tag,
+				    bool any_space)
 {
-	const struct tlb_tag tag = {
-		.stage1 = stage1, .domain = vmid, .space = asid_of(smmu, command)};
-	uint64_t page = (command->dw[1] & (stage1 ? CMD_ADDR : CMD_IPA)) >> PAGE_SHIFT;
+	uint64_t page = (command->dw[1] & (tag.stage1 ? CMD_ADDR : CMD_IPA)) >> PAGE_SHIFT;
 	if (__builtin_expect((command->dw[1] & CMD_TLBI_TG) == 0, 1))
-		return tlb_remove_page(&smmu->tlb, tag, any_asid, page);
+		return tlb_remove_page(tlb, tag, any_space, page);
 	uint64_t count = range_pages(smmu, command);
-	return tlb_remove_span(&smmu->tlb, tag, any_asid, page, page + count - 1);
+	return tlb_remove_span(tlb, tag, any_space, page, page + count - 1);
+}
+
+/* Of one VMID; how many entries went. */
+static inline uint32_t remove_of_vmid(struct smmu *smmu, const struct smmu_command *command,
+				      uint16_t vmid)
+{
+	struct tlb *tlb = &smmu->tlb;
+	const struct tlb_tag stage1 = {
+		.stage1 = true, .domain = vmid, .space = asid_of(smmu, command)};
+	const struct tlb_tag stage2 = {.domain = vmid};
+	switch (command_opcode(command)) {
+	case CMD_TLBI_NH_VA:
+		return remove_pages(smmu, tlb, command, stage1, false);
+	case CMD_TLBI_NH_VAA:
+		return remove_pages(smmu, tlb, command, stage1, true);
+	case CMD_TLBI_NH_ASID:
+		return tlb_remove_space(tlb, vmid, stage1.space);
+	case CMD_TLBI_NH_ALL:
+		return tlb_remove_stage1(tlb, vmid);
+	case CMD_TLBI_S2_IPA:
+		return remove_pages(smmu, tlb, command, stage2, true);
+	default: /* CMD_TLBI_S12_VMALL */
+		return tlb_remove_domain(tlb, vmid);
+	}
+}
+
+/* CR0.VMW: VMIDs that differ in their low bits alone are taken for one (1.4). */
+__attribute__((noinline)) static uint32_t
+remove_of_vmids(struct smmu *smmu, const struct smmu_command *command, uint16_t vmid, uint64_t bits)
+{
+	uint32_t removed = 0, count = 1U << bits;
+	for (uint32_t low = 0; low < count; low++)
+		removed += remove_of_vmid(smmu, command, (uint16_t)((vmid & ~(count - 1)) | low));
+	return removed;
+}
+
+static inline uint32_t invalidate_tlb(struct smmu *smmu, const struct smmu_command *command,
+				      uint16_t vmid)
+{
+	uint64_t bits = field_get(smmu->cr0, CR0_VMW);
+	if (__builtin_expect(bits == 0 || bits > VMW_MAX, 1))
+		return remove_of_vmid(smmu, command, vmid);
+	return remove_of_vmids(smmu, command, vmid, bits);
+}
+
+/* EL2 has ASIDs in EL2-E2H alone (3.2, 7.2). */
+static uint32_t invalidate_el2(struct smmu *smmu, const struct smmu_command *command)
+{
+	struct tlb *tlb = &smmu->el2_tlb;
+	bool e2h = smmu->cr2 & CR2_E2H;
+	const struct tlb_tag tag = {.stage1 = true, .space = asid_of(smmu, command)};
+	switch (command_opcode(command)) {
+	case CMD_TLBI_EL2_VA:
+		return remove_pages(smmu, tlb, command, tag, !e2h);
+	case CMD_TLBI_EL2_VAA:
+		return remove_pages(smmu, tlb, command, tag, true);
+	case CMD_TLBI_EL2_ASID:
+		return tlb_remove_space(tlb, 0, tag.space);
+	default: /* CMD_TLBI_EL2_ALL */
+		return tlb_remove_all(tlb);
+	}
 }
 
 static void invalidate_config(struct smmu *smmu, const struct smmu_command *command,
 			      struct probe *probe)
 {
-	uint32_t sid = (uint32_t)field_get(command->dw[0], CMD_SID);
+	uint32_t sid = sid_of(command);
 	bool range = command_opcode(command) == CMD_CFGI_STE_RANGE;
 	uint32_t bits = range ? (uint32_t)field_get(command->dw[1], CMD_CFGI_RANGE) + 1 : 0;
 	config_cache_drop(&smmu->configs, sid, bits);
@@ -56,7 +122,7 @@ static void invalidate_config(struct smmu *smmu, const struct smmu_command *comm
 static void invalidate_contexts(struct smmu *smmu, const struct smmu_command *command,
 				struct probe *probe)
 {
-	uint32_t sid = (uint32_t)field_get(command->dw[0], CMD_SID);
+	uint32_t sid = sid_of(command);
 	if (command_opcode(command) == CMD_CFGI_CD_ALL)
 		context_cache_drop(&smmu->contexts, sid, 0);
 	else
@@ -65,32 +131,67 @@ static void invalidate_contexts(struct smmu *smmu, const struct smmu_command *co
 	reached(probe, EFFECT_DEVICE, sid);
 }
 
+/* Span of 2^(12 + Size), aligned; 52 and more: everything. */
+static void drop_at(struct smmu_endpoint *endpoint, const struct smmu_command *command,
+		    uint64_t due_ps)
+{
+	uint64_t size = field_get(command->dw[1], CMD_ATC_SIZE);
+	uint64_t pages = size < ATC_SIZE_ALL ? 1ULL << size : 1ULL << ATC_SIZE_ALL;
+	uint64_t first = field_get(command->dw[1], CMD_ADDR) & ~(pages - 1);
+	bool substream = command->dw[0] & CMD_SSV;
+	atc_invalidate(
+		&endpoint->atc, atc_tag(substream, (uint32_t)field_get(command->dw[0], CMD_SSID)),
+		substream && (command->dw[0] & CMD_ATC_GLOBAL), first, first + pages - 1, due_ps);
+}
+
 /* The endpoint answers after a round trip; one that does not is given up (8). */
 static void invalidate_atc(struct smmu *smmu, struct command_queue *queue,
 			   const struct smmu_command *command, struct probe *probe)
 {
-	uint32_t sid = (uint32_t)field_get(command->dw[0], CMD_SID);
-	uint64_t answer_ps = smmu->timing.ats_round_trip_ps;
+	uint32_t sid = sid_of(command);
+	uint64_t done_ps = smmu->machine->clock.now_ps;
 	reached(probe, EFFECT_NONE, 0);
 	if (!(smmu->cr0 & CR0_SMMUEN))
 		return; /* ignored (1.4) */
-	const struct smmu_endpoint *endpoint;
-	LIST_FOREACH (endpoint, &smmu->endpoints, link) {
-		if (endpoint->sid != sid || !endpoint->silent)
-			continue;
-		answer_ps = smmu->timing.ats_timeout_ps;
-		queue->atc_timed_out = true;
-	}
-	uint64_t done_ps = smmu->machine->clock.now_ps + answer_ps;
+	struct smmu_endpoint *endpoint = smmu_endpoint_find(smmu, sid);
+	bool silent = endpoint != NULL && endpoint->silent;
+	done_ps += silent ? smmu->timing.ats_timeout_ps : smmu->timing.ats_round_trip_ps;
+	queue->atc_timed_out |= silent;
+	if (endpoint != NULL && !silent)
+		drop_at(endpoint, command, done_ps);
 	queue->atc_done_ps = done_ps > queue->atc_done_ps ? done_ps : queue->atc_done_ps;
 	smmu->atc_outstanding |= queue->vcmdq != NULL;
 	reached(probe, EFFECT_DEVICE, sid);
 }
 
+static void resume(struct smmu *smmu, const struct smmu_command *command)
+{
+	bool retry = command->dw[0] & CMD_RESUME_AC, abort = command->dw[0] & CMD_RESUME_AB;
+	smmu_resume(smmu, sid_of(command), (uint16_t)field_get(command->dw[1], CMD_RESUME_STAG),
+		    retry   ? RESUME_RETRY
+		    : abort ? RESUME_ABORT
+			    : RESUME_IGNORE);
+}
+
+/* CS = IRQ: a MSI, or the wire (1.6). */
+static void signal_completion(struct smmu *smmu, const struct smmu_command *command)
+{
+	uint64_t address = command->dw[1] & CMD_SYNC_MSIADDR;
+	if (field_get(command->dw[0], CMD_SYNC_CS) != SYNC_CS_IRQ)
+		return;
+	if (address == 0 || !(smmu->idr[0] & IDR0_MSI))
+		irq_raise(smmu->machine, smmu->board.sync_irq);
+	else if (!smmu_write_msi(smmu, address,
+				 (uint32_t)field_get(command->dw[0], CMD_SYNC_MSIDATA)))
+		smmu_raise_gerror(smmu, (uint32_t)GERROR_MSI_CMDQ_ABT_ERR);
+}
+
 /* Of the main queue: failures that stopped VCMDQs left behind are gone (tegra241-cmdqv 9.3). */
-static void synchronise(struct smmu *smmu, struct command_queue *queue)
+static void synchronise(struct smmu *smmu, struct command_queue *queue,
+			const struct smmu_command *command)
 {
 	queue->atc_done_ps = 0;
+	signal_completion(smmu, command);
 	if (queue->vcmdq != NULL || !smmu->atc_outstanding)
 		return;
 	smmu->atc_outstanding = false;
@@ -108,31 +209,27 @@ static void synchronise(struct smmu *smmu, struct command_queue *queue)
 void smmu_execute(struct smmu *smmu, struct command_queue *queue,
 		  const struct smmu_command *command, struct probe *probe)
 {
-	struct tlb *tlb = &smmu->tlb;
 	uint16_t vmid = vmid_of(smmu, command);
 	probe->removed = 0;
 	reached(probe, EFFECT_DOMAIN, vmid);
 	switch (command_opcode(command)) {
 	case CMD_TLBI_NH_VA:
-		probe->removed = remove_pages(smmu, command, vmid, true, false);
-		break;
 	case CMD_TLBI_NH_VAA:
-		probe->removed = remove_pages(smmu, command, vmid, true, true);
-		break;
 	case CMD_TLBI_NH_ASID:
-		probe->removed = tlb_remove_space(tlb, vmid, asid_of(smmu, command));
-		break;
 	case CMD_TLBI_NH_ALL:
-		probe->removed = tlb_remove_stage1(tlb, vmid);
-		break;
 	case CMD_TLBI_S2_IPA:
-		probe->removed = remove_pages(smmu, command, vmid, false, true);
-		break;
 	case CMD_TLBI_S12_VMALL:
-		probe->removed = tlb_remove_domain(tlb, vmid);
+		probe->removed = invalidate_tlb(smmu, command, vmid);
+		break;
+	case CMD_TLBI_EL2_ALL:
+	case CMD_TLBI_EL2_ASID:
+	case CMD_TLBI_EL2_VA:
+	case CMD_TLBI_EL2_VAA:
+		probe->removed = invalidate_el2(smmu, command);
+		reached(probe, EFFECT_ALL, 0);
 		break;
 	case CMD_TLBI_NSNH_ALL:
-		probe->removed = tlb_remove_all(tlb);
+		probe->removed = tlb_remove_all(&smmu->tlb);
 		reached(probe, EFFECT_ALL, 0);
 		break;
 	case CMD_CFGI_STE:
@@ -147,10 +244,22 @@ void smmu_execute(struct smmu *smmu, struct command_queue *queue,
 		invalidate_atc(smmu, queue, command, probe);
 		break;
 	case CMD_SYNC:
-		synchronise(smmu, queue);
+		synchronise(smmu, queue, command);
 		reached(probe, EFFECT_NONE, 0);
 		break;
-	default: /* hints; nothing is ever stalled */
+	case CMD_PRI_RESP:
+		reached(probe, EFFECT_DEVICE, sid_of(command));
+		smmu_answer_request(smmu, command);
+		break;
+	case CMD_RESUME:
+		reached(probe, EFFECT_DEVICE, sid_of(command));
+		resume(smmu, command);
+		break;
+	case CMD_STALL_TERM:
+		reached(probe, EFFECT_DEVICE, sid_of(command));
+		smmu_end_stalls(smmu, sid_of(command));
+		break;
+	default: /* hints */
 		reached(probe, EFFECT_NONE, 0);
 		break;
 	}

@@ -55,6 +55,12 @@ bool smmu_input_size_legal(const struct smmu *smmu, unsigned txsz, unsigned page
 	return txsz <= most;
 }
 
+bool smmu_updates_legal(const struct smmu *smmu, bool access, bool dirty)
+{
+	uint64_t httu = field_get(smmu->idr[0], IDR0_HTTU);
+	return !(access && httu < HTTU_ACCESS) && !(dirty && httu < HTTU_DIRTY);
+}
+
 /* --- what an STE says (4.2) --- */
 
 /* Start levels by S2SL0; 4: none (5.4). */
@@ -90,8 +96,9 @@ static bool decode_stage2(const struct smmu *smmu, const uint64_t ste[STE_WORDS]
 	if (tables->page_shift == 0 || !smmu_granule_exists(smmu, tables->page_shift) ||
 	    !field_get(ste[2], STE_S2AA64) || t0sz < 64 - oas ||
 	    t0sz < (tables->page_shift == 16 ? 12U : 16U) ||
-	    !smmu_input_size_legal(smmu, t0sz, tables->page_shift) ||
-	    (ste[2] & (STE_S2ENDI | STE_S2HD | STE_S2HA)))
+	    !smmu_input_size_legal(smmu, t0sz, tables->page_shift) || (ste[2] & STE_S2ENDI) ||
+	    !smmu_updates_legal(smmu, ste[2] & STE_S2HA, ste[2] & STE_S2HD) ||
+	    ((ste[2] & STE_S2HD) && !(ste[2] & STE_S2HA)))
 		return false;
 	tables->input_bits = (uint8_t)(64 - t0sz);
 	tables->start_level =
@@ -101,8 +108,11 @@ static bool decode_stage2(const struct smmu *smmu, const uint64_t ste[STE_WORDS]
 	tables->wide = tables->output_bits == 52;
 	tables->no_access_fault = field_get(ste[2], STE_S2AFFD);
 	tables->protected = field_get(ste[2], STE_S2PTW);
+	tables->set_access = ste[2] & STE_S2HA;
+	tables->set_dirty = ste[2] & STE_S2HD;
 	tables->root = ste[3] & STE_S2TTB;
 	config->record = field_get(ste[2], STE_S2R);
+	config->stall = field_get(ste[2], STE_S2S);
 	/* Index bits at the start level: 1 to bits + 4, the rest concatenated tables (5.4). */
 	int level_bits = tables->page_shift - 3;
 	int bits = (int)tables->input_bits - tables->page_shift -
@@ -134,9 +144,13 @@ static bool decode_stage1(const struct smmu *smmu, const uint64_t ste[STE_WORDS]
 	if (config->context_format > S1FMT_64K ||
 	    (config->context_format != S1FMT_LINEAR && !(smmu->idr[0] & IDR0_CD2L)))
 		return false;
-	/* StreamWorld EL2 needs HYP, which is not modelled; beside stage 2 it is not looked at. */
-	if (config->kind == STREAM_STAGE1 && field_get(ste[1], STE_STRW) != STRW_NS_EL1)
+	/* Beside stage 2 it is not looked at. */
+	uint64_t world = config->kind == STREAM_STAGE1 ? field_get(ste[1], STE_STRW) : STRW_NS_EL1;
+	config->el2 = world == STRW_EL2;
+	if (world != STRW_NS_EL1 && !(config->el2 && (smmu->idr[0] & IDR0_HYP)))
 		return false;
+	if (is_plain_el2(smmu, config))
+		config->privilege = PRIVCFG_PRIV; /* it has no other accesses */
 	return !(config->no_stall && field_get(smmu->idr[0], IDR0_STALL_MODEL) != 0);
 }
 
@@ -154,6 +168,9 @@ static void decode_stages(const struct smmu *smmu, const uint64_t ste[STE_WORDS]
 	uint16_t vmid = (uint16_t)field_get(ste[2], STE_S2VMID);
 	bool split = config->kind == STREAM_NESTED && !(ste[2] & STE_S2S) &&
 		     !(smmu->idr[0] & IDR0_NS1ATS);
+	config->ats = (uint8_t)field_get(ste[1], STE_EATS);
+	if (config->ats > EATS_SPLIT || !(smmu->features & COMMAND_NEEDS_ATS))
+		config->ats = EATS_OFF;
 	/* The VMID is a tag of stage 1 alone too, where there is a stage 2 (7.2). */
 	config->vmid = smmu->features & COMMAND_NEEDS_STAGE2 ? vmid : 0;
 	if ((needs & ~smmu->features) != 0 || (config->vmid & ~smmu->vmid_mask) != 0 ||

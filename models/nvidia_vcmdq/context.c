@@ -71,6 +71,8 @@ static bool decode_half(const struct smmu *smmu, const uint64_t cd[CD_WORDS], un
 	tables->tagged = cd[0] & (half == 0 ? CD_TBI0 : CD_TBI1);
 	tables->flat = (word & CD_HAD) && (smmu->idr[3] & IDR3_HAD);
 	tables->privileged = (word & CD_E0PD) && (smmu->idr[3] & IDR3_E0PD);
+	tables->set_access = cd[0] & CD_HA;
+	tables->set_dirty = (cd[0] & CD_HD) && tables->set_access;
 	tables->no_write_exec = cd[0] & CD_WXN;
 	tables->no_user_data = cd[0] & CD_PAN;
 	tables->root = word & CD_TTB;
@@ -87,15 +89,17 @@ static bool decode(const struct smmu *smmu, const uint64_t cd[CD_WORDS],
 	bool stalls = cd[0] & CD_S;
 	context->asid = (uint16_t)field_get(cd[0], CD_ASID);
 	context->record = cd[0] & CD_R;
+	context->stall = stalls;
+	context->ignore = !(cd[0] & CD_A);
 	if (!(cd[0] & CD_V) || (stalls && config->no_stall) || (stalls && stall_model == 1) ||
 	    (!stalls && stall_model == 2) ||
 	    (!(cd[0] & CD_A) && (smmu->idr[0] & IDR0_TERM_MODEL)) ||
 	    !(cd[0] & CD_AA64) || /* TTF: AArch64 alone; TTENDIAN: little-endian alone */
-	    (cd[0] & CD_ENDI) || ((cd[0] & (CD_HA | CD_HD)) && !(smmu->idr[0] & IDR0_HTTU)) ||
+	    (cd[0] & CD_ENDI) || !smmu_updates_legal(smmu, cd[0] & CD_HA, cd[0] & CD_HD) ||
 	    (context->asid & ~smmu->asid_mask) != 0)
 		return false;
 	return decode_half(smmu, cd, 0, &context->halves[0]) &&
-	       decode_half(smmu, cd, 1, &context->halves[1]);
+	       (is_plain_el2(smmu, config) || decode_half(smmu, cd, 1, &context->halves[1]));
 }
 
 /* --- where it is --- */
@@ -107,6 +111,7 @@ static bool fetch(struct request *request, uint64_t address, void *bytes, uint32
 	if (request->config->kind == STREAM_NESTED) {
 		const struct stage_input input = {.stage2 = true,
 						  .record = request->config->record,
+						  .stall = request->config->stall,
 						  .class = EVT_CLASS_CD,
 						  .address = address};
 		struct leaf leaf;

@@ -160,9 +160,7 @@ static void stop_with(struct command_queue *queue, uint32_t error)
 	queue->line_count = 0;
 	queue->gerror ^= GERROR_CMDQ_ERR;
 	if (queue->vcmdq == NULL) {
-		smmu->gerror ^= GERROR_CMDQ_ERR;
-		if (smmu->irq_ctrl & IRQ_CTRL_GERROR)
-			irq_raise(smmu->machine, smmu->board.gerror_irq);
+		smmu_raise_gerror(smmu, (uint32_t)GERROR_CMDQ_ERR);
 	} else {
 		cmdqv_error_raised(smmu, queue->vcmdq);
 	}

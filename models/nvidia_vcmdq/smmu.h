@@ -13,7 +13,10 @@
  *   turn        VCMDQs share one command processor and take turns at it
  *   owner       a VINTF with HYP_OWN runs any command; a guest's only four, with its VMID and its
  *               stream ids put in
- *   endpoint    a device that answers ATC_INV, or does not
+ *   output      what the SMMU tells software: event queue, PRI queue, GERROR, MSIs and wires
+ *   stall       an access that a fault holds up until software resumes or ends it
+ *   endpoint    a device with ATS: it keeps translations, answers ATC_INV, or does not, and asks for
+ *               pages
  *   assumption  what the sheets are unsure of, and an experiment may change (assumptions.h)
  *
  * The model sees registers and memory, nothing else. All of it lies in the machine's arena. What it
@@ -30,6 +33,7 @@
 #include "emu/machine.h"
 #include "emu/port.h"
 #include "emu/profile.h"
+#include "models/atc.h"
 #include "models/nvidia_vcmdq/assumptions.h"
 #include "models/nvidia_vcmdq/cmdqv_spec.h"
 #include "models/nvidia_vcmdq/smmu_spec.h"
@@ -78,6 +82,8 @@ struct tables {
 	uint8_t output_bits;
 	bool no_access_fault; /* AF = 0 is no fault */
 	bool wide;            /* of the 64 KiB granule: 52 bits of address */
+	bool set_access;      /* HA: the hardware sets AF */
+	bool set_dirty;       /* HD: a write makes what is clean (DBM) writable */
 	/* stage 1 */
 	bool disabled;      /* EPD */
 	bool flat;          /* HAD: tables restrict nothing */
@@ -94,6 +100,8 @@ struct stream_config {
 	uint32_t sid;
 	bool valid;
 	bool record; /* S2R: faults of stage 2 are recorded */
+	bool stall;  /* S2S: they hold the access up */
+	uint8_t ats; /* EATS_* in effect */
 	enum stream_kind kind;
 	unsigned event; /* STREAM_FAULT */
 	uint16_t vmid;
@@ -104,6 +112,7 @@ struct stream_config {
 	uint8_t context_format; /* S1FMT_* */
 	uint8_t unnumbered;     /* S1DSS_*: what becomes of accesses without a substream */
 	bool no_stall;          /* S1STALLD */
+	bool el2;               /* STRW: StreamWorld EL2, or EL2-E2H by CR2 */
 	uint8_t privilege;      /* PRIVCFG */
 	uint8_t instruction;    /* INSTCFG */
 };
@@ -119,6 +128,8 @@ struct context_config {
 	bool valid;
 	bool bad;    /* C_BAD_CD */
 	bool record; /* R */
+	bool stall;  /* S */
+	bool ignore; /* A = 0 */
 	uint16_t asid;
 	struct tables halves[2]; /* TTB0, TTB1 */
 };
@@ -192,14 +203,47 @@ struct vintf {
 	struct vcmdq *slots[CMDQV_QUEUES_MAX]; /* logical -> queue, NULL: not allocated */
 };
 
-/* A PCIe function with ATS, as far as ATC_INV can tell. Lies in the arena. */
+/* What a device is told of a group of its page requests (3.2). */
+struct smmu_page_response {
+	bool has_ssid;
+	uint32_t ssid;
+	uint16_t group;
+	uint8_t code; /* ATS_RESPONSE_* */
+};
+
+/* A PCIe function with ATS (ats.c). Lies in the arena. */
 struct smmu_endpoint {
 	LIST_ENTRY(smmu_endpoint) link;
+	struct smmu *smmu;
+	struct atc atc;
 	uint32_t sid;
-	bool silent; /* it answers no invalidation */
+	bool silent;                        /* it answers no invalidation */
+	struct smmu_page_response response; /* the last */
+	uint64_t responses;
 };
 
 LIST_HEAD(smmu_endpoints, smmu_endpoint);
+
+struct smmu_stall;
+TAILQ_HEAD(smmu_stalls, smmu_stall);
+
+/* --- what software is told (output.c) --- */
+
+/* By their bits in IRQ_CTRL (1.6). */
+enum smmu_source { SOURCE_GERROR, SOURCE_PRIQ, SOURCE_EVENTQ, SMMU_SOURCES };
+
+struct smmu_msi {
+	uint64_t address;    /* IRQ_CFG0; 0: a wire */
+	uint32_t data;       /* IRQ_CFG1 */
+	uint32_t attributes; /* IRQ_CFG2 */
+};
+
+/* The event queue or the PRI queue. */
+struct output_queue {
+	uint64_t base; /* the register */
+	uint32_t prod; /* with OVFLG */
+	uint32_t cons; /* with OVACKFLG */
+};
 
 /* Where the hardware is, and how it is wired. */
 struct smmu_board {
@@ -207,7 +251,9 @@ struct smmu_board {
 	struct pa base;
 	struct pa cmdqv_base;
 	uint32_t gerror_irq; /* lines (emu/irq.h) */
+	uint32_t priq_irq;
 	uint32_t eventq_irq;
+	uint32_t sync_irq; /* CMD_SYNC with CS = IRQ */
 	uint32_t cmdqv_irq;
 };
 
@@ -229,20 +275,20 @@ struct smmu {
 	uint32_t gbpa;
 	uint32_t gerror;
 	uint32_t gerrorn;
-	uint64_t irq_cfg
-		[2]
-		[2]; /* GERROR, EVENTQ: CFG0; CFG1 and, above it, CFG2. Nobody reads them: no MSI */
+	struct smmu_msi msis[SMMU_SOURCES];
 	uint64_t strtab_base;
 	uint32_t strtab_cfg;
 	uint64_t cmdq_base;
-	uint64_t eventq_base;
-	uint32_t eventq_prod;
-	uint32_t eventq_cons;
+	struct output_queue eventq;
+	struct output_queue priq;
 	struct command_queue cmdq;
 	struct config_cache configs;
 	struct context_cache contexts;
-	struct tlb tlb;
+	struct tlb tlb;     /* of NS-EL1 */
+	struct tlb el2_tlb; /* where there is HYP */
 	struct smmu_endpoints endpoints;
+	struct smmu_stalls stalls;
+	uint16_t next_stag;
 	bool atc_outstanding; /* of VCMDQs: an ATC_INV may still be unanswered, or failed */
 	/* CMDQV */
 	struct arbiter arbiter;
@@ -259,14 +305,23 @@ struct smmu {
 struct smmu *smmu_new(struct machine *machine, const struct smmu_board *board,
 		      const struct profile *profile, const struct option_set *assumptions);
 
-/* Makes SID a function that takes part in ATS. */
-struct smmu_endpoint *smmu_endpoint_new(struct smmu *smmu, uint32_t sid);
-
 /* Registers, queues and caches, as far as a later step could depend on them. */
 void smmu_hash(const struct smmu *smmu, struct hash *hash);
 
-/* smmu.c: appends an event record, if the queue takes it. */
-void smmu_record_event(struct smmu *smmu, const uint64_t record[4]);
+/* --- output.c --- */
+
+/* LOG2SIZE of a queue's base register, as far as the hardware goes (LIMIT: IDR1_CMDQS, _EVENTQS, _PRIQS). */
+uint32_t smmu_queue_entries(const struct smmu *smmu, uint64_t base, uint64_t limit);
+/* The base that counts: aligned to the queue's size. */
+uint64_t smmu_queue_base(uint64_t base, uint32_t entries, uint32_t entry_size);
+/* An edge of the source, if it is enabled: its MSI, or its wire. */
+void smmu_interrupt(struct smmu *smmu, enum smmu_source source);
+/* False: the write was aborted. */
+bool smmu_write_msi(struct smmu *smmu, uint64_t address, uint32_t data);
+/* Makes an error of GERROR active, unless it is. */
+void smmu_raise_gerror(struct smmu *smmu, uint32_t bit);
+/* Appends an event record; false: the queue does not take it now. LOSES: that is then an overflow. */
+bool smmu_record_event(struct smmu *smmu, const uint64_t record[4], bool loses);
 
 /* queue.c */
 void command_queue_init(struct command_queue *queue, struct smmu *smmu, uint32_t context);
@@ -299,7 +354,7 @@ void smmu_execute(struct smmu *smmu, struct command_queue *queue,
 		  const struct smmu_command *command, struct probe *probe);
 /*
  * Whether the main queue takes the command. Illegal: not known, not implemented, of the secure
- * side, CS = 3 (smmuv3 3.3). Inline: every command of every queue passes here.
+ * side, CS = 3, Resp = 3 (smmuv3 3.3). Inline: every command of every queue passes here.
  */
 static inline bool smmu_command_legal(struct smmu *smmu, const struct smmu_command *command)
 {
@@ -307,7 +362,8 @@ static inline bool smmu_command_legal(struct smmu *smmu, const struct smmu_comma
 	const struct command_rules *rules = &command_rules[opcode];
 	if (rules->name == NULL || (rules->needs & ~smmu->features) != 0 ||
 	    (command->dw[0] & CMD_SSEC) ||
-	    (opcode == CMD_SYNC && field_get(command->dw[0], CMD_SYNC_CS) == 3))
+	    (opcode == CMD_SYNC && field_get(command->dw[0], CMD_SYNC_CS) == 3) ||
+	    (opcode == CMD_PRI_RESP && field_get(command->dw[1], CMD_PRI_RESP_CODE) == 3))
 		return false;
 	uint64_t res0 = (command->dw[0] & ~rules->used[0]) | (command->dw[1] & ~rules->used[1]);
 	return res0 == 0 || option_get(&smmu->assumptions, ASSUME_RES0) == RES0_IGNORED;
@@ -346,6 +402,8 @@ void context_cache_drop_one(struct context_cache *cache, uint32_t sid, uint32_t 
 enum translate_result {
 	TRANSLATE_OK,
 	TRANSLATE_FAULT, /* an event was recorded, or it was aborted without one */
+	TRANSLATE_IGNORED, /* it succeeds without effect: reads as zero, drops what is written (CD.A = 0) */
+	TRANSLATE_STALLED, /* it is held up; smmu_access.resumed is told the end (6.5) */
 };
 
 struct translation {
@@ -357,7 +415,14 @@ struct translation {
 	uint8_t order; /* log2 4-KiB pages of the leaf */
 	uint8_t perm;  /* PTE_S2_READ | PTE_S2_WRITE: of such an access */
 	bool stage2;   /* the fault is one of stage 2 */
+	bool stalled;  /* the fault holds the access up */
+	bool ignored;  /* the fault is not told to the device */
 };
+
+struct smmu_access;
+/* RESULT is none but OK, FAULT, IGNORED; the device may access again from here. */
+typedef void smmu_resumed_fn(const struct smmu_access *access, enum translate_result result,
+			     const struct translation *translation);
 
 /* An access as it comes from a device. */
 struct smmu_access {
@@ -368,17 +433,121 @@ struct smmu_access {
 	bool write;
 	bool privileged;
 	bool instruction; /* and no write */
-	bool speculative; /* faults of it are not recorded (6.2) */
+	bool speculative; /* faults of it are not recorded (6.2), and nothing is updated in tables */
+	bool asks;        /* a translation request of ATS */
+	bool translated;  /* IOVA is what such a request was told */
+	/* Who waits if the access is held up; NULL: nobody. */
+	smmu_resumed_fn *resumed;
+	void *owner;
 };
 
 enum translate_result smmu_translate_access(struct smmu *smmu, const struct smmu_access *access,
 					    struct translation *translation);
+/* The same, whether or not the address was translated already. */
+enum translate_result smmu_untranslated_access(struct smmu *smmu, const struct smmu_access *access,
+					       struct translation *translation);
 /* An unprivileged data access of SID to IOVA, without a substream. */
 enum translate_result smmu_translate(struct smmu *smmu, uint32_t sid, uint64_t iova, bool write,
 				     struct translation *translation);
-/* A device's DMA: translates, then reads or writes SIZE bytes inside one page. */
+/*
+ * A device's DMA: translates, by what the device keeps or asks for if it has ATS, then reads or writes
+ * SIZE bytes inside one page.
+ */
+enum translate_result smmu_dma_access(struct smmu *smmu, const struct smmu_access *access,
+				      void *data, uint32_t size, struct translation *translation);
 enum translate_result smmu_dma(struct smmu *smmu, uint32_t sid, uint64_t iova, bool write,
 			       void *data, uint32_t size, struct translation *translation);
+
+/* --- ats.c --- */
+
+/* Makes SID a function that takes part in ATS. */
+struct smmu_endpoint *smmu_endpoint_new(struct smmu *smmu, uint32_t sid);
+/* NULL: there is none. */
+struct smmu_endpoint *smmu_endpoint_find(struct smmu *smmu, uint32_t sid);
+void smmu_hash_endpoints(const struct smmu *smmu, struct hash *hash);
+/* By what it keeps, or is told if it asks; else untranslated. ACCESS is of the device. */
+enum translate_result smmu_endpoint_translate(struct smmu_endpoint *endpoint,
+					      const struct smmu_access *access,
+					      struct translation *translation);
+
+/* How a translation request is completed. */
+enum ats_status {
+	ATS_SUCCESS, /* perhaps with no right */
+	ATS_UNSUPPORTED,
+	ATS_ABORTED,
+};
+
+struct ats_answer {
+	enum ats_status status;
+	bool readable;
+	bool writable;
+	uint8_t order;    /* log2 4-KiB pages */
+	uint64_t address; /* of the byte that was asked for: PA, or IPA with split-stage ATS */
+	enum access_path path;
+};
+
+/* ACCESS.write: the device wants to write, too. */
+void smmu_ats_request(struct smmu *smmu, const struct smmu_access *access,
+		      struct ats_answer *answer);
+/* Of an access that is translated already. */
+enum translate_result smmu_translated_access(struct smmu *smmu, const struct smmu_access *access,
+					     struct translation *translation);
+
+/* --- pri.c --- */
+
+struct smmu_page_request {
+	uint32_t sid;
+	bool has_ssid;
+	uint32_t ssid;
+	bool read;
+	bool write;
+	bool instruction;
+	bool privileged;
+	bool last; /* of its group */
+	uint16_t group;
+	uint64_t address;
+};
+
+/* What became of a request (output.c). */
+enum pri_admission {
+	PRI_TAKEN,
+	PRI_OVERFLOW,
+	PRI_OFF, /* disabled, or an error is active */
+};
+
+enum pri_admission smmu_record_request(struct smmu *smmu, const uint64_t record[2]);
+/* What the queue does not take is answered at its group's end. */
+void smmu_page_request(struct smmu *smmu, const struct smmu_page_request *request);
+/* PRI_RESP. */
+void smmu_answer_request(struct smmu *smmu, const struct smmu_command *command);
+
+/* --- stall.c --- */
+
+/* Lies in the arena until it is resumed or ended. */
+struct smmu_stall {
+	TAILQ_ENTRY(smmu_stall) link; /* oldest first */
+	struct smmu_access access;
+	uint64_t record[4];
+	uint16_t stag;
+	bool recorded; /* it has its STAG, and software was told */
+};
+
+/* How RESUME ends a stall (3.2). */
+enum smmu_resume {
+	RESUME_IGNORE, /* as if it had succeeded, without effect */
+	RESUME_RETRY,
+	RESUME_ABORT,
+};
+
+void smmu_stall_access(struct smmu *smmu, const struct smmu_access *access,
+		       const uint64_t record[4]);
+/* Tells of stalls that the event queue did not take, or that had no STAG. */
+void smmu_tell_stalls(struct smmu *smmu);
+void smmu_resume(struct smmu *smmu, uint32_t sid, uint16_t stag, enum smmu_resume how);
+/* Aborts those of SID, or all. */
+void smmu_end_stalls(struct smmu *smmu, uint32_t sid);
+void smmu_end_all_stalls(struct smmu *smmu);
+void smmu_hash_stalls(const struct smmu *smmu, struct hash *hash);
 
 /* --- inside the translation unit: translate.c, context.c, walk.c --- */
 
@@ -403,7 +572,10 @@ struct request {
 /* One address on its way through one stage. */
 struct stage_input {
 	bool stage2;
-	bool record;    /* faults of it */
+	bool record;    /* faults of it are recorded */
+	bool stall;     /* they hold the access up */
+	bool ignore;    /* they are not told to the device */
+	bool writes;    /* of class TT: the descriptor was to be updated */
 	unsigned class; /* EVT_CLASS_*: what is at the address, for faults of stage 2 */
 	uint64_t address;
 };
@@ -414,6 +586,7 @@ struct leaf {
 	uint8_t order;    /* log2 4-KiB pages */
 	uint8_t perm;     /* PERM_* */
 	bool global;
+	bool fleeting; /* as the tables would be, had they been updated: not to be cached */
 };
 
 /* A configuration fault: nothing but ids; FETCH_ADDRESS for what could not be read. */
@@ -433,6 +606,12 @@ enum translate_result smmu_stage2(struct request *request, const struct stage_in
 /* context.c: stage 1 of the request; NULL: a fault. */
 const struct context_config *smmu_context(struct request *request, uint32_t ssid);
 
+/* StreamWorld EL2 without E2H: one half, no ASIDs, no unprivileged accesses (5.1, 7.2). */
+static inline bool is_plain_el2(const struct smmu *smmu, const struct stream_config *config)
+{
+	return config->el2 && !(smmu->cr2 & CR2_E2H);
+}
+
 static inline uint64_t leaf_pa(const struct leaf *leaf, uint64_t input)
 {
 	return leaf->address + (input & ((PAGE_SIZE << leaf->order) - 1));
@@ -442,6 +621,8 @@ static inline uint64_t leaf_pa(const struct leaf *leaf, uint64_t input)
 bool smmu_granule_exists(const struct smmu *smmu, unsigned page_shift);
 unsigned smmu_output_bits(const struct smmu *smmu, unsigned code, unsigned page_shift);
 bool smmu_input_size_legal(const struct smmu *smmu, unsigned txsz, unsigned page_shift);
+/* HA and HD, of either stage, against IDR0.HTTU. */
+bool smmu_updates_legal(const struct smmu *smmu, bool access, bool dirty);
 /* The base that counts: aligned to the table's size, which has 2^INDEX_BITS entries. */
 static inline uint64_t smmu_table_base(uint64_t base, unsigned index_bits)
 {

@@ -43,26 +43,39 @@
 #define SMMU_EVENTQ_IRQ_CFG0 0xb0U
 #define SMMU_EVENTQ_IRQ_CFG1 0xb8U
 #define SMMU_EVENTQ_IRQ_CFG2 0xbcU
+#define SMMU_PRIQ_BASE       0xc0U
+#define SMMU_PRIQ_IRQ_CFG0   0xd0U
+#define SMMU_PRIQ_IRQ_CFG1   0xd8U
+#define SMMU_PRIQ_IRQ_CFG2   0xdcU
 #define SMMU_EVENTQ_PROD     0x100a8U
 #define SMMU_EVENTQ_CONS     0x100acU
+#define SMMU_PRIQ_PROD       0x100c8U
+#define SMMU_PRIQ_CONS       0x100ccU
 
 #define IDR0_S2P            BITS(0, 0)
 #define IDR0_S1P            BITS(1, 1)
 #define IDR0_TTF            BITS(3, 2)
 #define IDR0_COHACC         BITS(4, 4)
 #define IDR0_HTTU           BITS(7, 6)
+#define HTTU_ACCESS         1U
+#define HTTU_DIRTY          2U
 #define IDR0_HYP            BITS(9, 9)
 #define IDR0_ATS            BITS(10, 10)
 #define IDR0_NS1ATS         BITS(11, 11)
 #define IDR0_ASID16         BITS(12, 12)
+#define IDR0_MSI            BITS(13, 13)
+#define IDR0_PRI            BITS(16, 16)
+#define IDR0_VMW            BITS(17, 17)
 #define IDR0_VMID16         BITS(18, 18)
 #define IDR0_CD2L           BITS(19, 19)
 #define IDR0_TTENDIAN       BITS(22, 21)
+#define IDR0_ATSRECERR      BITS(23, 23)
 #define IDR0_STALL_MODEL    BITS(25, 24)
 #define IDR0_TERM_MODEL     BITS(26, 26)
 #define IDR0_ST_LEVEL       BITS(28, 27)
 #define IDR1_SIDSIZE        BITS(5, 0)
 #define IDR1_SSIDSIZE       BITS(10, 6)
+#define IDR1_PRIQS          BITS(15, 11)
 #define IDR1_EVENTQS        BITS(20, 16)
 #define IDR1_CMDQS          BITS(25, 21)
 #define IDR1_ATTR_PERMS_OVR BITS(26, 26)
@@ -78,20 +91,35 @@
 #define IDR5_GRAN16K        BITS(5, 5)
 #define IDR5_GRAN64K        BITS(6, 6)
 #define IDR5_VAX            BITS(11, 10)
+#define IDR5_STALL_MAX      BITS(31, 16)
 
-#define CR0_SMMUEN    BITS(0, 0)
-#define CR0_EVENTQEN  BITS(2, 2)
-#define CR0_CMDQEN    BITS(3, 3)
-#define CR0_ATSCHK    BITS(4, 4)
-#define CR0_KNOWN     (CR0_SMMUEN | CR0_EVENTQEN | CR0_CMDQEN | CR0_ATSCHK)
-#define CR2_RECINVSID BITS(1, 1)
-#define GBPA_ABORT    BITS(20, 20)
+#define CR0_SMMUEN      BITS(0, 0)
+#define CR0_PRIQEN      BITS(1, 1)
+#define CR0_EVENTQEN    BITS(2, 2)
+#define CR0_CMDQEN      BITS(3, 3)
+#define CR0_ATSCHK      BITS(4, 4)
+#define CR0_VMW         BITS(8, 6)
+#define CR0_KNOWN       (CR0_SMMUEN | CR0_PRIQEN | CR0_EVENTQEN | CR0_CMDQEN | CR0_ATSCHK | CR0_VMW)
+#define VMW_MAX         4U /* bits of the VMID */
+#define CR1_QUEUES      BITS(5, 0)
+#define CR1_TABLES      BITS(11, 6)
+#define CR2_E2H         BITS(0, 0)
+#define CR2_RECINVSID   BITS(1, 1)
+#define CR2_REC_CFG_ATS BITS(3, 3)
+#define GBPA_ABORT      BITS(20, 20)
 
 #define IRQ_CTRL_GERROR BITS(0, 0)
+#define IRQ_CTRL_PRIQ   BITS(1, 1)
 #define IRQ_CTRL_EVENTQ BITS(2, 2)
+#define PRIQ_CFG2_LO    BITS(31, 31) /* only for the last request of a group */
 
-#define GERROR_CMDQ_ERR       BITS(0, 0)
-#define GERROR_EVENTQ_ABT_ERR BITS(2, 2)
+#define GERROR_CMDQ_ERR           BITS(0, 0)
+#define GERROR_EVENTQ_ABT_ERR     BITS(2, 2)
+#define GERROR_PRIQ_ABT_ERR       BITS(3, 3)
+#define GERROR_MSI_CMDQ_ABT_ERR   BITS(4, 4)
+#define GERROR_MSI_EVENTQ_ABT_ERR BITS(5, 5)
+#define GERROR_MSI_PRIQ_ABT_ERR   BITS(6, 6)
+#define GERROR_MSI_GERROR_ABT_ERR BITS(7, 7)
 
 #define STRTAB_BASE_ADDR    BITS(51, 6)
 #define STRTAB_CFG_LOG2SIZE BITS(5, 0)
@@ -102,7 +130,7 @@
 #define QUEUE_BASE_ADDR     BITS(51, 5)
 #define QUEUE_POINTER       BITS(19, 0)
 #define CMDQ_CONS_ERR       BITS(30, 24)
-#define EVENTQ_OVERFLOW     BITS(31, 31)
+#define QUEUE_OVERFLOW      BITS(31, 31)
 
 /* --- commands (3) --- */
 #define COMMAND_SIZE 16U
@@ -122,10 +150,15 @@ enum smmu_opcode {
 	CMD_TLBI_NH_ASID = 0x11,
 	CMD_TLBI_NH_VA = 0x12,
 	CMD_TLBI_NH_VAA = 0x13,
+	CMD_TLBI_EL2_ALL = 0x20,
+	CMD_TLBI_EL2_ASID = 0x21,
+	CMD_TLBI_EL2_VA = 0x22,
+	CMD_TLBI_EL2_VAA = 0x23,
 	CMD_TLBI_S12_VMALL = 0x28,
 	CMD_TLBI_S2_IPA = 0x2a,
 	CMD_TLBI_NSNH_ALL = 0x30,
 	CMD_ATC_INV = 0x40,
+	CMD_PRI_RESP = 0x41,
 	CMD_RESUME = 0x44,
 	CMD_STALL_TERM = 0x45,
 	CMD_SYNC = 0x46,
@@ -144,12 +177,15 @@ enum smmu_opcode {
 #define CMD_SYNC_MSIATTR BITS(27, 24)
 #define CMD_SYNC_MSIDATA BITS(63, 32)
 #define CMD_ATC_GLOBAL   BITS(9, 9)
-#define CMD_RESUME_ACT   BITS(13, 12)
+#define CMD_RESUME_AC    BITS(12, 12) /* retry */
+#define CMD_RESUME_AB    BITS(13, 13) /* else: abort */
 /* dw1 */
 #define CMD_LEAF           BITS(0, 0)
 #define CMD_CFGI_RANGE     BITS(4, 0)
 #define CMD_ATC_SIZE       BITS(5, 0)
 #define CMD_RESUME_STAG    BITS(15, 0)
+#define CMD_PRI_GROUP      BITS(8, 0)
+#define CMD_PRI_RESP_CODE  BITS(13, 12)
 #define CMD_ADDR           BITS(63, 12)
 #define CMD_IPA            BITS(51, 12)
 #define CMD_SYNC_MSIADDR   BITS(55, 2)
@@ -198,6 +234,8 @@ struct command_rules {
 #define COMMAND_NEEDS_STAGE2 2U
 #define COMMAND_NEEDS_ATS    4U
 #define COMMAND_NEEDS_STALL  8U
+#define COMMAND_NEEDS_PRI    16U
+#define COMMAND_NEEDS_HYP    32U
 
 #define COMMAND_GUEST_LEGAL  1U /* in a guest's VCMDQ */
 #define COMMAND_GUEST_UNSURE 2U /* perhaps legal there */
@@ -259,8 +297,11 @@ struct smmu_command command_atc_inv(uint32_t sid, uint64_t address, unsigned siz
 #define S1DSS_END      0U /* F_STREAM_DISABLED */
 #define S1DSS_BYPASS   1U
 #define S1DSS_SSID0    2U
+#define EATS_OFF       0U
+#define EATS_FULL      1U
 #define EATS_SPLIT     2U
 #define STRW_NS_EL1    0U
+#define STRW_EL2       2U
 #define PRIVCFG_UNPRIV 2U
 #define PRIVCFG_PRIV   3U
 #define INSTCFG_DATA   2U
@@ -324,6 +365,7 @@ struct smmu_command command_atc_inv(uint32_t sid, uint64_t address, unsigned siz
 #define PTE_TABLE      BITS(1, 1) /* levels 0..2: table; level 3: page */
 #define PTE_ADDR       BITS(47, 12)
 #define PTE_ADDR_HIGH  BITS(15, 12) /* 64 KiB granule, 52 bits of address: bits 51..48 */
+#define PTE_DBM        BITS(51, 51) /* read-only means clean */
 #define PTE_CONTIGUOUS BITS(52, 52)
 #define PTE_S2_XN      BITS(54, 53)
 #define PTE_S1_AP_EL0  BITS(6, 6) /* unprivileged too */
@@ -351,7 +393,9 @@ enum smmu_event {
 	EVT_C_BAD_STREAMID = 0x02,
 	EVT_F_STE_FETCH = 0x03,
 	EVT_C_BAD_STE = 0x04,
+	EVT_F_BAD_ATS_TREQ = 0x05,
 	EVT_F_STREAM_DISABLED = 0x06,
+	EVT_F_TRANSL_FORBIDDEN = 0x07,
 	EVT_C_BAD_SUBSTREAMID = 0x08,
 	EVT_F_CD_FETCH = 0x09,
 	EVT_C_BAD_CD = 0x0a,
@@ -362,11 +406,14 @@ enum smmu_event {
 	EVT_F_PERMISSION = 0x13,
 };
 
-#define EVT_IPA      BITS(55, 12) /* dw3, in place */
-#define EVT_ID       BITS(7, 0)
-#define EVT_SSV      BITS(11, 11)
-#define EVT_SSID     BITS(31, 12)
-#define EVT_SID      BITS(63, 32)
+#define EVT_IPA  BITS(55, 12) /* dw3, in place */
+#define EVT_ID   BITS(7, 0)
+#define EVT_SSV  BITS(11, 11)
+#define EVT_SSID BITS(31, 12)
+#define EVT_SID  BITS(63, 32)
+/* dw1 */
+#define EVT_STAG     BITS(15, 0)
+#define EVT_STALL    BITS(31, 31)
 #define EVT_PNU      BITS(33, 33)
 #define EVT_IND      BITS(34, 34)
 #define EVT_RNW      BITS(35, 35)
@@ -375,6 +422,31 @@ enum smmu_event {
 #define EVT_CLASS_CD 0U
 #define EVT_CLASS_TT 1U
 #define EVT_CLASS_IN 2U
+#define EVT_TTRNW    BITS(44, 44) /* of a table's descriptor: it was read */
+/* F_BAD_ATS_TREQ: what was asked for */
+#define EVT_TREQ_PRIV  BITS(28, 28)
+#define EVT_TREQ_EXEC  BITS(29, 29)
+#define EVT_TREQ_WRITE BITS(30, 30)
+#define EVT_TREQ_READ  BITS(31, 31)
+
+/* --- page requests (6.6) --- */
+#define PRI_SIZE  16U
+#define PRI_SID   BITS(31, 0)
+#define PRI_SSID  BITS(51, 32)
+#define PRI_PRIV  BITS(58, 58)
+#define PRI_EXEC  BITS(59, 59)
+#define PRI_READ  BITS(60, 60)
+#define PRI_WRITE BITS(61, 61)
+#define PRI_LAST  BITS(62, 62)
+#define PRI_SSV   BITS(63, 63)
+/* dw1 */
+#define PRI_GROUP BITS(8, 0)
+#define PRI_ADDR  BITS(63, 12)
+
+/* What a device is answered, by the code of PCIe's PRG Response (3.2). */
+#define ATS_RESPONSE_SUCCESS 0x0U
+#define ATS_RESPONSE_INVALID 0x1U
+#define ATS_RESPONSE_FAILURE 0xfU
 
 const char *event_name(unsigned id);
 

@@ -6,7 +6,23 @@
 
 /* --- faults (6) --- */
 
-static void record(struct request *request, unsigned event, uint64_t dw1, uint64_t dw2,
+static bool is_configuration(unsigned event)
+{
+	return event < EVT_F_WALK_EABT;
+}
+
+/* Faults of translation requests are told to the device alone, but for those that REC_CFG_ATS records (8). */
+static bool is_recorded(const struct request *request, unsigned event)
+{
+	const struct smmu *smmu = request->smmu;
+	bool recorded = !request->access->asks ||
+			(is_configuration(event) && (smmu->idr[0] & IDR0_ATSRECERR) &&
+			 (smmu->cr2 & CR2_REC_CFG_ATS));
+	return recorded && !request->access->speculative;
+}
+
+/* STALL: the access is held up. */
+static void record(struct request *request, unsigned event, bool stall, uint64_t dw1, uint64_t dw2,
 		   uint64_t dw3)
 {
 	const struct smmu_access *access = request->access;
@@ -16,8 +32,11 @@ static void record(struct request *request, unsigned event, uint64_t dw1, uint64
 			field_put(EVT_SSV, access->has_ssid && event != EVT_C_BAD_SUBSTREAMID),
 		dw1, dw2, dw3};
 	request->out->event = event;
-	if (!access->speculative)
-		smmu_record_event(request->smmu, words);
+	request->out->stalled = stall;
+	if (stall)
+		smmu_stall_access(request->smmu, access, words);
+	else if (is_recorded(request, event))
+		smmu_record_event(request->smmu, words, true);
 }
 
 /* Of the transaction: what it wanted, and where. */
@@ -31,8 +50,16 @@ static uint64_t wanted(const struct request *request)
 enum translate_result smmu_config_fault(struct request *request, unsigned event,
 					uint64_t fetch_address)
 {
-	record(request, event, 0, 0, fetch_address);
+	record(request, event, false, 0, 0, fetch_address);
 	return TRANSLATE_FAULT;
+}
+
+/* TTRnW is told by F_PERMISSION of a descriptor (6.2). */
+static uint64_t table_read(unsigned event, const struct stage_input *input)
+{
+	return event == EVT_F_PERMISSION && input->class == EVT_CLASS_TT && !input->writes
+		       ? EVT_TTRNW
+		       : 0;
 }
 
 enum translate_result smmu_stage_fault(struct request *request, unsigned event,
@@ -40,11 +67,13 @@ enum translate_result smmu_stage_fault(struct request *request, unsigned event,
 {
 	request->out->stage2 = input->stage2;
 	request->out->ipa = input->stage2 ? input->address : 0;
-	if (!input->record)
+	bool stall = input->stall && !request->access->speculative && !request->access->asks;
+	request->out->ignored = input->ignore && !stall;
+	if (!input->record && !stall)
 		return TRANSLATE_FAULT;
-	record(request, event,
+	record(request, event, stall,
 	       wanted(request) | field_put(EVT_S2, input->stage2) |
-		       field_put(EVT_CLASS, input->class),
+		       field_put(EVT_CLASS, input->class) | table_read(event, input),
 	       request->access->iova, request->out->ipa & EVT_IPA);
 	return TRANSLATE_FAULT;
 }
@@ -54,7 +83,7 @@ enum translate_result smmu_walk_abort(struct request *request, const struct stag
 				      uint64_t fetch_address)
 {
 	request->out->stage2 = input->stage2;
-	record(request, EVT_F_WALK_EABT,
+	record(request, EVT_F_WALK_EABT, false,
 	       wanted(request) | field_put(EVT_S2, input->stage2) |
 		       field_put(EVT_CLASS, input->stage2 ? input->class : EVT_CLASS_TT),
 	       request->access->iova, fetch_address);
@@ -68,15 +97,17 @@ static void leaf_of_entry(const struct tlb_entry *entry, struct leaf *leaf)
 	leaf->address = entry->pa << PAGE_SHIFT;
 	leaf->order = entry->order;
 	leaf->perm = entry->perm;
+	leaf->fleeting = false;
 }
 
-static void remember(struct smmu *smmu, struct tlb_tag tag, const struct leaf *leaf, uint64_t input)
+static void remember(struct tlb *tlb, struct tlb_tag tag, const struct leaf *leaf, uint64_t input)
 {
 	const struct tlb_entry entry = {.tag = tag,
 					.order = leaf->order,
 					.perm = leaf->perm,
 					.pa = leaf->address >> PAGE_SHIFT};
-	tlb_insert(&smmu->tlb, &entry, input >> PAGE_SHIFT);
+	if (!leaf->fleeting)
+		tlb_insert(tlb, &entry, input >> PAGE_SHIFT);
 }
 
 /* ENTRY: what the TLB has of it, or NULL. */
@@ -85,6 +116,9 @@ static enum translate_result stage2_from(struct request *request, const struct t
 					 struct leaf *leaf, enum access_path *path)
 {
 	const struct tables *tables = &request->config->stage2;
+	/* What it does not permit, a walk may come to permit (HD). */
+	if (entry != NULL && tables->set_dirty && !(entry->perm & need))
+		entry = NULL;
 	*path = entry != NULL ? PATH_CACHED : PATH_WALKED;
 	request->out->path = *path; /* of a fault, too */
 	if (entry != NULL) {
@@ -92,8 +126,8 @@ static enum translate_result stage2_from(struct request *request, const struct t
 	} else {
 		if (smmu_walk(request, tables, input, leaf) != TRANSLATE_OK)
 			return TRANSLATE_FAULT;
-		remember(request->smmu, (struct tlb_tag){.domain = request->config->vmid}, leaf,
-			 input->address);
+		remember(&request->smmu->tlb, (struct tlb_tag){.domain = request->config->vmid},
+			 leaf, input->address);
 	}
 	if (!(leaf->perm & need) ||
 	    (tables->protected && input->class != EVT_CLASS_IN && (leaf->perm & PERM_DEVICE)))
@@ -136,6 +170,7 @@ static enum translate_result translate_stage2(struct request *request,
 {
 	const struct stage_input input = {.stage2 = true,
 					  .record = request->config->record,
+					  .stall = request->config->stall,
 					  .class = EVT_CLASS_IN,
 					  .address = request->iova};
 	struct leaf leaf;
@@ -184,7 +219,7 @@ static enum translate_result bypass_stream(struct request *request)
 static const struct tables *half_of(const struct request *request,
 				    const struct context_config *context, uint64_t *address)
 {
-	unsigned half = request->iova >> 55 & 1;
+	unsigned half = is_plain_el2(request->smmu, request->config) ? 0 : request->iova >> 55 & 1;
 	const struct tables *tables = &context->halves[half];
 	uint64_t sign = half != 0 ? ~0ULL : 0, top = BITS(63, 56);
 	uint64_t clean = tables->tagged ? (request->iova & ~top) | (sign & top) : request->iova;
@@ -195,12 +230,19 @@ static const struct tables *half_of(const struct request *request,
 	return (clean ^ sign) >> tables->input_bits == 0 ? tables : NULL;
 }
 
+/* A translation request of split-stage ATS is answered with the IPA (8). */
+static bool stage1_alone(const struct request *request)
+{
+	return request->access->asks && request->config->ats == EATS_SPLIT;
+}
+
 /* Both stages as one: the smaller leaf, what both permit. */
 static enum translate_result combine(struct request *request, uint64_t address, struct leaf *leaf,
 				     enum access_path *path)
 {
 	const struct stage_input input = {.stage2 = true,
 					  .record = request->config->record,
+					  .stall = request->config->stall,
 					  .class = EVT_CLASS_IN,
 					  .address = leaf_pa(leaf, address)};
 	struct leaf below;
@@ -210,7 +252,38 @@ static enum translate_result combine(struct request *request, uint64_t address, 
 	leaf->order = leaf->order < below.order ? leaf->order : below.order;
 	leaf->address = pa & ~((PAGE_SIZE << leaf->order) - 1);
 	leaf->perm &= below.perm;
+	leaf->fleeting |= below.fleeting;
 	return TRANSLATE_OK;
+}
+
+/* EL2's translations are apart, without VMIDs, and with ASIDs in EL2-E2H alone (7.2). */
+static struct tlb *stage1_tlb(const struct request *request)
+{
+	return request->config->el2 ? &request->smmu->el2_tlb : &request->smmu->tlb;
+}
+
+static struct tlb_tag stage1_tag(const struct request *request,
+				 const struct context_config *context)
+{
+	const struct stream_config *config = request->config;
+	return (struct tlb_tag){
+		.stage1 = true,
+		.domain = config->el2 ? 0 : config->vmid,
+		.space = is_plain_el2(request->smmu, config) ? 0 : context->asid,
+	};
+}
+
+/*
+ * Whether a cached leaf decides the access. Whose permission a combined one lacks, only a walk can tell, and
+ * what it does not permit, a walk may come to permit (HD); the IPA it does not have.
+ */
+static bool suffices(const struct request *request, const struct tables *tables,
+		     const struct tlb_entry *entry)
+{
+	bool nested = request->config->kind == STREAM_NESTED;
+	if (nested && stage1_alone(request))
+		return false;
+	return (entry->perm & request->need) || !(nested || tables->set_dirty);
 }
 
 static enum translate_result walk_stage1(struct request *request,
@@ -218,42 +291,41 @@ static enum translate_result walk_stage1(struct request *request,
 					 const struct tables *tables,
 					 const struct stage_input *input)
 {
-	struct tlb_tag tag = {
-		.stage1 = true, .domain = request->config->vmid, .space = context->asid};
+	struct tlb *tlb = stage1_tlb(request);
+	struct tlb_tag tag = stage1_tag(request, context);
 	enum access_path path = PATH_WALKED;
 	struct leaf leaf;
 	if (smmu_walk(request, tables, input, &leaf) != TRANSLATE_OK)
 		return TRANSLATE_FAULT;
 	tag.global = leaf.global;
 	if (request->config->kind == STREAM_STAGE1)
-		remember(request->smmu, tag, &leaf, input->address);
+		remember(tlb, tag, &leaf, input->address);
 	if (!(leaf.perm & request->need))
 		return smmu_stage_fault(request, EVT_F_PERMISSION, input);
-	if (request->config->kind == STREAM_NESTED) {
+	if (request->config->kind == STREAM_NESTED && !stage1_alone(request)) {
 		if (combine(request, input->address, &leaf, &path) != TRANSLATE_OK)
 			return TRANSLATE_FAULT;
-		remember(request->smmu, tag, &leaf, input->address);
+		remember(tlb, tag, &leaf, input->address);
 	}
 	return done(request, &leaf, input->address, path);
 }
 
 static enum translate_result translate_stage1(struct request *request, uint32_t ssid)
 {
-	struct smmu *smmu = request->smmu;
 	const struct context_config *context = smmu_context(request, ssid);
 	if (context == NULL)
 		return TRANSLATE_FAULT;
-	struct stage_input input = {
-		.record = context->record, .class = EVT_CLASS_IN, .address = request->iova};
+	struct stage_input input = {.record = context->record,
+				    .stall = context->stall,
+				    .ignore = context->ignore,
+				    .class = EVT_CLASS_IN,
+				    .address = request->iova};
 	const struct tables *tables = half_of(request, context, &input.address);
 	if (tables == NULL)
 		return smmu_stage_fault(request, EVT_F_TRANSLATION, &input);
-	const struct tlb_tag tag = {
-		.stage1 = true, .domain = request->config->vmid, .space = context->asid};
-	const struct tlb_entry *entry = tlb_lookup(&smmu->tlb, tag, input.address >> PAGE_SHIFT);
-	/* Whose permission a combined entry lacks, only a walk can tell. */
-	if (entry != NULL && !(entry->perm & request->need) &&
-	    request->config->kind == STREAM_NESTED)
+	const struct tlb_entry *entry = tlb_lookup(
+		stage1_tlb(request), stage1_tag(request, context), input.address >> PAGE_SHIFT);
+	if (entry != NULL && !suffices(request, tables, entry))
 		entry = NULL;
 	if (entry == NULL)
 		return walk_stage1(request, context, tables, &input);
@@ -277,7 +349,7 @@ static enum translate_result translate_substream(struct request *request)
 		return smmu_config_fault(request, EVT_C_BAD_SUBSTREAMID, 0);
 	if (config->context_bits > 0 && !access->has_ssid) {
 		if (config->unnumbered == S1DSS_BYPASS)
-			return config->kind == STREAM_NESTED
+			return config->kind == STREAM_NESTED && !stage1_alone(request)
 				       ? translate_stage2(
 						 request,
 						 stage2_entry(request->smmu, config, request->iova))
@@ -342,6 +414,9 @@ static enum translate_result translate_stream(struct request *request,
 {
 	memset(request->out, 0, sizeof(*request->out));
 	request->out->vmid = request->config->vmid;
+	if (request->access->translated && request->config->ats == EATS_SPLIT)
+		return translate_stage2(
+			request, stage2_entry(request->smmu, request->config, request->iova));
 	switch (request->config->kind) {
 	case STREAM_STAGE2:
 		return translate_stage2(request, entry);
@@ -356,6 +431,17 @@ static enum translate_result translate_stream(struct request *request,
 		break;
 	}
 	return TRANSLATE_FAULT;
+}
+
+/* What a fault comes to. */
+static inline enum translate_result outcome(enum translate_result result,
+					    const struct translation *translation)
+{
+	if (result == TRANSLATE_OK)
+		return TRANSLATE_OK;
+	return translation->stalled   ? TRANSLATE_STALLED
+	       : translation->ignored ? TRANSLATE_IGNORED
+				      : TRANSLATE_FAULT;
 }
 
 static inline struct request request_of(struct smmu *smmu, const struct smmu_access *access,
@@ -396,11 +482,18 @@ translate(struct smmu *smmu, const struct smmu_access *access, bool write, bool 
 	}
 	struct request request = request_of(smmu, access, config, translation);
 	request.need = need;
-	return translate_stream(&request, entry);
+	return outcome(translate_stream(&request, entry), translation);
 }
 
 enum translate_result smmu_translate_access(struct smmu *smmu, const struct smmu_access *access,
 					    struct translation *translation)
+{
+	return access->translated ? smmu_translated_access(smmu, access, translation)
+				  : smmu_untranslated_access(smmu, access, translation);
+}
+
+enum translate_result smmu_untranslated_access(struct smmu *smmu, const struct smmu_access *access,
+					       struct translation *translation)
 {
 	return translate(smmu, access, access->write, access->privileged || access->instruction,
 			 translation);
@@ -413,21 +506,41 @@ enum translate_result smmu_translate(struct smmu *smmu, uint32_t sid, uint64_t i
 	return translate(smmu, &access, write, false, translation);
 }
 
-enum translate_result smmu_dma(struct smmu *smmu, uint32_t sid, uint64_t iova, bool write,
-			       void *data, uint32_t size, struct translation *translation)
+/* What a device is told of a DMA that succeeded without effect. */
+static enum translate_result ignored(const struct smmu_access *access, void *data, uint32_t size)
 {
-	enum translate_result result = smmu_translate(smmu, sid, iova, write, translation);
+	if (!access->write)
+		memset(data, 0, size);
+	return TRANSLATE_IGNORED;
+}
+
+enum translate_result smmu_dma_access(struct smmu *smmu, const struct smmu_access *device,
+				      void *data, uint32_t size, struct translation *translation)
+{
+	struct smmu_endpoint *endpoint = smmu_endpoint_find(smmu, device->sid);
+	enum translate_result result =
+		endpoint != NULL ? smmu_endpoint_translate(endpoint, device, translation)
+				 : smmu_translate_access(smmu, device, translation);
+	if (result == TRANSLATE_IGNORED)
+		return ignored(device, data, size);
 	if (result != TRANSLATE_OK)
 		return result;
 	struct access access = {
-		.context = CONTEXT_DEVICE(sid),
-		.purpose = write ? ACCESS_DMA_WRITE : ACCESS_DMA_READ,
+		.context = CONTEXT_DEVICE(device->sid),
+		.purpose = device->write ? ACCESS_DMA_WRITE : ACCESS_DMA_READ,
 		.path = translation->path,
-		.input = iova,
+		.input = device->iova,
 		.pa = translation->pa,
 		.size = size,
 	};
-	enum port_status status = write ? port_write(&smmu->port, &access, data)
-					: port_read(&smmu->port, &access, data);
+	enum port_status status = device->write ? port_write(&smmu->port, &access, data)
+						: port_read(&smmu->port, &access, data);
 	return status == PORT_OK ? TRANSLATE_OK : TRANSLATE_FAULT; /* aborted beyond the SMMU */
+}
+
+enum translate_result smmu_dma(struct smmu *smmu, uint32_t sid, uint64_t iova, bool write,
+			       void *data, uint32_t size, struct translation *translation)
+{
+	const struct smmu_access access = {.sid = sid, .iova = iova, .write = write};
+	return smmu_dma_access(smmu, &access, data, size, translation);
 }

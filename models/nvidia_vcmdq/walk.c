@@ -15,21 +15,35 @@ struct walk {
 	const struct tables *tables;
 	const struct stage_input *input;
 	struct restrictions restrictions;
+	/* The descriptor read last. */
+	uint64_t at;       /* PA */
+	uint64_t input_at; /* behind stage 2: IPA */
+	bool read_only;    /* stage 2 lets nobody write it */
 };
 
-/* Descriptors of stage 1 lie behind stage 2. False: a fault. */
-__attribute__((noinline)) static bool locate(struct walk *walk, uint64_t *address)
+/* A descriptor of stage 1, as stage 2 is to find it. */
+static struct stage_input descriptor_input(const struct walk *walk, bool writes)
 {
-	struct request *request = walk->request;
-	const struct stage_input input = {.stage2 = true,
-					  .record = request->config->record,
-					  .class = EVT_CLASS_TT,
-					  .address = *address};
+	const struct stream_config *config = walk->request->config;
+	return (struct stage_input){.stage2 = true,
+				    .record = config->record,
+				    .stall = config->stall,
+				    .writes = writes,
+				    .class = EVT_CLASS_TT,
+				    .address = walk->input_at};
+}
+
+/* Descriptors of stage 1 lie behind stage 2. False: a fault. */
+__attribute__((noinline)) static bool locate(struct walk *walk)
+{
+	const struct stage_input input = descriptor_input(walk, false);
 	struct leaf leaf;
 	enum access_path path;
-	if (smmu_stage2(request, &input, PERM_READ | PERM_USER_READ, &leaf, &path) != TRANSLATE_OK)
+	if (smmu_stage2(walk->request, &input, PERM_READ | PERM_USER_READ, &leaf, &path) !=
+	    TRANSLATE_OK)
 		return false;
-	*address = leaf_pa(&leaf, *address);
+	walk->at = leaf_pa(&leaf, walk->input_at);
+	walk->read_only = !(leaf.perm & (PERM_WRITE | PERM_USER_WRITE));
 	return true;
 }
 
@@ -37,14 +51,34 @@ static inline bool read_descriptor(struct walk *walk, bool nested, uint64_t addr
 				   uint64_t *descriptor)
 {
 	struct request *request = walk->request;
-	if (nested && !locate(walk, &address))
+	walk->at = address;
+	walk->input_at = address;
+	if (nested && !locate(walk))
 		return false;
 	struct access access = {.context = CONTEXT_DEVICE(request->access->sid),
 				.purpose = ACCESS_TABLE_WALK,
-				.pa = pa_of(address)};
+				.pa = pa_of(walk->at)};
 	if (port_read_u64(&request->smmu->port, &access, descriptor) == PORT_OK)
 		return true;
-	smmu_walk_abort(request, walk->input, address);
+	smmu_walk_abort(request, walk->input, walk->at);
+	return false;
+}
+
+/* HTTU: the descriptor read last becomes DESCRIPTOR (5.5). False: a fault. */
+__attribute__((noinline)) static bool update_descriptor(struct walk *walk, uint64_t descriptor)
+{
+	struct request *request = walk->request;
+	if (walk->read_only) {
+		const struct stage_input input = descriptor_input(walk, true);
+		smmu_stage_fault(request, EVT_F_PERMISSION, &input);
+		return false;
+	}
+	struct access access = {.context = CONTEXT_DEVICE(request->access->sid),
+				.purpose = ACCESS_TABLE_WRITE,
+				.pa = pa_of(walk->at)};
+	if (port_write_u64(&request->smmu->port, &access, descriptor) == PORT_OK)
+		return true;
+	smmu_walk_abort(request, walk->input, walk->at);
 	return false;
 }
 
@@ -71,9 +105,22 @@ static void restrict_by(struct restrictions *restrictions, uint64_t table)
 	restrictions->no_user_exec |= (table & PTE_S1_UXN_TABLE) != 0;
 }
 
+/* AP[1] counts as 1, and there is one kind of access (5.3). */
+static uint8_t el2_perm(const struct walk *walk, uint64_t leaf)
+{
+	const struct restrictions *restrictions = &walk->restrictions;
+	bool write = !(leaf & PTE_S1_AP_RO) && !restrictions->no_write;
+	bool exec = !(leaf & PTE_S1_UXN) && !restrictions->no_user_exec &&
+		    !(walk->tables->no_write_exec && write);
+	return (uint8_t)(PERM_READ | (write ? (unsigned)PERM_WRITE : 0U) |
+			 (exec ? (unsigned)PERM_EXEC : 0U));
+}
+
 static uint8_t stage1_perm(const struct walk *walk, uint64_t leaf)
 {
 	const struct restrictions *restrictions = &walk->restrictions;
+	if (is_plain_el2(walk->request->smmu, walk->request->config))
+		return el2_perm(walk, leaf);
 	bool user = (leaf & PTE_S1_AP_EL0) && !restrictions->no_user;
 	bool write = !(leaf & PTE_S1_AP_RO) && !restrictions->no_write;
 	bool exec = !(leaf & PTE_S1_PXN) && !restrictions->no_exec;
@@ -115,14 +162,26 @@ static unsigned run_bits(const struct tables *tables, unsigned level)
 	}
 }
 
-/* ADDRESS: what the descriptor says. */
-static inline void make_leaf(const struct walk *walk, uint64_t descriptor, uint64_t address,
-			     unsigned level, unsigned shift, struct leaf *leaf)
+/* A leaf's descriptor: the address that it has, its level, log2 of its bytes. */
+struct found {
+	uint64_t descriptor;
+	uint64_t address;
+	unsigned level;
+	unsigned shift;
+};
+
+static inline uint8_t leaf_perm(const struct walk *walk, uint64_t descriptor)
+{
+	return walk->input->stage2 ? stage2_perm(walk, descriptor) : stage1_perm(walk, descriptor);
+}
+
+static inline void make_leaf(const struct walk *walk, const struct found *found, struct leaf *leaf)
 {
 	const struct tables *tables = walk->tables;
-	address &= ~((1ULL << shift) - 1);
-	if (descriptor & PTE_CONTIGUOUS) {
-		unsigned run = shift + run_bits(tables, level);
+	unsigned shift = found->shift;
+	uint64_t address = found->address & ~((1ULL << shift) - 1);
+	if (found->descriptor & PTE_CONTIGUOUS) {
+		unsigned run = shift + run_bits(tables, found->level);
 		uint64_t in_run =
 			walk->input->address & ((1ULL << run) - 1) & ~((1ULL << shift) - 1);
 		/* A hint; where it can't be true it is not taken. */
@@ -134,10 +193,43 @@ static inline void make_leaf(const struct walk *walk, uint64_t descriptor, uint6
 	*leaf = (struct leaf){
 		.address = address,
 		.order = (uint8_t)(shift - PAGE_SHIFT),
-		.perm = walk->input->stage2 ? stage2_perm(walk, descriptor)
-					    : stage1_perm(walk, descriptor),
-		.global = !(descriptor & PTE_S1_NG),
+		.perm = leaf_perm(walk, found->descriptor),
+		.global = !(found->descriptor & PTE_S1_NG),
 	};
+}
+
+/* What the descriptor becomes by this access: accessed; dirty, if that is what a write lacks (5.5). */
+static uint64_t updated(const struct walk *walk, uint64_t descriptor)
+{
+	const struct request *request = walk->request;
+	uint64_t accessed = descriptor | PTE_AF;
+	uint64_t dirty = walk->input->stage2 ? accessed | PTE_S2_WRITE : accessed & ~PTE_S1_AP_RO;
+	bool writes = (request->need & (PERM_WRITE | PERM_USER_WRITE)) &&
+		      walk->input->class == EVT_CLASS_IN;
+	bool lacks = !(leaf_perm(walk, accessed) & request->need);
+	if (walk->tables->set_dirty && writes && lacks && (descriptor & PTE_DBM) &&
+	    (leaf_perm(walk, dirty) & request->need))
+		return dirty;
+	return accessed;
+}
+
+static inline enum translate_result take_leaf(struct walk *walk, const struct found *found,
+					      struct leaf *leaf)
+{
+	struct found taken = *found;
+	bool fleeting = false;
+	if (walk->tables->set_access) {
+		taken.descriptor = updated(walk, found->descriptor);
+		bool changes = taken.descriptor != found->descriptor;
+		fleeting = changes && walk->request->access->speculative;
+		if (changes && !fleeting && !update_descriptor(walk, taken.descriptor))
+			return TRANSLATE_FAULT;
+	} else if (!(found->descriptor & PTE_AF) && !walk->tables->no_access_fault) {
+		return smmu_stage_fault(walk->request, EVT_F_ACCESS, walk->input);
+	}
+	make_leaf(walk, &taken, leaf);
+	leaf->fleeting = fleeting;
+	return TRANSLATE_OK;
 }
 
 /* By the order of events in 6.3: abort, F_TRANSLATION, F_ADDR_SIZE, at the leaf F_ACCESS. */
@@ -173,9 +265,7 @@ enum translate_result smmu_walk(struct request *request, const struct tables *ta
 				restrict_by(&walk.restrictions, descriptor);
 			continue;
 		}
-		if (!(descriptor & PTE_AF) && !tables->no_access_fault)
-			return smmu_stage_fault(request, EVT_F_ACCESS, input);
-		make_leaf(&walk, descriptor, next, level, shift, leaf);
-		return TRANSLATE_OK;
+		const struct found found = {descriptor, next, level, shift};
+		return take_leaf(&walk, &found, leaf);
 	}
 }

@@ -14,6 +14,8 @@ static const struct smmu_board board = {
 	.gerror_irq = KIT_IRQ_GERROR,
 	.eventq_irq = KIT_IRQ_EVENTQ,
 	.cmdqv_irq = KIT_IRQ_CMDQV,
+	.priq_irq = KIT_IRQ_PRIQ,
+	.sync_irq = KIT_IRQ_SYNC,
 };
 
 struct profile smmu_kit_profile(const char *name)
@@ -33,6 +35,23 @@ struct profile smmu_kit_profile(const char *name)
 struct profile smmu_kit_grace(void)
 {
 	return smmu_kit_profile("grace");
+}
+
+struct profile smmu_kit_everything(void)
+{
+	struct profile profile = smmu_kit_grace();
+	smmu_kit_set(&profile, "idr0.features",
+		     profile_get(&profile, "idr0.features") | IDR0_MSI | IDR0_PRI | IDR0_VMW |
+			     IDR0_CD2L | IDR0_ATSRECERR | IDR0_HYP |
+			     field_put(IDR0_HTTU, HTTU_DIRTY) | field_put(IDR0_ST_LEVEL, 1));
+	smmu_kit_set(&profile, "idr1.features",
+		     profile_get(&profile, "idr1.features") | IDR1_ATTR_PERMS_OVR |
+			     field_put(IDR1_SSIDSIZE, 12));
+	smmu_kit_set(&profile, "idr3.features", IDR3_HAD | IDR3_XNX | IDR3_E0PD | IDR3_RIL);
+	smmu_kit_set(&profile, "idr5.features",
+		     IDR5_GRAN4K | IDR5_GRAN16K | IDR5_GRAN64K |
+			     field_put(IDR5_STALL_MAX, KIT_STALL_MAX));
+	return profile;
 }
 
 void smmu_kit_set(struct profile *profile, const char *name, uint64_t value)

@@ -17,7 +17,7 @@
 /* Commands, and steps of one kit_run(), beyond which an engine is taken to have run away. */
 #define KIT_RUNAWAY (1U << 20)
 
-enum { KIT_IRQ_GERROR, KIT_IRQ_EVENTQ, KIT_IRQ_CMDQV, KIT_IRQS };
+enum { KIT_IRQ_GERROR, KIT_IRQ_EVENTQ, KIT_IRQ_CMDQV, KIT_IRQ_PRIQ, KIT_IRQ_SYNC, KIT_IRQS };
 
 struct smmu_kit {
 	struct machine *machine;
@@ -32,6 +32,9 @@ struct smmu_kit {
 /* A file of profiles/; and profiles/grace. */
 struct profile smmu_kit_profile(const char *name);
 struct profile smmu_kit_grace(void);
+/* profiles/grace with all that the model can do besides, and KIT_STALL_MAX stalls. */
+struct profile smmu_kit_everything(void);
+#define KIT_STALL_MAX 4U
 void smmu_kit_set(struct profile *profile, const char *name, uint64_t value);
 /* Default assumptions; a test that wants another writes kit->smmu->assumptions.values[]. */
 struct smmu_kit *smmu_kit_new(const struct profile *profile);

@@ -225,7 +225,9 @@ static struct arm_smmu *add_smmu(uint64_t at, struct smmu **made)
 					 .cmdqv_base = {at + CMDQV_AT - SMMU_AT},
 					 .gerror_irq = KIT_IRQ_GERROR,
 					 .eventq_irq = KIT_IRQ_EVENTQ,
-					 .cmdqv_irq = KIT_IRQ_CMDQV};
+					 .cmdqv_irq = KIT_IRQ_CMDQV,
+					 .priq_irq = KIT_IRQ_PRIQ,
+					 .sync_irq = KIT_IRQ_SYNC};
 	const struct arm_smmu_resources resources = {.name = board.name,
 						     .base = board.base,
 						     .cmdqv = board.cmdqv_base,

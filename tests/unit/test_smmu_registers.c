@@ -11,7 +11,7 @@ static struct smmu_kit *kit;
 
 static void setup(void)
 {
-	struct profile profile = smmu_kit_grace();
+	struct profile profile = smmu_kit_everything();
 	kit = smmu_kit_new(&profile);
 }
 
@@ -47,8 +47,9 @@ static GString *document(void)
 		"`unit.smmu_registers` compares this page and tries every register. The last "
 		"column is the\n"
 		"section of the fact sheet smmuv3. What no row has reads as zero and ignores "
-		"writes; identification registers, and\n"
-		"GBPA's reset value, are those of the profile.\n"
+		"writes; so do the PRI\n"
+		"queue's registers without IDR0.PRI. Identification registers, and GBPA's reset "
+		"value, are those of the profile.\n"
 		"\n");
 	register_page_table(text, smmu_registers);
 	return text;

@@ -175,13 +175,19 @@ START_TEST(fields_of_commands_have_the_bits_of_the_table)
 		unsigned high;
 		unsigned low;
 	} rows[] = {
-		{CMD_OPCODE, 7, 0},         {CMD_SSEC, 10, 10},         {CMD_SSV, 11, 11},
-		{CMD_SSID, 31, 12},         {CMD_SID, 63, 32},          {CMD_VMID, 47, 32},
-		{CMD_ASID, 63, 48},         {CMD_SYNC_CS, 13, 12},      {CMD_SYNC_MSH, 23, 22},
-		{CMD_SYNC_MSIATTR, 27, 24}, {CMD_SYNC_MSIDATA, 63, 32}, {CMD_ATC_GLOBAL, 9, 9},
-		{CMD_LEAF, 0, 0},           {CMD_CFGI_RANGE, 4, 0},     {CMD_ATC_SIZE, 5, 0},
-		{CMD_ADDR, 63, 12},         {CMD_SYNC_MSIADDR, 55, 2},  {CMD_PREFETCH_NS, 9, 9},
+		{CMD_OPCODE, 7, 0},         {CMD_SSEC, 10, 10},
+		{CMD_SSV, 11, 11},          {CMD_SSID, 31, 12},
+		{CMD_SID, 63, 32},          {CMD_VMID, 47, 32},
+		{CMD_ASID, 63, 48},         {CMD_SYNC_CS, 13, 12},
+		{CMD_SYNC_MSH, 23, 22},     {CMD_SYNC_MSIATTR, 27, 24},
+		{CMD_SYNC_MSIDATA, 63, 32}, {CMD_ATC_GLOBAL, 9, 9},
+		{CMD_LEAF, 0, 0},           {CMD_CFGI_RANGE, 4, 0},
+		{CMD_ATC_SIZE, 5, 0},       {CMD_ADDR, 63, 12},
+		{CMD_SYNC_MSIADDR, 55, 2},  {CMD_PREFETCH_NS, 9, 9},
 		{CMD_PREFETCH_RANGE, 9, 0}, {CMD_TLBI_RANGE1, 11, 8},
+		{CMD_PRI_GROUP, 8, 0},      {CMD_PRI_RESP_CODE, 13, 12},
+		{CMD_RESUME_AC, 12, 12},    {CMD_RESUME_AB, 13, 13},
+		{CMD_RESUME_STAG, 15, 0},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		uint64_t bits = 0;
@@ -197,6 +203,8 @@ END_TEST
 #define S2    COMMAND_NEEDS_STAGE2
 #define ATS   COMMAND_NEEDS_ATS
 #define STALL COMMAND_NEEDS_STALL
+#define PRI   COMMAND_NEEDS_PRI
+#define HYP   COMMAND_NEEDS_HYP
 #define G     COMMAND_GUEST_LEGAL
 #define GV    (COMMAND_GUEST_LEGAL | COMMAND_GUEST_VMID)
 #define UV    (COMMAND_GUEST_UNSURE | COMMAND_GUEST_VMID)
@@ -218,10 +226,15 @@ static const struct {
 	{0x11, S1, GV, {0xffffffff000000ff, 0}},
 	{0x12, S1, GV, {0xffffffff03f1f0ff, 0xffffffffffffff01}},
 	{0x13, S1, 0, {0x0000ffff03f1f0ff, 0xffffffffffffff01}},
+	{0x20, HYP, 0, {0x00000000000000ff, 0}},
+	{0x21, HYP, 0, {0xffff0000000000ff, 0}},
+	{0x22, HYP, 0, {0xffff000003f1f0ff, 0xffffffffffffff01}},
+	{0x23, HYP, 0, {0x0000000003f1f0ff, 0xffffffffffffff01}},
 	{0x28, S2, UV, {0x0000ffff000000ff, 0}},
 	{0x2a, S2, UV, {0x0000ffff03f1f0ff, 0x000fffffffffff01}},
 	{0x30, 0, 0, {0x00000000000000ff, 0}},
 	{0x40, ATS, G, {0xfffffffffffffaff, 0xfffffffffffff03f}},
+	{0x41, PRI, 0, {0xfffffffffffff8ff, 0x31ff}},
 	{0x44, STALL, 0, {0xffffffff000030ff, 0xffff}},
 	{0x45, STALL, 0, {0xffffffff000000ff, 0}},
 	{0x46, 0, G, {0xffffffff0fc030ff, 0x00fffffffffffffc}},
@@ -336,11 +349,13 @@ START_TEST(events_have_the_numbers_and_fields_of_the_tables)
 	static const struct {
 		unsigned id;
 		const char *name;
-	} rows[] = {
-		{0x02, "C_BAD_STREAMID"},    {0x03, "F_STE_FETCH"},       {0x04, "C_BAD_STE"},
-		{0x06, "F_STREAM_DISABLED"}, {0x08, "C_BAD_SUBSTREAMID"}, {0x09, "F_CD_FETCH"},
-		{0x0a, "C_BAD_CD"},          {0x0b, "F_WALK_EABT"},       {0x10, "F_TRANSLATION"},
-		{0x11, "F_ADDR_SIZE"},       {0x12, "F_ACCESS"},          {0x13, "F_PERMISSION"}};
+	} rows[] = {{0x02, "C_BAD_STREAMID"},     {0x03, "F_STE_FETCH"},
+		    {0x04, "C_BAD_STE"},          {0x05, "F_BAD_ATS_TREQ"},
+		    {0x07, "F_TRANSL_FORBIDDEN"}, {0x06, "F_STREAM_DISABLED"},
+		    {0x08, "C_BAD_SUBSTREAMID"},  {0x09, "F_CD_FETCH"},
+		    {0x0a, "C_BAD_CD"},           {0x0b, "F_WALK_EABT"},
+		    {0x10, "F_TRANSLATION"},      {0x11, "F_ADDR_SIZE"},
+		    {0x12, "F_ACCESS"},           {0x13, "F_PERMISSION"}};
 	unsigned named = 0;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		ck_assert_str_eq(event_name(rows[i].id), rows[i].name);
@@ -385,8 +400,20 @@ START_TEST(registers_are_those_of_the_table)
 		{"CMDQ_PROD", 0x98, 4, REGISTER_RW},
 		{"CMDQ_CONS", 0x9c, 4, REGISTER_RW},
 		{"EVENTQ_BASE", 0xa0, 8, REGISTER_RW},
+		{"GERROR_IRQ_CFG0", 0x68, 8, REGISTER_RW},
+		{"GERROR_IRQ_CFG1", 0x70, 4, REGISTER_RW},
+		{"GERROR_IRQ_CFG2", 0x74, 4, REGISTER_RW},
+		{"EVENTQ_IRQ_CFG0", 0xb0, 8, REGISTER_RW},
+		{"EVENTQ_IRQ_CFG1", 0xb8, 4, REGISTER_RW},
+		{"EVENTQ_IRQ_CFG2", 0xbc, 4, REGISTER_RW},
+		{"PRIQ_BASE", 0xc0, 8, REGISTER_RW},
+		{"PRIQ_IRQ_CFG0", 0xd0, 8, REGISTER_RW},
+		{"PRIQ_IRQ_CFG1", 0xd8, 4, REGISTER_RW},
+		{"PRIQ_IRQ_CFG2", 0xdc, 4, REGISTER_RW},
 		{"EVENTQ_PROD", 0x100a8, 4, REGISTER_RW},
 		{"EVENTQ_CONS", 0x100ac, 4, REGISTER_RW},
+		{"PRIQ_PROD", 0x100c8, 4, REGISTER_RW},
+		{"PRIQ_CONS", 0x100cc, 4, REGISTER_RW},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		uint32_t offset, index;
@@ -422,7 +449,7 @@ START_TEST(registers_have_the_fields_that_linux_used)
 	ck_assert_uint_eq(GERROR_CMDQ_ERR | GERROR_EVENTQ_ABT_ERR, 5);
 	ck_assert_uint_eq(QUEUE_POINTER, 0xfffff);
 	ck_assert_uint_eq(CMDQ_CONS_ERR, 0x7f000000);
-	ck_assert_uint_eq(EVENTQ_OVERFLOW, 0x80000000);
+	ck_assert_uint_eq(QUEUE_OVERFLOW, 0x80000000);
 }
 END_TEST
 

@@ -26,6 +26,8 @@ static const struct smmu_board board = {
 	.cmdqv_base = {0x05200000},
 	.eventq_irq = 1,
 	.cmdqv_irq = 2,
+	.priq_irq = 3,
+	.sync_irq = 4,
 };
 
 struct engine_world {

@@ -19,6 +19,8 @@ static const struct smmu_board board = {
 	.gerror_irq = 0,
 	.eventq_irq = 1,
 	.cmdqv_irq = 2,
+	.priq_irq = 3,
+	.sync_irq = 4,
 };
 
 struct nvidia_hardware {
