@@ -204,10 +204,10 @@ END_TEST
 START_TEST(an_invalidation_of_el2_may_have_a_range)
 {
 	fill(HOST_LEAF1);
-	/* TG = 4 KiB, (NUM + 1) << SCALE = 2^18 pages: a GiB. */
-	host_issue(&host, (struct smmu_command){{CMD_TLBI_EL2_VAA | field_put(CMD_TLBI_SCALE, 18),
-						 SLOT(2) | field_put(CMD_TLBI_TG, 1)}});
-	kept(SID, true, false);
+	/* TG = 4 KiB, (NUM + 1) << SCALE = 2^19 pages: both GiBs. */
+	host_issue(&host, (struct smmu_command){{CMD_TLBI_EL2_VAA | field_put(CMD_TLBI_SCALE, 19),
+						 SLOT(1) | field_put(CMD_TLBI_TG, 1)}});
+	kept(SID, false, false);
 }
 END_TEST
 

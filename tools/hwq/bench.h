@@ -26,6 +26,7 @@ struct script *bench_script(const struct bench_run *run, const char *text, int *
 
 /* Each returns an exit code. */
 int bench_amd(struct bench_run *run);
+int bench_amd_guests(struct bench_run *run);
 int bench_exec(struct bench_run *run);
 int bench_timing(struct bench_run *run);
 int bench_timing_sweep(struct bench_run *run);

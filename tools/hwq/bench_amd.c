@@ -14,6 +14,7 @@
 #define LAPS         256U
 #define SYNC_EVERY   64U
 #define PAGES        1024U
+#define GUESTS       1000U
 
 /* As large as the other engine's: 40 calls, 200 commands, unmapped and reused. */
 static GString *experiment_text(void)
@@ -177,18 +178,99 @@ static int bench_machine_with_vm(struct bench_run *run, const struct script *scr
 	return HWQ_AS_EXPECTED;
 }
 
-int bench_amd(struct bench_run *run)
+typedef int measure_fn(struct bench_run *run, const struct script *script,
+		       struct machine **machine);
+
+/* What MEASURE finds of the scenario TEXT, which goes. */
+static int bench_text(struct bench_run *run, GString *text, measure_fn *measure)
 {
 	struct machine_config config = machine_config_default();
-	GString *text = experiment_text();
 	int status;
 	struct script *script = bench_script(run, text->str, &status);
 	g_string_free(text, TRUE);
 	if (script == NULL)
 		return status;
 	struct machine *machine = bench_machine(&config);
-	status = bench_machine_with_vm(run, script, &machine);
+	status = measure(run, script, &machine);
 	machine_free(machine);
 	script_free(script);
 	return status;
+}
+
+int bench_amd(struct bench_run *run)
+{
+	return bench_text(run, experiment_text(), bench_machine_with_vm);
+}
+
+/* --- many guests --- */
+
+/* Each with its maps, and a ring at the page that all of them share. */
+static GString *guests_text(void)
+{
+	GString *text = g_string_new("# hwq-scenario 1\n"
+				     "profile amd-viommu\n"
+				     "kernel amd.viommu=posted\n"
+				     "vm q\n");
+	for (unsigned i = 2; i <= GUESTS; i++)
+		g_string_append_printf(
+			text,
+			"vmm: ioctl($fd, IOMMU_VIOMMU_ALLOC, {type=3, dev_id=$dev, hwpt_id=$hwpt, "
+			"out_viommu_id=0 => $viommu%u, data_len=8, data_uptr=$data}) = 0\n"
+			"vmm: ioctl($fd, IOMMU_HW_QUEUE_ALLOC, {viommu_id=$viommu%u, type=2, "
+			"index=0, out_hw_queue_id=0 => $hwq%u, nesting_parent_iova=0x40000000, "
+			"length=8}) = 0\n",
+			i, i, i);
+	return g_string_append(text, "expect none\n");
+}
+
+/* All at once, each a ring full; the host's ring is idle. */
+static void bench_busy_guests(struct bench_run *run, struct amd_iommu *amd)
+{
+	double best = 1e9;
+	for (int round = 0; round < ROUNDS; round++) {
+		double start = bench_cpu_seconds();
+		for (uint32_t id = 1; id <= GUESTS; id++) {
+			struct amd_ring *ring = &amd_guest_find(amd, (uint16_t)id)->ring;
+			ring->tail = (ring->head - COMMAND_SIZE) & (ring->size - 1);
+			amd_ring_kick(ring, 0);
+		}
+		while (clock_step(&amd->machine->clock))
+			;
+		double spent = bench_cpu_seconds() - start;
+		best = spent < best ? spent : best;
+	}
+	bench_figure(run, "amd_1000_busy_guests", GUESTS * (RING_ENTRIES - 1) / best / 1e6, "M/s");
+}
+
+/* Of GuestIDs that nobody has touched before: what the engine keeps of each. */
+static void bench_idle_guests(struct bench_run *run, struct amd_iommu *amd)
+{
+	const struct mmio_region *vfcntl = bus_region(&amd->machine->bus, "vfcntl");
+	size_t before = arena_live(amd->machine->arena);
+	for (uint64_t id = GUESTS + 1; id <= 2 * GUESTS; id++)
+		vfcntl->ops->write(vfcntl->owner, id * VFCNTL_STRIDE + VFCNTL_MISC, 8, 0);
+	size_t bytes = arena_live(amd->machine->arena) - before;
+	bench_figure(run, "amd_idle_guest", (double)bytes / GUESTS, "bytes");
+}
+
+static int bench_machine_with_guests(struct bench_run *run, const struct script *script,
+				     struct machine **machine)
+{
+	struct experiment_point *point = experiment_set_up(script, machine);
+	struct amd_iommu *amd = point != NULL ? amd_of(*machine) : NULL;
+	struct amd_guest *last = amd != NULL ? amd_guest_find(amd, GUESTS) : NULL;
+	experiment_point_free(point);
+	if (last == NULL || !amd_ring_running(&last->ring)) {
+		fprintf(stderr, "hwq bench: the guests are not as expected\n");
+		return HWQ_INTERNAL_ERROR;
+	}
+	fill_ring(amd, last);
+	bench_busy_guests(run, amd);
+	bench_idle_guests(run, amd);
+	return HWQ_AS_EXPECTED;
+}
+
+int bench_amd_guests(struct bench_run *run)
+{
+	return bench_text(run, guests_text(), bench_machine_with_guests);
 }

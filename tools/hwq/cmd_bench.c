@@ -452,6 +452,7 @@ static const struct bench benches[] = {
 	{"experiment", bench_experiment,
 	 "an experiment on a VCMDQ, from a fresh machine to its verdict"},
 	{"amd", bench_amd, "AMD's guest ring, and an experiment on it from a saved machine"},
+	{"amd-guests", bench_amd_guests, "1,000 guests of AMD with rings that run, and idle ones"},
 	{"exec", bench_exec, "a call through hwq exec"},
 	{"map10m", bench_map_10m, "map + unmap of 2 MiB among 10,000,000 areas"},
 };
