@@ -1023,6 +1023,35 @@ START_TEST(an_aborted_fetch_of_the_main_queue_is_recovered_from)
 }
 END_TEST
 
+static uint64_t memory_word(uint64_t pa)
+{
+	uint8_t bytes[8];
+	memory_read(&machine->memory, pa_of(pa), bytes, sizeof(bytes));
+	return load_le64(bytes);
+}
+
+/* smmuv3 3.4: its opcode is read wrongly, a CMD_SYNC takes its place, and the queue goes on. */
+START_TEST(an_illegal_command_gives_way_to_a_sync)
+{
+	attach_new(0);
+	map_pages(0x1000, 1);
+	ck_assert(works(0x1000, true));
+	const struct port_fault fault = {.engine = smmu->port.engine,
+					 .purpose = ACCESS_COMMAND_FETCH,
+					 .action = FAULT_FLIP,
+					 .nth = 1};
+	uint64_t at = driver->cmdq_pfn * PAGE_SIZE +
+		      COMMAND_SIZE * (smmu->cmdq.cons & (smmu->cmdq.entries - 1));
+	ck_assert_uint_eq(memory_word(at) & 0xff, CMD_PREFETCH_CONFIG);
+	ck_assert(port_inject(machine, &fault));
+	unmap_pages(0x1000, 1);
+	ck_assert_uint_eq(memory_word(at), 0x0fc02046);
+	ck_assert_uint_eq(smmu->cmdq.cons, smmu->cmdq.prod);
+	ck_assert_uint_eq(smmu->gerror, smmu->gerrorn);
+	ck_assert_uint_eq(smmu->tlb.count, 0);
+}
+END_TEST
+
 /* --- unmap.flush --- */
 
 static void prepare_unmap(enum unmap_flush flush)
@@ -2207,6 +2236,7 @@ static TCase *streams(void)
 	tcase_add_test(tests, a_table_that_goes_is_invalidated_twice);
 	tcase_add_test(tests, devices_caches_are_emptied_of_the_range);
 	tcase_add_test(tests, an_aborted_fetch_of_the_main_queue_is_recovered_from);
+	tcase_add_test(tests, an_illegal_command_gives_way_to_a_sync);
 	tcase_add_test(tests, a_vintf_begins_with_empty_pairs);
 	return tests;
 }

@@ -290,6 +290,73 @@ START_TEST(a_stream_beyond_its_span_is_unknown)
 }
 END_TEST
 
+static void set_table(uint64_t base, uint32_t cfg)
+{
+	uint64_t cr0 = kit_smmu_read(kit, SMMU_CR0, 4);
+	kit_smmu_write(kit, SMMU_CR0, 4, cr0 & ~CR0_SMMUEN);
+	kit_smmu_write(kit, SMMU_STRTAB_BASE, 8, base);
+	kit_smmu_write(kit, SMMU_STRTAB_BASE_CFG, 4, cfg);
+	kit_smmu_write(kit, SMMU_CR0, 4, cr0);
+	issue(command_cfgi_all());
+}
+
+static bool stream_passes(uint32_t sid)
+{
+	return smmu_translate(kit->smmu, sid, 0x1000, false, &got) == TRANSLATE_OK;
+}
+
+/* 1.2: to 8 * 2^(LOG2SIZE - SPLIT) bytes. */
+START_TEST(the_first_level_of_the_stream_table_is_aligned_to_its_size)
+{
+	kit_set_word(kit, leaves, STE_V | 4 << 1);
+	kit_set_word(kit, streams + 8 * 0, leaves | 1);
+	set_table(streams + 0xfc0, 15 | SPLIT << 6 | STRTAB_FMT_2LEVEL << 16); /* 4 KiB */
+	ck_assert(stream_passes(0));
+	set_table(streams + 0x1c0, 12 | SPLIT << 6 | STRTAB_FMT_2LEVEL << 16); /* 512 bytes */
+	ck_assert(stream_passes(0));
+}
+END_TEST
+
+/* 1.2: SPLIT is 6, 8 or 10, else as 6; FMT 1, else as 0. */
+START_TEST(reserved_formats_of_the_stream_table_are_the_first)
+{
+	static const unsigned splits[][2] = {{6, 6}, {8, 8}, {10, 10}, {0, 6},
+					     {7, 6}, {9, 6}, {11, 6}};
+	for (unsigned i = 0; i < sizeof(splits) / sizeof(splits[0]); i++) {
+		uint32_t sid = 1U << splits[i][1]; /* the first of the second leaf */
+		kit_set_word(kit, streams, 0);
+		kit_set_word(kit, streams + 8, leaves | 1);
+		kit_set_word(kit, leaves, STE_V | 4 << 1);
+		set_table(streams, 12 | splits[i][0] << 6 | STRTAB_FMT_2LEVEL << 16);
+		ck_assert_msg(stream_passes(sid), "%u", splits[i][0]);
+	}
+	kit_set_word(kit, streams, STE_V | 4 << 1);
+	for (uint32_t format = 0; format < 4; format += format == 0 ? 2 : 1) {
+		set_table(streams, 0 | SPLIT << 6 | format << 16);
+		ck_assert_msg(stream_passes(0), "%u", format);
+	}
+}
+END_TEST
+
+/* 4.1: F_STE_FETCH, with the address that could not be read. */
+START_TEST(a_first_level_that_leads_nowhere_is_reported)
+{
+	const struct port_fault once = {.engine = kit->smmu->port.engine,
+					.purpose = ACCESS_CONFIG_FETCH,
+					.action = FAULT_ABORT,
+					.nth = 1};
+	issue(command_cfgi_all());
+	ck_assert(port_inject(kit->machine, &once));
+	ck_assert(!stream_passes(0x85));
+	ck_assert_uint_eq(got.event, EVT_F_STE_FETCH);
+	check_record(0x8500000003, 0, streams + 8 * 2);
+	kit_set_word(kit, streams + 8 * 2, 1ULL << 45 | 7);
+	ck_assert(!stream_passes(0x85));
+	ck_assert_uint_eq(got.event, EVT_F_STE_FETCH);
+	check_record(0x8500000003, 0, (1ULL << 45) + STE_SIZE * 5);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("smmu_context");
@@ -304,6 +371,9 @@ int main(void)
 	tcase_add_test(tcase, a_context_that_can_t_be_read_is_reported);
 	tcase_add_test(tcase, contexts_and_tables_are_read_through_stage_2);
 	tcase_add_test(tcase, a_stream_beyond_its_span_is_unknown);
+	tcase_add_test(tcase, the_first_level_of_the_stream_table_is_aligned_to_its_size);
+	tcase_add_test(tcase, reserved_formats_of_the_stream_table_are_the_first);
+	tcase_add_test(tcase, a_first_level_that_leads_nowhere_is_reported);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
 }

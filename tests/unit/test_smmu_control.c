@@ -65,6 +65,141 @@ START_TEST(attributes_are_fixed_until_the_stop_is_acknowledged)
 }
 END_TEST
 
+/* --- registers --- */
+
+START_TEST(nothing_is_enabled_after_reset)
+{
+	struct profile profile = smmu_kit_everything();
+	teardown();
+	host.kit = smmu_kit_new(&profile);
+	static const uint32_t zero[] = {SMMU_CR0,         SMMU_CR0ACK, SMMU_IRQ_CTRL,
+					SMMU_IRQ_CTRLACK, SMMU_GERROR, SMMU_GERRORN};
+	for (unsigned i = 0; i < sizeof(zero) / sizeof(zero[0]); i++)
+		ck_assert_msg(kit_smmu_read(host.kit, zero[i], 4) == 0, "%x", zero[i]);
+}
+END_TEST
+
+START_TEST(what_is_written_is_acknowledged)
+{
+	static const uint32_t values[] = {CR0_SMMUEN, CR0_PRIQEN, CR0_EVENTQEN,
+					  CR0_CMDQEN, CR0_ATSCHK, CR0_SMMUEN | CR0_ATSCHK};
+	for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		kit_smmu_write(host.kit, SMMU_CR0, 4, values[i]);
+		ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_CR0ACK, 4), values[i]);
+	}
+	for (uint32_t value = 0; value < 8; value++) {
+		kit_smmu_write(host.kit, SMMU_IRQ_CTRL, 4, value);
+		ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_IRQ_CTRLACK, 4), value);
+	}
+}
+END_TEST
+
+START_TEST(id_registers_are_those_of_the_profile)
+{
+	struct profile profile = smmu_kit_everything();
+	uint64_t log2 = profile_get(&profile, "cmdqs.log2");
+	uint64_t queues = log2 << 11 | log2 << 16 | log2 << 21;
+	const uint64_t values[][2] = {
+		{SMMU_IDR0, profile_get(&profile, "idr0.features")},
+		{SMMU_IDR1, profile_get(&profile, "idr1.features") | queues},
+		{SMMU_IDR3, profile_get(&profile, "idr3.features")},
+		{SMMU_IDR5, profile_get(&profile, "idr5.features") | 5}, /* 48 bits */
+		{SMMU_AIDR, profile_get(&profile, "aidr.value")},
+	};
+	for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		kit_smmu_write(host.kit, values[i][0], 4, 0);
+		ck_assert_uint_eq(kit_smmu_read(host.kit, values[i][0], 4), values[i][1]);
+	}
+}
+END_TEST
+
+/* 1.1 */
+START_TEST(a_wide_register_is_written_whole_or_in_halves)
+{
+	kit_smmu_write(host.kit, SMMU_CR0, 4, 0);
+	kit_smmu_write(host.kit, SMMU_STRTAB_BASE, 8, 0x4000123456789000);
+	ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_STRTAB_BASE, 8),
+			  0x4000123456789000 & ~BITS(61, 52));
+	kit_smmu_write(host.kit, SMMU_STRTAB_BASE + 4, 4, 0x55);
+	ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_STRTAB_BASE, 4), 0x56789000);
+	ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_STRTAB_BASE + 4, 4), 0x55);
+	kit_smmu_write(host.kit, SMMU_STRTAB_BASE, 4, 0x1000);
+	ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_STRTAB_BASE, 8), 0x5500001000);
+}
+END_TEST
+
+/* 1.2: guards, and what is behind them once they are gone. */
+START_TEST(a_register_can_be_written_while_its_guard_is_off)
+{
+	static const struct {
+		uint32_t offset;
+		uint64_t guard; /* of CR0 */
+	} rows[] = {
+		{SMMU_CR2, CR0_SMMUEN},           {SMMU_CMDQ_BASE, CR0_CMDQEN},
+		{SMMU_CMDQ_CONS, CR0_CMDQEN},     {SMMU_EVENTQ_BASE, CR0_EVENTQEN},
+		{SMMU_EVENTQ_PROD, CR0_EVENTQEN}, {SMMU_EVENTQ_CONS, 0},
+	};
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t other = rows[i].guard == CR0_SMMUEN ? CR0_EVENTQEN : CR0_SMMUEN;
+		kit_smmu_write(host.kit, SMMU_CR0, 4, other);
+		kit_smmu_write(host.kit, rows[i].offset, 4, 2);
+		ck_assert_msg(kit_smmu_read(host.kit, rows[i].offset, 4) == 2, "%u", i);
+		kit_smmu_write(host.kit, SMMU_CR0, 4, other | rows[i].guard);
+		kit_smmu_write(host.kit, rows[i].offset, 4, 1);
+		ck_assert_msg(kit_smmu_read(host.kit, rows[i].offset, 4) ==
+				      (rows[i].guard != 0 ? 2 : 1),
+			      "%u", i);
+	}
+}
+END_TEST
+
+/* 1.5 */
+START_TEST(the_hardware_changes_gerror_and_software_gerrorn)
+{
+	host_issue_words(&host, 0xff, 0);
+	ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_GERROR, 4), GERROR_CMDQ_ERR);
+	ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_GERRORN, 4), 0);
+	kit_smmu_write(host.kit, SMMU_GERROR, 4, 0);
+	ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_GERROR, 4), GERROR_CMDQ_ERR);
+	kit_smmu_write(host.kit, SMMU_GERRORN, 4, GERROR_CMDQ_ERR);
+	ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_GERRORN, 4), GERROR_CMDQ_ERR);
+}
+END_TEST
+
+/* 1.2: what is used is no larger than IDR1.CMDQS, and is aligned down. */
+START_TEST(the_command_queue_is_no_larger_than_the_hardware_has)
+{
+	struct profile profile = smmu_kit_everything();
+	smmu_kit_set(&profile, "cmdqs.log2", 7);
+	teardown();
+	host = smmu_host_new(&profile);
+	uint64_t queue = kit_frames(host.kit, 1);
+	kit_smmu_write(host.kit, SMMU_CR0, 4, 0);
+	kit_smmu_write(host.kit, SMMU_CMDQ_BASE, 8, queue | 0x7e0 | 19); /* bits below 2 KiB */
+	ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_CMDQ_BASE, 8), queue | 0x7e0 | 19);
+	kit_smmu_write(host.kit, SMMU_CMDQ_CONS, 4, 128);
+	kit_smmu_write(host.kit, SMMU_CMDQ_PROD, 4, 129);
+	kit_put(host.kit, queue, 0, command_tlbi_nsnh_all());
+	kit_smmu_write(host.kit, SMMU_CR0, 4, CR0_CMDQEN);
+	smmu_kit_clear(host.kit);
+	kit_run(host.kit);
+	ck_assert_uint_eq(host.kit->accesses[0].pa.value, queue);
+	ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_CMDQ_CONS, 4), 129);
+}
+END_TEST
+
+/* 1.4 */
+START_TEST(a_disabled_event_queue_keeps_what_it_has)
+{
+	host_stage1(&host, 3, CD_A | CD_R);
+	ck_assert_int_eq(smmu_translate(host.kit->smmu, 3, SLOT(1), false, &got), TRANSLATE_FAULT);
+	uint64_t record = host_event(&host, 0, 0);
+	kit_smmu_write(host.kit, SMMU_CR0, 4, CR0_SMMUEN);
+	ck_assert_uint_eq(host_events(&host), 1);
+	ck_assert_uint_eq(host_event(&host, 0, 0), record);
+}
+END_TEST
+
 /* --- VMW --- */
 
 static void set_vmw(uint64_t value)
@@ -141,6 +276,14 @@ int main(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, attributes_are_fixed_while_they_are_used);
 	tcase_add_test(tests, attributes_are_fixed_until_the_stop_is_acknowledged);
+	tcase_add_test(tests, nothing_is_enabled_after_reset);
+	tcase_add_test(tests, what_is_written_is_acknowledged);
+	tcase_add_test(tests, id_registers_are_those_of_the_profile);
+	tcase_add_test(tests, a_wide_register_is_written_whole_or_in_halves);
+	tcase_add_test(tests, a_register_can_be_written_while_its_guard_is_off);
+	tcase_add_test(tests, the_hardware_changes_gerror_and_software_gerrorn);
+	tcase_add_test(tests, the_command_queue_is_no_larger_than_the_hardware_has);
+	tcase_add_test(tests, a_disabled_event_queue_keeps_what_it_has);
 	tcase_add_test(tests, an_invalidation_may_take_vmids_for_one);
 	tcase_add_test(tests, a_translation_is_of_its_own_vmid);
 	tcase_add_test(tests, hardware_may_lack_the_wildcard);

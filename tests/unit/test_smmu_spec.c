@@ -474,6 +474,83 @@ START_TEST(id_registers_decode_as_qemus_do)
 }
 END_TEST
 
+struct field_row {
+	uint64_t field;
+	unsigned high;
+	unsigned low;
+};
+
+static void check_fields(const struct field_row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		ck_assert_msg(rows[i].field ==
+				      (~0ULL >> (63 - rows[i].high) >> rows[i].low << rows[i].low),
+			      "row %zu: %lx", i, rows[i].field);
+}
+
+/* smmuv3 1.3. */
+START_TEST(fields_of_id_registers_have_the_bits_of_the_sheet)
+{
+	static const struct field_row rows[] = {
+		{IDR0_S2P, 0, 0},
+		{IDR0_S1P, 1, 1},
+		{IDR0_TTF, 3, 2},
+		{IDR0_COHACC, 4, 4},
+		{IDR0_HTTU, 7, 6},
+		{IDR0_HYP, 9, 9},
+		{IDR0_ATS, 10, 10},
+		{IDR0_NS1ATS, 11, 11},
+		{IDR0_ASID16, 12, 12},
+		{IDR0_MSI, 13, 13},
+		{IDR0_PRI, 16, 16},
+		{IDR0_VMW, 17, 17},
+		{IDR0_VMID16, 18, 18},
+		{IDR0_CD2L, 19, 19},
+		{IDR0_TTENDIAN, 22, 21},
+		{IDR0_ATSRECERR, 23, 23},
+		{IDR0_STALL_MODEL, 25, 24},
+		{IDR0_TERM_MODEL, 26, 26},
+		{IDR0_ST_LEVEL, 28, 27},
+		{IDR1_SIDSIZE, 5, 0},
+		{IDR1_SSIDSIZE, 10, 6},
+		{IDR1_PRIQS, 15, 11},
+		{IDR1_EVENTQS, 20, 16},
+		{IDR1_CMDQS, 25, 21},
+		{IDR1_ATTR_PERMS_OVR, 26, 26},
+		{IDR1_ATTR_TYPES_OVR, 27, 27},
+		{IDR3_HAD, 2, 2},
+		{IDR3_XNX, 4, 4},
+		{IDR3_FWB, 8, 8},
+		{IDR3_STT, 9, 9},
+		{IDR3_RIL, 10, 10},
+		{IDR3_E0PD, 13, 13},
+		{IDR5_OAS, 2, 0},
+		{IDR5_GRAN4K, 4, 4},
+		{IDR5_GRAN16K, 5, 5},
+		{IDR5_GRAN64K, 6, 6},
+		{IDR5_VAX, 11, 10},
+		{IDR5_STALL_MAX, 31, 16},
+	};
+	check_fields(rows, sizeof(rows) / sizeof(rows[0]));
+}
+END_TEST
+
+/* smmuv3 4.3. */
+START_TEST(fields_of_contexts_have_the_bits_of_the_table)
+{
+	static const struct field_row rows[] = {
+		{CD_T0SZ, 5, 0},   {CD_TG0, 7, 6},    {CD_EPD0, 14, 14},    {CD_ENDI, 15, 15},
+		{CD_T1SZ, 21, 16}, {CD_TG1, 23, 22},  {CD_EPD1, 30, 30},    {CD_V, 31, 31},
+		{CD_IPS, 34, 32},  {CD_AFFD, 35, 35}, {CD_WXN, 36, 36},     {CD_TBI0, 38, 38},
+		{CD_TBI1, 39, 39}, {CD_PAN, 40, 40},  {CD_AA64, 41, 41},    {CD_HD, 42, 42},
+		{CD_HA, 43, 43},   {CD_S, 44, 44},    {CD_R, 45, 45},       {CD_A, 46, 46},
+		{CD_ASET, 47, 47}, {CD_ASID, 63, 48}, {CD_HAD, 1, 1},       {CD_E0PD, 2, 2},
+		{CD_TTB, 51, 4},   {L1CD_V, 0, 0},    {L1CD_L2PTR, 51, 12},
+	};
+	check_fields(rows, sizeof(rows) / sizeof(rows[0]));
+}
+END_TEST
+
 START_TEST(address_sizes_follow_the_code_table)
 {
 	static const unsigned bits[] = {32, 36, 40, 42, 44, 48, 52, 56};
@@ -593,6 +670,8 @@ static TCase *smmu_tests(void)
 	tcase_add_test(tests, registers_are_those_of_the_table);
 	tcase_add_test(tests, registers_have_the_fields_that_linux_used);
 	tcase_add_test(tests, id_registers_decode_as_qemus_do);
+	tcase_add_test(tests, fields_of_id_registers_have_the_bits_of_the_sheet);
+	tcase_add_test(tests, fields_of_contexts_have_the_bits_of_the_table);
 	tcase_add_test(tests, address_sizes_follow_the_code_table);
 	return tests;
 }

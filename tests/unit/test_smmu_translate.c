@@ -584,8 +584,8 @@ START_TEST(a_bypass_entry_passes_addresses_of_the_output_size)
 }
 END_TEST
 
-/* Stage 1 is beyond this model: its streams must at least not pass. */
-START_TEST(streams_of_stage_1_are_refused)
+/* S1ContextPtr = 0 leads to no context. */
+START_TEST(a_stream_of_stage_1_without_a_context_does_not_pass)
 {
 	static const unsigned kinds[] = {STE_CONFIG_S1, STE_CONFIG_NESTED};
 	for (unsigned i = 0; i < 2; i++) {
@@ -930,7 +930,7 @@ static TCase *faults(void)
 	tcase_add_test(tests, a_bad_stream_table_entry_is_reported);
 	tcase_add_test(tests, an_abort_entry_is_silent);
 	tcase_add_test(tests, a_bypass_entry_passes_addresses_of_the_output_size);
-	tcase_add_test(tests, streams_of_stage_1_are_refused);
+	tcase_add_test(tests, a_stream_of_stage_1_without_a_context_does_not_pass);
 	tcase_add_test(tests, a_disabled_smmu_bypasses_or_aborts_as_gbpa_says);
 	tcase_add_test(tests, gbpa_changes_by_its_update_protocol_only);
 	tcase_add_test(tests, a_full_event_queue_drops_records_and_says_so_once);
