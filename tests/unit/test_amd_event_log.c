@@ -132,6 +132,14 @@ START_TEST(an_error_of_the_hardware_is_copied_to_registers)
 	ck_assert_uint_eq(get(AMD_HW_EVENT_LOWER), event.q[1]);
 	amd_kit_write(kit, AMD_HW_EVENT_STATUS, 4, HW_EVENT_VALID);
 	ck_assert_uint_eq(get(AMD_HW_EVENT_STATUS), 0);
+	/* Of these codes and no other (13). */
+	for (uint64_t code = 1; code < 16; code++) {
+		const struct amd_event one = {{field_put(EVT_CODE, code), code}};
+		bool hardware = code == 3 || code == 4 || code == 6;
+		amd_log_event(kit->amd, &one);
+		ck_assert_uint_eq(get(AMD_HW_EVENT_STATUS), hardware ? HW_EVENT_VALID : 0);
+		amd_kit_write(kit, AMD_HW_EVENT_STATUS, 4, HW_EVENT_VALID);
+	}
 }
 END_TEST
 

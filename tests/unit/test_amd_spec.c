@@ -183,6 +183,27 @@ START_TEST(opcodes_need_the_features_of_the_sheet)
 }
 END_TEST
 
+/* 6.2: what must be zero, in q0 and q1, the opcode apart. */
+START_TEST(reserved_bits_of_commands_are_those_of_the_sheet)
+{
+	static const uint64_t reserved[OPCODES][2] = {
+		[1] = {0x0ff0000000000000, 0},
+		[2] = {0x0fffffffffff0000, ~0ULL},
+		[3] = {0x0fff0000fff00000, 0xff8},
+		[4] = {0, 0xfca},
+		[5] = {0x0fffffffffff0000, ~0ULL},
+		[6] = {0x0ff0000000ff0000, 0xfea},
+		[7] = {0x0ff00000ffff0000, 0xffff0000fffffffb},
+		[8] = {0x0fffffffffffffff, ~0ULL},
+	};
+	for (unsigned opcode = 1; opcode <= 8; opcode++)
+		for (unsigned word = 0; word < 2; word++)
+			ck_assert_msg(~amd_command_rules[opcode].used[word] ==
+					      reserved[opcode][word],
+				      "opcode %u, q%u", opcode, word);
+}
+END_TEST
+
 /* --- ranges [7, size encoding] --- */
 
 struct range {
@@ -551,6 +572,7 @@ int main(void)
 	tcase_add_test(tests, fields_of_commands_lie_where_the_table_says);
 	tcase_add_test(tests, opcodes_have_the_names_of_the_table);
 	tcase_add_test(tests, opcodes_need_the_features_of_the_sheet);
+	tcase_add_test(tests, reserved_bits_of_commands_are_those_of_the_sheet);
 	tcase_add_test(tests, ranges_are_coded_as_linux_does);
 	tcase_add_test(tests, ranges_at_the_limits_are_coded_as_the_sheet_says);
 	tcase_add_test(tests, both_ways_to_say_everything_mean_it);

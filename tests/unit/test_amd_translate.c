@@ -631,6 +631,10 @@ START_TEST(a_stale_device_entry_is_used_until_it_is_invalidated)
 	check_reaches(AT, page);
 	amd_kit_issue(kit, amd_command_invalidate_devtab(DEVICE));
 	check_reaches(AT, page + 0x1000);
+	/* Or all is. */
+	amd_kit_set_dte(kit, DEVICE, amd_kit_dte(root, 3, DOMAIN_1));
+	amd_kit_issue(kit, amd_command_invalidate_all());
+	check_reaches(AT, page);
 }
 END_TEST
 
