@@ -118,6 +118,12 @@ struct smmu_command command_tlbi_s2_ipa(uint16_t vmid, uint64_t ipa, unsigned le
 		       (ipa & CMD_IPA) | field_put(CMD_LEAF, leaf));
 }
 
+struct smmu_command command_resume_abort(uint32_t sid, uint16_t stag)
+{
+	return command(CMD_RESUME, field_put(CMD_SID, sid) | CMD_RESUME_AB,
+		       field_put(CMD_RESUME_STAG, stag));
+}
+
 struct smmu_command command_atc_inv(uint32_t sid, uint64_t address, unsigned size)
 {
 	return command(CMD_ATC_INV, field_put(CMD_SID, sid),

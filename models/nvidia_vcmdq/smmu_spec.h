@@ -260,6 +260,8 @@ struct smmu_command command_tlbi_nh_asid(uint16_t vmid, uint16_t asid);
 struct smmu_command command_tlbi_nh_va(uint16_t vmid, uint16_t asid, uint64_t va, unsigned leaf);
 struct smmu_command command_tlbi_s12_vmall(uint16_t vmid);
 struct smmu_command command_tlbi_s2_ipa(uint16_t vmid, uint64_t ipa, unsigned leaf);
+/* Ends a stalled access as an abort. */
+struct smmu_command command_resume_abort(uint32_t sid, uint16_t stag);
 struct smmu_command command_atc_inv(uint32_t sid, uint64_t address, unsigned size);
 
 /* --- level-1 stream table descriptor (4.1) --- */
@@ -287,6 +289,10 @@ struct smmu_command command_atc_inv(uint32_t sid, uint64_t address, unsigned siz
 #define S1FMT_64K         2U
 /* dw1 */
 #define STE_S1DSS      BITS(1, 0)
+#define STE_S1CIR      BITS(3, 2)
+#define STE_S1COR      BITS(5, 4)
+#define STE_S1CSH      BITS(7, 6)
+#define STE_MEV        BITS(19, 19)
 #define STE_S2FWB      BITS(25, 25)
 #define STE_S1STALLD   BITS(27, 27)
 #define STE_EATS       BITS(29, 28)

@@ -192,15 +192,6 @@ void amd_world_option(struct amd_world *amd, enum kernel_option option, unsigned
 
 /* --- calls --- */
 
-static int64_t device_ioctl(struct world *world, int fd, uint32_t command, void *data,
-			    uint32_t size)
-{
-	world_put(world, world->args, data, size);
-	int64_t result = world_sys(world, SYS_IOCTL, (uint64_t)fd, command, world->args);
-	world_get(world, world->args, data, size);
-	return result;
-}
-
 int amd_world_add(struct amd_world *amd, struct amd *iommu, const char *path, uint16_t device,
 		  bool ats, uint32_t *id)
 {
@@ -208,7 +199,8 @@ int amd_world_add(struct amd_world *amd, struct amd *iommu, const char *path, ui
 	vfio_cdev_register(amd->machine, path, &amd_device_new(iommu, device, ats)->device);
 	int fd = (int)world_open(amd->world, path);
 	assert(fd >= 0);
-	int64_t error = device_ioctl(amd->world, fd, VFIO_DEVICE_BIND_IOMMUFD, &bind, sizeof(bind));
+	int64_t error =
+		world_device_ioctl(amd->world, fd, VFIO_DEVICE_BIND_IOMMUFD, &bind, sizeof(bind));
 	assert(error == 0);
 	(void)error;
 	*id = bind.out_devid;
@@ -218,13 +210,14 @@ int amd_world_add(struct amd_world *amd, struct amd *iommu, const char *path, ui
 int64_t amd_world_attach(struct amd_world *amd, int fd, uint32_t hwpt)
 {
 	struct vfio_device_attach_iommufd_pt at = {.argsz = sizeof(at), .pt_id = hwpt};
-	return device_ioctl(amd->world, fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &at, sizeof(at));
+	return world_device_ioctl(amd->world, fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &at, sizeof(at));
 }
 
 int64_t amd_world_detach(struct amd_world *amd, int fd)
 {
 	struct vfio_device_detach_iommufd_pt detach = {.argsz = sizeof(detach)};
-	return device_ioctl(amd->world, fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach, sizeof(detach));
+	return world_device_ioctl(amd->world, fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach,
+				  sizeof(detach));
 }
 
 uint32_t amd_world_hwpt(struct amd_world *amd, uint32_t flags)

@@ -281,20 +281,16 @@ int64_t world_bind(struct world *world, struct device *device, int *fd)
 	*fd = (int)world_open(world, path);
 	if (*fd < 0)
 		return *fd;
-	world_put(world, world->args, &bind, sizeof(bind));
 	int64_t result =
-		world_sys(world, SYS_IOCTL, (uint64_t)*fd, VFIO_DEVICE_BIND_IOMMUFD, world->args);
-	world_get(world, world->args, &bind, sizeof(bind));
+		world_device_ioctl(world, *fd, VFIO_DEVICE_BIND_IOMMUFD, &bind, sizeof(bind));
 	return result != 0 ? result : (int64_t)bind.out_devid;
 }
 
 int64_t world_attach(struct world *world, int fd, uint32_t *pt)
 {
 	struct vfio_device_attach_iommufd_pt attach = {.argsz = sizeof(attach), .pt_id = *pt};
-	world_put(world, world->args, &attach, sizeof(attach));
-	int64_t result = world_sys(world, SYS_IOCTL, (uint64_t)fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
-				   world->args);
-	world_get(world, world->args, &attach, sizeof(attach));
+	int64_t result = world_device_ioctl(world, fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach,
+					    sizeof(attach));
 	*pt = attach.pt_id;
 	return result;
 }

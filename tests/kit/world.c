@@ -465,6 +465,14 @@ int64_t world_write(struct world *world, int fd, const void *from, uint64_t coun
 	return world_sys(world, SYS_WRITE, (uint64_t)fd, world->data, count);
 }
 
+int64_t world_device_ioctl(struct world *world, int fd, uint32_t command, void *data, uint32_t size)
+{
+	world_put(world, world->args, data, size);
+	int64_t result = world_sys(world, SYS_IOCTL, (uint64_t)fd, command, world->args);
+	world_get(world, world->args, data, size);
+	return result;
+}
+
 struct viommu_world world_make_viommu(struct world *world)
 {
 	struct viommu_world made = {.ioas = (uint32_t)world_ioas(world)};

@@ -141,6 +141,9 @@ int64_t world_check_map(struct world *world, uint32_t hwpt, uint64_t iova, uint6
 			uint64_t length);
 int64_t world_read(struct world *world, int fd, void *to, uint64_t count);
 int64_t world_write(struct world *world, int fd, const void *from, uint64_t count);
+/* COMMAND of a VFIO device on SIZE bytes of DATA, which come back. */
+int64_t world_device_ioctl(struct world *world, int fd, uint32_t command, void *data,
+			   uint32_t size);
 
 /* As the selftest's fixture: ids 1 to 7. */
 struct viommu_world {

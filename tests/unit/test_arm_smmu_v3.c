@@ -231,6 +231,7 @@ static struct arm_smmu *add_smmu(uint64_t at, struct smmu **made)
 	const struct arm_smmu_resources resources = {.name = board.name,
 						     .base = board.base,
 						     .cmdqv = board.cmdqv_base,
+						     .eventq_irq = board.eventq_irq,
 						     .cmdqv_irq = board.cmdqv_irq};
 	struct option_set assumptions;
 	option_set_init(&assumptions, smmu_assumptions);
@@ -242,21 +243,14 @@ static struct arm_smmu *add_smmu(uint64_t at, struct smmu **made)
 	return arm_smmu_probe(machine, &resources);
 }
 
-static int64_t device_ioctl(int fd, uint32_t command, void *data, uint32_t size)
-{
-	world_put(world, world->args, data, size);
-	int64_t result = world_sys(world, SYS_IOCTL, (uint64_t)fd, command, world->args);
-	world_get(world, world->args, data, size);
-	return result;
-}
-
 /* Opens PATH and gives the device to the iommufd: *ID. */
 static int bind_device(const char *path, uint32_t *id)
 {
 	int fd = (int)world_open(world, path);
 	ck_assert_int_ge(fd, 0);
 	struct vfio_device_bind_iommufd bind = {.argsz = sizeof(bind), .iommufd = world->fd};
-	ck_assert_int_eq(device_ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, &bind, sizeof(bind)), 0);
+	ck_assert_int_eq(
+		world_device_ioctl(world, fd, VFIO_DEVICE_BIND_IOMMUFD, &bind, sizeof(bind)), 0);
 	*id = bind.out_devid;
 	return fd;
 }
@@ -310,7 +304,7 @@ static uint32_t new_hwpt(uint32_t flags)
 static int64_t attach(int fd, uint32_t id)
 {
 	struct vfio_device_attach_iommufd_pt at = {.argsz = sizeof(at), .pt_id = id};
-	return device_ioctl(fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &at, sizeof(at));
+	return world_device_ioctl(world, fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &at, sizeof(at));
 }
 
 static uint32_t attach_new(uint32_t flags)

@@ -182,6 +182,7 @@ START_TEST(an_error_is_acknowledged_by_gerrorn_alone)
 	kit_smmu_write(host.kit, SMMU_CR0, 4, cr0);
 	kit_run(host.kit);
 	ck_assert(stopped());
+	ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_GERRORN, 4), 0);
 	ck_assert_uint_eq(cons(), at);
 	kit_put(host.kit, host.queue, 0, command_tlbi_nsnh_all());
 	acknowledge();

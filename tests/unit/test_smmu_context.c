@@ -351,7 +351,9 @@ START_TEST(a_first_level_that_leads_nowhere_is_reported)
 	ck_assert_uint_eq(got.event, EVT_F_STE_FETCH);
 	check_record(0x8500000003, 0, streams + 8 * 2);
 	kit_set_word(kit, streams + 8 * 2, 1ULL << 45 | 7);
+	smmu_kit_clear(kit);
 	ck_assert(!stream_passes(0x85));
+	ck_assert_uint_eq(kit->access_count, 2); /* level 1, and the record */
 	ck_assert_uint_eq(got.event, EVT_F_STE_FETCH);
 	check_record(0x8500000003, 0, (1ULL << 45) + STE_SIZE * 5);
 }

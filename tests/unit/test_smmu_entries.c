@@ -274,6 +274,19 @@ START_TEST(s2ptw_keeps_tables_out_of_device_memory)
 }
 END_TEST
 
+/* 4.2: 24 input bits are one too few. */
+START_TEST(stage_2_has_the_input_sizes_of_the_sheet)
+{
+	stage2_with(0);
+	host_change_ste(&host, SID, 2, STE_S2T0SZ | STE_S2SL0, 40ULL << 32);
+	is_bad(EVT_C_BAD_STE);
+	host_change_ste(&host, SID, 2, STE_S2T0SZ, 39ULL << 32);
+	is_bad(EVT_F_TRANSLATION);
+	host_change_ste(&host, SID, 2, STE_S2T0SZ, 15ULL << 32);
+	is_bad(EVT_C_BAD_STE);
+}
+END_TEST
+
 /* --- contexts --- */
 
 /* 4.3: legality of an enabled half. */
@@ -481,6 +494,7 @@ int main(void)
 	tcase_add_test(tests, split_stage_ats_is_for_nested_streams_that_do_not_stall);
 	tcase_add_test(tests, s2r_says_whether_faults_of_stage_2_are_recorded);
 	tcase_add_test(tests, s2ptw_keeps_tables_out_of_device_memory);
+	tcase_add_test(tests, stage_2_has_the_input_sizes_of_the_sheet);
 	tcase_add_test(tests, a_half_has_the_sizes_that_the_hardware_has);
 	tcase_add_test(tests, granules_are_those_of_idr5);
 	tcase_add_test(tests, a_half_that_is_disabled_is_not_looked_at);

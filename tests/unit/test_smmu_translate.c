@@ -49,8 +49,11 @@ static struct arm_smmu_domain *attach_new_domain(uint32_t sid)
 
 static void set_up_with(const struct geometry *wanted)
 {
-	const struct arm_smmu_resources resources = {
-		.name = "smmu", .base = {SMMU_AT}, .cmdqv = {CMDQV_AT}, .cmdqv_irq = KIT_IRQ_CMDQV};
+	const struct arm_smmu_resources resources = {.name = "smmu",
+						     .base = {SMMU_AT},
+						     .cmdqv = {CMDQV_AT},
+						     .eventq_irq = KIT_IRQ_EVENTQ,
+						     .cmdqv_irq = KIT_IRQ_CMDQV};
 	struct profile profile = smmu_kit_grace();
 	smmu_kit_set(&profile, "oas.bits", wanted->bits);
 	kit = smmu_kit_new(&profile);

@@ -206,8 +206,11 @@ static void bench_invalidate_vmid(struct bench_run *run, struct engine_world *wo
 /* DMA of a device behind a stage-2 domain: each page once (walk), then some of them again (hit). */
 static void bench_translation(struct bench_run *run, struct engine_world *world)
 {
-	const struct arm_smmu_resources resources = {
-		.name = board.name, .base = board.base, .cmdqv = board.cmdqv_base, .cmdqv_irq = 2};
+	const struct arm_smmu_resources resources = {.name = board.name,
+						     .base = board.base,
+						     .cmdqv = board.cmdqv_base,
+						     .eventq_irq = 1,
+						     .cmdqv_irq = 2};
 	struct arm_smmu *driver = arm_smmu_probe(world->machine, &resources);
 	struct arm_smmu_master *master = arm_smmu_master_new(driver, 16, false);
 	struct iommu_domain *domain;

@@ -38,6 +38,7 @@ static void *create(struct machine *machine, const struct profile *profile,
 		.base = board.base,
 		.cmdqv = profile_get(profile, "cmdqv.present") ? board.cmdqv_base : pa_of(0),
 		.gerror_irq = board.gerror_irq,
+		.eventq_irq = board.eventq_irq,
 		.cmdqv_irq = board.cmdqv_irq,
 	};
 	hardware->smmu = smmu_new(machine, &board, profile, assumptions);

@@ -5,6 +5,9 @@
  * Concepts
  *   instance  one SMMU and its CMDQV, reached by MMIO, memory and interrupts only
  *   domain    stage 2: tables in memory, a VMID, invalidation by the main command queue
+ *   nested    a guest's stage 1 over such a domain: what the guest's stream table entry says
+ *   vsmmu     a guest's vIOMMU without queues: what it sends goes by the main queue, and what its
+ *             devices' stage 1 faults with comes back by a vEVENTQ
  *   master    a device's stream id in the stream table
  *   batch     commands on their way to the main queue; a full one goes without a CMD_SYNC
  *   vintf     what a guest's vIOMMU owns: a VMID, stream-id pairs, logical queues
@@ -23,7 +26,14 @@
 #define IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV        2U
 #define IOMMU_HW_QUEUE_TYPE_TEGRA241_CMDQV      1U
 #define IOMMU_VEVENTQ_TYPE_TEGRA241_CMDQV       2U
+#define IOMMU_VEVENTQ_TYPE_ARM_SMMUV3           1U
 #define IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3 1U
+#define IOMMU_HWPT_DATA_ARM_SMMUV3              2U
+
+/* Words 0 and 1 of a guest's stream table entry. */
+struct iommu_hwpt_arm_smmuv3 {
+	uint64_t ste[2];
+};
 
 struct iommu_viommu_tegra241_cmdqv {
 	uint64_t out_vintf_mmap_offset;
@@ -54,10 +64,14 @@ struct arm_smmu_resources {
 	struct pa base;
 	struct pa cmdqv; /* 0: none */
 	uint32_t gerror_irq;
+	uint32_t eventq_irq;
 	uint32_t cmdqv_irq;
 };
 
 struct tegra241_vintf;
+struct arm_smmu_master;
+
+LIST_HEAD(arm_smmu_masters, arm_smmu_master);
 
 struct arm_smmu {
 	struct machine *machine;
@@ -71,6 +85,7 @@ struct arm_smmu {
 	uint64_t cmdq_issued; /* commands, ever */
 	uint64_t eventq_pfn;
 	uint32_t eventq_log2size;
+	struct arm_smmu_masters masters; /* all devices behind it */
 	uint64_t strtab_pfn;
 	uint32_t strtab_log2size;
 	uint64_t vmids[1024]; /* bit map; 0 is the host's */
@@ -83,16 +98,25 @@ struct arm_smmu {
 
 struct arm_smmu_domain;
 
+/* Lies in the arena (nested.c). */
+struct arm_smmu_nested {
+	struct iommu_domain domain;
+	struct iommufd_viommu *viommu;
+	struct arm_smmu_domain *parent;
+	uint64_t ste[2]; /* the guest's, without EATS; V = 0: all zero */
+	bool ats;        /* EATS */
+};
+
 struct arm_smmu_master {
 	struct device device;
 	struct arm_smmu *smmu;
 	uint32_t sid;
 	bool ats;
-	struct arm_smmu_domain *domain; /* it is attached to; NULL: blocked */
-	LIST_ENTRY(arm_smmu_master) link;
+	struct arm_smmu_domain *domain;        /* whose stage 2 it has; NULL: blocked */
+	struct arm_smmu_nested *nested;        /* over it; NULL: none */
+	LIST_ENTRY(arm_smmu_master) link;      /* of the domain's */
+	LIST_ENTRY(arm_smmu_master) smmu_link; /* of the SMMU's */
 };
-
-LIST_HEAD(arm_smmu_masters, arm_smmu_master);
 
 struct arm_smmu_domain {
 	struct iommu_domain domain;
@@ -113,6 +137,9 @@ struct arm_smmu_master *arm_smmu_master_new(struct arm_smmu *smmu, uint32_t sid,
 extern const struct iommu_ops arm_smmu_ops;
 /* Points the device's stream table entry at DOMAIN. */
 int arm_smmu_attach(struct iommu_domain *domain, struct device *device);
+/* The same with what NESTED makes of it, or NULL. */
+void arm_smmu_install(struct arm_smmu_master *master, struct arm_smmu_domain *domain,
+		      struct arm_smmu_nested *nested);
 uint64_t arm_smmu_read(struct arm_smmu *smmu, uint32_t offset, unsigned width);
 void arm_smmu_write(struct arm_smmu *smmu, uint32_t offset, unsigned width, uint64_t value);
 
@@ -140,6 +167,19 @@ void arm_smmu_cmdq_replace(struct arm_smmu *smmu, uint32_t cons,
 /* invalidate.c: a guest's commands, with the parent's VMID, by the main queue. */
 int arm_vsmmu_cache_invalidate(struct iommufd_viommu *viommu, struct arm_smmu *smmu, uint16_t vmid,
 			       struct user_data_array *array);
+
+/* nested.c */
+extern const struct iommufd_viommu_ops arm_vsmmu_ops;
+/* A vIOMMU of its own: no queues. */
+int arm_vsmmu_init(struct iommufd_viommu *viommu, struct arm_smmu_domain *parent,
+		   const struct user_data *data);
+int arm_smmu_nested_alloc(struct iommufd_viommu *viommu, struct arm_smmu_domain *parent,
+			  const struct user_data *data, struct iommu_domain **out);
+/* STE: a stream table entry of the parent's, with EATS for a device with ATS. */
+void arm_smmu_nested_ste(const struct arm_smmu_nested *nested, uint64_t ste[STE_WORDS]);
+
+/* events.c: what the event queue has, to those whom it concerns. */
+void arm_smmu_handle_events(void *smmu);
 
 /* stage2.c */
 extern const struct iommu_domain_ops arm_smmu_domain_ops;

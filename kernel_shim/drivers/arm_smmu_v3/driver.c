@@ -81,12 +81,16 @@ static void read_ste(struct arm_smmu *smmu, uint32_t sid, uint64_t ste[STE_WORDS
 /* Bits that the hardware looks at in an entry of this kind (4.2). */
 static void ste_used(const uint64_t ste[STE_WORDS], uint64_t used[STE_WORDS])
 {
-	bool stage2 = (ste[0] & STE_V) && field_get(ste[0], STE_CONFIG) == STE_CONFIG_S2;
+	uint64_t config = ste[0] & STE_V ? field_get(ste[0], STE_CONFIG) : STE_CONFIG_ABORT;
 	memset(used, 0, STE_WORDS * sizeof(*used));
 	used[0] = ste[0] & STE_V ? STE_V | STE_CONFIG : STE_V;
-	if (!stage2)
+	if (config == STE_CONFIG_NESTED) {
+		used[0] |= STE_S1FMT | STE_S1CONTEXTPTR | STE_S1CDMAX;
+		used[1] |= STE_S1DSS | STE_S1CIR | STE_S1COR | STE_S1CSH | STE_S1STALLD;
+	}
+	if (config != STE_CONFIG_NESTED && config != STE_CONFIG_S2)
 		return;
-	used[1] = STE_SHCFG; /* EATS may change between 0 and 1 at any time (3.6) */
+	used[1] |= STE_SHCFG; /* MEV, and EATS between 0 and 1, may change at any time (3.6) */
 	used[2] = ~0ULL;
 	used[3] = STE_S2TTB;
 }
@@ -187,6 +191,7 @@ struct arm_smmu *arm_smmu_probe(struct machine *machine, const struct arm_smmu_r
 	smmu->cmdqv = resources->cmdqv;
 	smmu->engine = machine_engine(machine, resources->name);
 	smmu->vmids[0] = 1;
+	LIST_INIT(&smmu->masters);
 	mutex_init(&smmu->cmdq_lock);
 	for (uint32_t i = 0; i < 6; i++)
 		smmu->idr[i] = (uint32_t)arm_smmu_read(smmu, SMMU_IDR0 + 4 * i, 4);
@@ -204,6 +209,7 @@ struct arm_smmu *arm_smmu_probe(struct machine *machine, const struct arm_smmu_r
 	if (smmu->idr[0] & IDR0_ATS)
 		update_cr0(smmu, cr0 |= CR0_ATSCHK);
 	irq_request(machine, resources->gerror_irq, handle_gerror, smmu);
+	irq_request(machine, resources->eventq_irq, arm_smmu_handle_events, smmu);
 	arm_smmu_write(smmu, SMMU_IRQ_CTRL, 4, 0);
 	arm_smmu_write(smmu, SMMU_IRQ_CTRL, 4, 5);
 	update_cr0(smmu, cr0 | CR0_SMMUEN);
@@ -226,6 +232,7 @@ struct arm_smmu_master *arm_smmu_master_new(struct arm_smmu *smmu, uint32_t sid,
 	master->device.iommu = smmu;
 	master->device.group = ++module->groups;
 	master->device.max_pasids = 1;
+	LIST_INSERT_HEAD(&smmu->masters, master, smmu_link);
 	return master;
 }
 
@@ -295,6 +302,7 @@ static void leave_domain(struct arm_smmu_master *master)
 		return;
 	LIST_REMOVE(master, link);
 	master->domain = NULL;
+	master->nested = NULL;
 	if (LIST_EMPTY(&domain->masters))
 		arm_smmu_cmdq_issue(master->smmu, command_tlbi_s12_vmall(domain->vmid));
 }
@@ -316,8 +324,10 @@ static void block_pasid(struct device *device, uint32_t pasid)
 
 static bool viommu_supported(struct device *device, uint32_t type)
 {
-	return type == IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV && nests(device->iommu) &&
-	       tegra241_cmdqv_present(device->iommu);
+	if (!nests(device->iommu))
+		return false;
+	return type == IOMMU_VIOMMU_TYPE_ARM_SMMUV3 ||
+	       (type == IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV && tegra241_cmdqv_present(device->iommu));
 }
 
 static int viommu_init(struct iommufd_viommu *viommu, struct iommu_domain *parent,
@@ -327,20 +337,18 @@ static int viommu_init(struct iommufd_viommu *viommu, struct iommu_domain *paren
 	if (domain == NULL || domain->smmu != viommu->iommu)
 		return refuse(viommu->ictx->machine, EINVAL, "iommufd app. D vIOMMU",
 			      "the parent belongs to another SMMU");
+	if (viommu->type == IOMMU_VIOMMU_TYPE_ARM_SMMUV3)
+		return arm_vsmmu_init(viommu, domain, data);
 	return tegra241_cmdqv_viommu_init(viommu, domain->smmu, domain, data);
 }
 
 /* Stage-2 STE as Linux writes it (4.3, Linux values). */
-int arm_smmu_attach(struct iommu_domain *iommu_domain, struct device *device)
+static void stage2_ste(const struct arm_smmu_domain *domain, bool ats, uint64_t ste[STE_WORDS])
 {
-	struct arm_smmu_domain *domain = to_arm_smmu_domain(iommu_domain);
-	struct arm_smmu_master *master = (struct arm_smmu_master *)device;
-	if (domain->smmu != master->smmu)
-		return refuse(device->machine, EINVAL, "iommufd app. D attach", "another SMMU");
 	unsigned oas = (unsigned)field_get(domain->smmu->idr[5], IDR5_OAS);
-	uint64_t ste[STE_WORDS] = {0};
+	memset(ste, 0, STE_WORDS * sizeof(*ste));
 	ste[0] = STE_V | field_put(STE_CONFIG, STE_CONFIG_S2);
-	ste[1] = field_put(STE_EATS, master->ats);
+	ste[1] = field_put(STE_EATS, ats);
 	if (domain->smmu->idr[1] & IDR1_ATTR_TYPES_OVR)
 		ste[1] |= field_put(STE_SHCFG, 1);
 	ste[2] = field_put(STE_S2VMID, domain->vmid) |
@@ -349,12 +357,34 @@ int arm_smmu_attach(struct iommu_domain *iommu_domain, struct device *device)
 		 field_put(STE_S2OR0, 1) | field_put(STE_S2SH0, 3) | field_put(STE_S2PS, oas) |
 		 STE_S2AA64 | STE_S2PTW | STE_S2R;
 	ste[3] = domain->root_pfn * PAGE_SIZE & STE_S2TTB;
+}
+
+void arm_smmu_install(struct arm_smmu_master *master, struct arm_smmu_domain *domain,
+		      struct arm_smmu_nested *nested)
+{
+	uint64_t ste[STE_WORDS];
+	stage2_ste(domain, master->ats && (nested == NULL || nested->ats), ste);
+	if (nested != NULL)
+		arm_smmu_nested_ste(nested, ste);
 	bind_stream(master, LEDGER_IN_TRANSITION);
 	write_ste(master->smmu, master->sid, ste);
-	leave_domain(master);
-	LIST_INSERT_HEAD(&domain->masters, master, link);
-	master->domain = domain;
-	bind_stream(master, iommu_domain->holder);
+	/* Another guest's entry over the same stage 2 takes no translations along. */
+	if (nested == NULL || master->domain != domain) {
+		leave_domain(master);
+		LIST_INSERT_HEAD(&domain->masters, master, link);
+		master->domain = domain;
+	}
+	master->nested = nested;
+	bind_stream(master, domain->domain.holder);
+}
+
+int arm_smmu_attach(struct iommu_domain *iommu_domain, struct device *device)
+{
+	struct arm_smmu_domain *domain = to_arm_smmu_domain(iommu_domain);
+	struct arm_smmu_master *master = (struct arm_smmu_master *)device;
+	if (domain->smmu != master->smmu)
+		return refuse(device->machine, EINVAL, "iommufd app. D attach", "another SMMU");
+	arm_smmu_install(master, domain, NULL);
 	return 0;
 }
 

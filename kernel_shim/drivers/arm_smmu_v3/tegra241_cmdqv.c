@@ -324,8 +324,17 @@ static int cache_invalidate(struct iommufd_viommu *viommu, struct user_data_arra
 	return arm_vsmmu_cache_invalidate(viommu, vintf->smmu, vintf->vmid, array);
 }
 
+static int alloc_domain_nested(struct iommufd_viommu *viommu, uint32_t flags,
+			       const struct user_data *data, struct iommu_domain **out)
+{
+	const struct tegra241_vintf *vintf = viommu->driver_data;
+	(void)flags;
+	return arm_smmu_nested_alloc(viommu, vintf->parent, data, out);
+}
+
 static const struct iommufd_viommu_ops viommu_ops = {
 	.destroy = viommu_destroy,
+	.alloc_domain_nested = alloc_domain_nested,
 	.cache_invalidate = cache_invalidate,
 	.vdevice_init = vdevice_init,
 	.vdevice_destroy = vdevice_destroy,
