@@ -42,6 +42,8 @@ const struct register_row amd_registers[] = {
 	 "2"},
 	{AMD_GA_BASE, 1, 8, 8, RW, 0, RING_ADDR | RING_LENGTH, "GA_BASE", "2"},
 	{AMD_GA_TAIL_COPY, 1, 8, 8, RW, 0, BITS(51, 3), "GA_TAIL_COPY", "2"},
+	{AMD_DEV_TABLE_SEG, AMD_DEV_TABLES - 1, 8, 8, RW, 0, BITS(7, 0) | DEV_TABLE_ADDR,
+	 "DEV_TABLE_SEG", "2"},
 	{AMD_XT_GENERAL, 1, 8, 8, RW, 0, XT_INTERRUPT, "XT_GENERAL", "2"},
 	{AMD_XT_PPR, 1, 8, 8, RW, 0, XT_INTERRUPT, "XT_PPR", "2"},
 	{AMD_XT_GA, 1, 8, 8, RW, 0, XT_INTERRUPT, "XT_GA", "2"},
@@ -80,11 +82,13 @@ static uint64_t *kept(struct amd_iommu *amd, uint32_t offset)
 	return &amd->kept[row];
 }
 
-static uint64_t read_register(struct amd_iommu *amd, uint32_t offset)
+static uint64_t read_register(struct amd_iommu *amd, uint32_t offset, uint32_t index)
 {
 	switch (offset) {
 	case AMD_DEV_TABLE:
-		return amd->dev_table;
+		return amd->dev_table[0];
+	case AMD_DEV_TABLE_SEG:
+		return amd->dev_table[1 + index];
 	case AMD_CMD_BASE:
 		return amd->cmd_base;
 	case AMD_EVENT_BASE:
@@ -195,12 +199,21 @@ static void write_log_base(struct amd_iommu *amd, struct amd_event_log *log, uin
 	log->tail = 0;
 }
 
-static void write_register(struct amd_iommu *amd, uint32_t offset, uint64_t value)
+/* Ignored while the IOMMU is on (2). */
+static void write_dev_table(struct amd_iommu *amd, uint32_t number, uint64_t value)
+{
+	if (!(amd->control & CONTROL_IOMMU_EN))
+		amd->dev_table[number] = value;
+}
+
+static void write_register(struct amd_iommu *amd, uint32_t offset, uint32_t index, uint64_t value)
 {
 	switch (offset) {
 	case AMD_DEV_TABLE:
-		if (!(amd->control & CONTROL_IOMMU_EN)) /* otherwise ignored (2) */
-			amd->dev_table = value;
+		write_dev_table(amd, 0, value);
+		break;
+	case AMD_DEV_TABLE_SEG:
+		write_dev_table(amd, 1 + index, value);
 		break;
 	case AMD_CMD_BASE:
 		write_cmd_base(amd, value);
@@ -273,7 +286,8 @@ static uint64_t mmio_read(void *owner, uint64_t offset, unsigned width)
 	const struct register_row *row = register_find(amd_registers, offset, &index);
 	if (row == NULL)
 		return 0;
-	uint64_t value = read_register(amd, row->offset) >> (8 * (offset - row->offset));
+	uint64_t value = read_register(amd, row->offset, index) >>
+			 (8 * ((offset - row->offset) % row->width));
 	return width == 4 ? (uint32_t)value : value;
 }
 
@@ -285,14 +299,14 @@ static void mmio_write(void *owner, uint64_t offset, unsigned width, uint64_t va
 	if (row == NULL || row->access != REGISTER_RW)
 		return;
 	if (width == 4) {
-		unsigned shift = offset == row->offset ? 0 : 32;
+		unsigned shift = (offset - row->offset) % row->width == 0 ? 0 : 32;
 		uint64_t half = (uint64_t)UINT32_MAX << shift;
 		/* Of a write-1-to-clear register the other half is not written. */
 		bool clears = row->offset == AMD_STATUS || row->offset == AMD_HW_EVENT_STATUS;
-		uint64_t other = clears ? 0 : read_register(amd, row->offset);
+		uint64_t other = clears ? 0 : read_register(amd, row->offset, index);
 		value = (other & ~half) | (value << shift & half);
 	}
-	write_register(amd, row->offset, value & row->mask);
+	write_register(amd, row->offset, index, value & row->mask);
 }
 
 static const struct mmio_ops amd_mmio_ops = {mmio_read, mmio_write};
@@ -408,7 +422,8 @@ void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
 		hash_u64(hash, timeout->record.q[1]);
 	}
 	hash_u64(hash, amd->control);
-	hash_u64(hash, amd->dev_table);
+	for (uint32_t i = 0; i < AMD_DEV_TABLES; i++)
+		hash_u64(hash, amd->dev_table[i]);
 	hash_u64(hash, amd->cmd_base);
 	hash_u64(hash, amd->event_base);
 	hash_u64(hash, amd->ppr_base);

@@ -37,6 +37,7 @@
 #define LINE_COMMANDS     4U /* a 64-byte line */
 #define CONTEXT_HOST_RING 0x7fffffffU
 #define AMD_REGISTERS_MAX 32U
+#define AMD_DEV_TABLES    8U
 
 /* Picoseconds, from the profile. */
 struct amd_timing {
@@ -390,7 +391,7 @@ struct amd_iommu {
 	uint64_t efr;
 	uint64_t efr2;
 	uint64_t control;
-	uint64_t dev_table;
+	uint64_t dev_table[AMD_DEV_TABLES]; /* segment 0 is the Device Table Base */
 	uint64_t cmd_base;
 	uint64_t event_base;
 	uint64_t ppr_base;

@@ -31,6 +31,7 @@
 #define AMD_GA_TAIL_COPY    0x00e8U
 #define AMD_PPR_B_BASE      0x00f0U
 #define AMD_EVENT_B_BASE    0x00f8U
+#define AMD_DEV_TABLE_SEG   0x0100U /* of segments 1 to 7 */
 #define AMD_XT_GENERAL      0x0170U
 #define AMD_XT_PPR          0x0178U
 #define AMD_XT_GA           0x0180U
@@ -49,7 +50,7 @@
 #define AMD_PPR_AUTO   0x2080U
 #define AMD_PPR_EARLY  0x2088U
 
-#define DEV_TABLE_SIZE BITS(8, 0) /* 4 KiB pages - 1 */
+#define DEV_TABLE_SIZE BITS(8, 0) /* 4 KiB pages - 1; of a segment one bit less */
 #define DEV_TABLE_ADDR BITS(51, 12)
 #define RING_ADDR      BITS(51, 12)
 #define RING_LENGTH    BITS(59, 56) /* 2^code entries, code 8 to 15 */
@@ -82,6 +83,7 @@
 #define CONTROL_PPR_EN         BITS(15, 15)
 #define CONTROL_GT_EN          BITS(16, 16)
 #define CONTROL_GA_EN          BITS(17, 17)
+#define CONTROL_DEV_TABLE_SEG  BITS(36, 34) /* log2 tables */
 #define CONTROL_PPR_AUTO_RSP   BITS(39, 39)
 #define CONTROL_GD_UPDATE_DIS  BITS(48, 48)
 #define CONTROL_VCMD_EN        BITS(52, 52)
@@ -105,21 +107,22 @@
 #define STATUS_W1C                0x68e67ULL
 
 /* EFR, EFR2 (5) */
-#define EFR_PREFETCH  BITS(0, 0)
-#define EFR_PPR       BITS(1, 1)
-#define EFR_NX        BITS(3, 3)
-#define EFR_GT        BITS(4, 4)
-#define EFR_IA        BITS(6, 6)
-#define EFR_GA        BITS(7, 7)
-#define EFR_HE        BITS(8, 8)
-#define EFR_HATS      BITS(11, 10)
-#define EFR_GATS      BITS(13, 12)
-#define EFR_GLX       BITS(15, 14)
-#define EFR_PASMAX    BITS(36, 32)
-#define EFR_US        BITS(37, 37)
-#define EFR_GIO       BITS(48, 48)
-#define EFR_VIOMMU    BITS(55, 55)
-#define EFR2_GCR3_TRP BITS(3, 3)
+#define EFR_PREFETCH      BITS(0, 0)
+#define EFR_PPR           BITS(1, 1)
+#define EFR_NX            BITS(3, 3)
+#define EFR_GT            BITS(4, 4)
+#define EFR_IA            BITS(6, 6)
+#define EFR_GA            BITS(7, 7)
+#define EFR_HE            BITS(8, 8)
+#define EFR_HATS          BITS(11, 10)
+#define EFR_GATS          BITS(13, 12)
+#define EFR_GLX           BITS(15, 14)
+#define EFR_PASMAX        BITS(36, 32)
+#define EFR_DEV_TABLE_SEG BITS(39, 38) /* the same, at most */
+#define EFR_US            BITS(37, 37)
+#define EFR_GIO           BITS(48, 48)
+#define EFR_VIOMMU        BITS(55, 55)
+#define EFR2_GCR3_TRP     BITS(3, 3)
 
 /* --- commands (7) --- */
 #define COMMAND_SIZE 16U

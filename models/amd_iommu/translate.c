@@ -62,20 +62,31 @@ void dte_cache_drop_all(struct dte_cache *cache)
 	memset(cache->entries, 0, sizeof(*cache->entries) * cache->count);
 }
 
+/* The table that DEVICE's entry is in, and the entry's place there: the top bits choose (10). */
+static uint64_t dev_table_of(const struct amd_iommu *amd, uint16_t device, uint32_t *place)
+{
+	unsigned wanted = (unsigned)field_get(amd->control, CONTROL_DEV_TABLE_SEG);
+	unsigned most = (unsigned)field_get(amd->efr, EFR_DEV_TABLE_SEG);
+	unsigned bits = 16 - (wanted < most ? wanted : most);
+	*place = device & ((1U << bits) - 1);
+	return amd->dev_table[device >> bits];
+}
+
 /* 256 bits in one transaction (9). */
 static enum amd_translate_result fetch_dte(struct walk *walk, struct amd_dte *dte)
 {
 	struct amd_iommu *amd = walk->amd;
-	uint64_t base = amd->dev_table & DEV_TABLE_ADDR;
-	uint64_t entries = (field_get(amd->dev_table, DEV_TABLE_SIZE) + 1) * PAGE_SIZE / DTE_SIZE;
+	uint32_t place;
+	uint64_t table = dev_table_of(amd, walk->device, &place);
+	uint64_t entries = (field_get(table, DEV_TABLE_SIZE) + 1) * PAGE_SIZE / DTE_SIZE;
 	uint8_t bytes[DTE_SIZE];
-	if (walk->device >= entries)
+	if (place >= entries)
 		return amd_walk_fault(walk, EVENT_ILLEGAL_DEV_TABLE_ENTRY, 0,
 				      walk->address & ~3ULL);
 	struct access access = {
 		.context = CONTEXT_DEVICE(walk->device),
 		.purpose = ACCESS_CONFIG_FETCH,
-		.pa = pa_of(base + (uint64_t)walk->device * DTE_SIZE),
+		.pa = pa_of((table & DEV_TABLE_ADDR) + (uint64_t)place * DTE_SIZE),
 		.size = DTE_SIZE,
 		.index = walk->device,
 	};

@@ -277,6 +277,22 @@ START_TEST(the_device_table_moves_only_while_the_iommu_is_off)
 }
 END_TEST
 
+START_TEST(segments_of_it_do_too)
+{
+	set(AMD_DEV_TABLE_SEG, ~0ULL);
+	ck_assert_uint_eq(get(AMD_DEV_TABLE_SEG), 0);
+	amd_kit_control(kit, CONTROL_IOMMU_EN, 0);
+	for (uint32_t i = 0; i < 7; i++) {
+		set(AMD_DEV_TABLE_SEG + 8 * i, ~0ULL << (12 + i));
+		amd_kit_write(kit, AMD_DEV_TABLE_SEG + 8 * i, 4, 0x1ff);
+	}
+	for (uint32_t i = 0; i < 7; i++)
+		ck_assert_uint_eq(get(AMD_DEV_TABLE_SEG + 8 * i), 0xfffff000000ff);
+	ck_assert_uint_eq(amd_kit_read(kit, AMD_DEV_TABLE_SEG + 8 * 6 + 4, 4), 0xfffff);
+	ck_assert_uint_eq(get(AMD_DEV_TABLE_SEG + 8 * 7), 0);
+}
+END_TEST
+
 START_TEST(status_bits_are_cleared_by_ones_and_run_bits_are_read_only)
 {
 	amd_kit_issue(kit, raw(CMD_COMPLETION_WAIT, CMD_INTERRUPT, 0));
@@ -1594,6 +1610,7 @@ int main(void)
 	tcase_add_test(tests, without_iotlbsup_an_iotlb_invalidation_is_illegal);
 	tcase_add_test(tests, what_no_register_covers_reads_zero);
 	tcase_add_test(tests, the_device_table_moves_only_while_the_iommu_is_off);
+	tcase_add_test(tests, segments_of_it_do_too);
 	tcase_add_test(tests, status_bits_are_cleared_by_ones_and_run_bits_are_read_only);
 	tcase_add_test(tests, vf_registers_are_of_one_guest);
 	tcase_add_test(tests, vf_pointers_are_written_in_halves_too);

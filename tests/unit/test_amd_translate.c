@@ -180,6 +180,56 @@ START_TEST(a_device_beyond_the_table_is_illegal)
 }
 END_TEST
 
+/* On an IOMMU with up to MOST bits of segment; one page of entries each, of domain 1 + its number. */
+static void make_segments(unsigned most, unsigned bits)
+{
+	struct profile segmented = amd_kit_profile();
+	uint64_t efr = profile_get(&segmented, "efr.features");
+	teardown();
+	amd_kit_set(&segmented, "efr.features", field_set(efr, EFR_DEV_TABLE_SEG, most));
+	kit = amd_kit_new(&segmented);
+	amd_kit_control(kit, CONTROL_IOMMU_EN, 0);
+	for (uint32_t i = 0; i < AMD_DEV_TABLES; i++) {
+		uint64_t table = amd_kit_frames(kit, 1);
+		amd_kit_set_word(kit, table + DTE_SIZE * 5, V_TV | DTE_RW);
+		amd_kit_set_word(kit, table + DTE_SIZE * 5 + 8, 1 + i);
+		amd_kit_write(kit, i == 0 ? AMD_DEV_TABLE : AMD_DEV_TABLE_SEG + 8 * (i - 1), 8,
+			      table);
+	}
+	amd_kit_control(kit, CONTROL_DEV_TABLE_SEG, field_put(CONTROL_DEV_TABLE_SEG, bits));
+	amd_kit_control(kit, CONTROL_IOMMU_EN, CONTROL_IOMMU_EN);
+}
+
+static void check_segments(unsigned bits)
+{
+	for (uint32_t i = 0; i < 1U << bits; i++) {
+		uint16_t first = (uint16_t)(i << (16 - bits));
+		ck_assert(works_for(first + 5, AT, false));
+		ck_assert_uint_eq(got.domain, 1 + i);
+		ck_assert(!works_for(first + PAGE_SIZE / DTE_SIZE, AT, false));
+		ck_assert_uint_eq(got.event.q[0], ILLEGAL_ENTRY | (first + PAGE_SIZE / DTE_SIZE));
+	}
+}
+
+START_TEST(the_top_bits_of_a_device_choose_the_segment)
+{
+	for (unsigned bits = 0; bits <= 3; bits++) {
+		make_segments(3, bits);
+		check_segments(bits);
+	}
+}
+END_TEST
+
+/* The sheet is silent; the hardware has as many as it says. */
+START_TEST(there_are_no_more_segments_than_the_feature_says)
+{
+	make_segments(1, 3);
+	check_segments(1);
+	make_segments(0, 1);
+	check_segments(0);
+}
+END_TEST
+
 START_TEST(an_illegal_entrys_event_has_an_address_of_four_bytes)
 {
 	static const struct {
@@ -898,6 +948,8 @@ int main(void)
 	tcase_add_test(tests, modes_beyond_what_the_iommu_has_are_illegal);
 	tcase_add_test(tests, reserved_bits_of_an_entry_are_illegal);
 	tcase_add_test(tests, a_device_beyond_the_table_is_illegal);
+	tcase_add_test(tests, the_top_bits_of_a_device_choose_the_segment);
+	tcase_add_test(tests, there_are_no_more_segments_than_the_feature_says);
 	tcase_add_test(tests, an_illegal_entrys_event_has_an_address_of_four_bytes);
 	tcase_add_test(tests, an_entry_that_cannot_be_read_is_a_hardware_error);
 	tcase_add_test(tests, nothing_is_translated_while_the_iommu_is_off);

@@ -754,7 +754,7 @@ static void check_reason(struct amd_kit *kit, const struct capture_translation *
 		ck_assert_uint_eq(reads, 0);
 		return;
 	}
-	uint64_t q = amd_kit_word(kit, (kit->amd->dev_table & DEV_TABLE_ADDR) +
+	uint64_t q = amd_kit_word(kit, (kit->amd->dev_table[0] & DEV_TABLE_ADDR) +
 					       (uint64_t)one->device * DTE_SIZE);
 	ck_assert_uint_eq(field_get(q, DTE_MODE) + 1 - reads, level);
 }
