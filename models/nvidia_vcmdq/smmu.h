@@ -453,7 +453,7 @@ enum translate_result smmu_translate(struct smmu *smmu, uint32_t sid, uint64_t i
  * A device's DMA: translates, by what the device keeps or asks for if it has ATS, then reads or writes
  * SIZE bytes inside one page.
  */
-enum translate_result smmu_dma_access(struct smmu *smmu, const struct smmu_access *access,
+enum translate_result smmu_dma_access(struct smmu *smmu, const struct smmu_access *device,
 				      void *data, uint32_t size, struct translation *translation);
 enum translate_result smmu_dma(struct smmu *smmu, uint32_t sid, uint64_t iova, bool write,
 			       void *data, uint32_t size, struct translation *translation);
@@ -487,8 +487,7 @@ struct ats_answer {
 };
 
 /* ACCESS.write: the device wants to write, too. */
-void smmu_ats_request(struct smmu *smmu, const struct smmu_access *access,
-		      struct ats_answer *answer);
+void smmu_ats_request(struct smmu *smmu, const struct smmu_access *access, struct ats_answer *out);
 /* Of an access that is translated already. */
 enum translate_result smmu_translated_access(struct smmu *smmu, const struct smmu_access *access,
 					     struct translation *translation);

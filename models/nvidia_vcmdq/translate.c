@@ -245,7 +245,7 @@ static enum translate_result combine(struct request *request, uint64_t address, 
 					  .stall = request->config->stall,
 					  .class = EVT_CLASS_IN,
 					  .address = leaf_pa(leaf, address)};
-	struct leaf below;
+	struct leaf below = {0};
 	if (smmu_stage2(request, &input, request->need, &below, path) != TRANSLATE_OK)
 		return TRANSLATE_FAULT;
 	uint64_t pa = leaf_pa(&below, input.address);

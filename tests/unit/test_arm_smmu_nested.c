@@ -25,6 +25,8 @@
 #define BEYOND   (MAPPED + HPAGE_SIZE) /* what its stage 1 maps and stage 2 does not */
 #define CD_DW0   (25ULL | 4ULL << 32 | CD_EPD1 | CD_V | CD_AA64 | CD_R | CD_A | 7ULL << 48)
 
+#define LEAF (PTE_AF | PTE_S1_AP_EL0 | PTE_S1_NG | PTE_VALID)
+
 #define STE(config) (STE_V | field_put(STE_CONFIG, config))
 #define STAGE1      (STE(STE_CONFIG_S1) | CONTEXTS)
 
@@ -132,7 +134,7 @@ static void setup(void)
 	memory_pa = got.pa.value;
 	put_word(CONTEXTS, CD_DW0);
 	put_word(CONTEXTS + 8, TABLE);
-	put_word(TABLE, IPA | PTE_AF | PTE_S1_AP_EL0 | PTE_S1_NG | PTE_VALID);
+	put_word(TABLE, IPA | LEAF);
 	events_fd = -1;
 }
 
@@ -287,6 +289,9 @@ START_TEST(the_entry_is_copied_as_all_user_data_is)
 	cmd = good;
 	cmd.flags = IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
 	ck_assert_int_eq(world_ioctl(world, IOMMUFD_NR_HWPT_ALLOC, &cmd), -EOPNOTSUPP);
+	cmd = good;
+	cmd.flags = IOMMU_HWPT_ALLOC_PASID; /* which gets past the core */
+	ck_assert_int_eq(world_ioctl(world, IOMMUFD_NR_HWPT_ALLOC, &cmd), -EOPNOTSUPP);
 }
 END_TEST
 
@@ -314,8 +319,14 @@ START_TEST(ats_is_on_where_the_guest_has_it_on)
 {
 	add_vdevice();
 	for (uint64_t eats = 0; eats < 2; eats++) {
+		uint64_t from = driver->cmdq_issued;
 		attach_nested(STAGE1, field_put(STE_EATS, eats));
 		ck_assert_uint_eq(field_get(ste_word(1), STE_EATS), eats);
+		ck_assert(was_sent(from, CMD_ATC_INV) == eats); /* it may keep what was before */
+		from = driver->cmdq_issued;
+		ck_assert_int_eq(world_map_at(world, ioas, memory_va, PAGE_SIZE, 0), 0);
+		ck_assert_int_eq(world_unmap(world, ioas, 0, PAGE_SIZE), PAGE_SIZE);
+		ck_assert(was_sent(from, CMD_ATC_INV) == eats);
 	}
 	ck_assert_int_eq(attach(device_fd, parent), 0);
 	ck_assert_uint_eq(field_get(ste_word(1), STE_EATS), EATS_FULL);
@@ -365,6 +376,7 @@ START_TEST(another_entry_over_the_same_parent_keeps_what_is_cached)
 	uint64_t from = driver->cmdq_issued;
 	attach_nested(STE(STE_CONFIG_BYPASS), 0);
 	attach_nested(STAGE1, 0);
+	ck_assert_int_eq(attach(device_fd, parent), 0);
 	ck_assert(was_sent(from, CMD_CFGI_STE));
 	ck_assert(!was_sent(from, CMD_TLBI_S12_VMALL));
 	struct vfio_device_detach_iommufd_pt detach = {.argsz = sizeof(detach)};
@@ -399,7 +411,7 @@ END_TEST
 START_TEST(a_guest_invalidates_its_stage_1)
 {
 	uint8_t bytes[16];
-	uint64_t now = (IPA + (1ULL << 30)) | PTE_AF | PTE_S1_AP_EL0 | PTE_S1_NG | PTE_VALID;
+	uint64_t now = (IPA + (1ULL << 30)) | LEAF;
 	make_guest(8);
 	ck_assert(reaches(MAPPED, memory_pa));
 	put_word(TABLE, now);
@@ -438,24 +450,19 @@ static void no_vevent(void)
 
 /* Every kind that a guest may cause and be told of: with its own stream id. */
 static const struct {
-	const char *what;
-	unsigned event;
 	uint64_t ste0; /* on top of a stage 1's */
 	uint64_t cd0;  /* instead of the good one */
-	uint64_t cd1;  /* the table; 0: the good one */
-	uint64_t leaf; /* the same */
+	uint64_t leaf; /* the same; 0: the good one */
 	uint64_t iova;
+	unsigned event;
 	bool write;
 } told[] = {
-	{"no context", EVT_C_BAD_CD, 0, 0, 0, 0, MAPPED, false},
-	{"a bad stream", EVT_C_BAD_STE, 21ULL << 59, CD_DW0, 0, 0, MAPPED, false},
-	{"no leaf", EVT_F_TRANSLATION, 0, CD_DW0, 0, 0, UNMAPPED, false},
-	{"an output that is too large", EVT_F_ADDR_SIZE, 0, CD_DW0, 0,
-	 1ULL << 47 | PTE_AF | PTE_S1_AP_EL0 | PTE_VALID, MAPPED, false},
-	{"no access flag", EVT_F_ACCESS, 0, CD_DW0, 0, IPA | PTE_S1_AP_EL0 | PTE_VALID, MAPPED,
-	 false},
-	{"no right", EVT_F_PERMISSION, 0, CD_DW0, 0,
-	 IPA | PTE_AF | PTE_S1_AP_EL0 | 1ULL << 7 | PTE_VALID, MAPPED, true},
+	{0, 0, 0, MAPPED, EVT_C_BAD_CD, false},
+	{21ULL << 59, CD_DW0, 0, MAPPED, EVT_C_BAD_STE, false}, /* S1CDMax */
+	{0, CD_DW0, 0, UNMAPPED, EVT_F_TRANSLATION, false},
+	{0, CD_DW0, 1ULL << 47 | LEAF, MAPPED, EVT_F_ADDR_SIZE, false},
+	{0, CD_DW0, IPA | (LEAF & ~PTE_AF), MAPPED, EVT_F_ACCESS, false},
+	{0, CD_DW0, IPA | LEAF | 1ULL << 7, MAPPED, EVT_F_PERMISSION, true}, /* read only */
 };
 
 START_TEST(a_guest_is_told_of_what_its_stage_1_faults_with)

@@ -111,7 +111,8 @@ struct arm_smmu_master {
 	struct device device;
 	struct arm_smmu *smmu;
 	uint32_t sid;
-	bool ats;
+	bool ats;                              /* it can */
+	bool ats_enabled;                      /* by its entry */
 	struct arm_smmu_domain *domain;        /* whose stage 2 it has; NULL: blocked */
 	struct arm_smmu_nested *nested;        /* over it; NULL: none */
 	LIST_ENTRY(arm_smmu_master) link;      /* of the domain's */
@@ -174,12 +175,12 @@ extern const struct iommufd_viommu_ops arm_vsmmu_ops;
 int arm_vsmmu_init(struct iommufd_viommu *viommu, struct arm_smmu_domain *parent,
 		   const struct user_data *data);
 int arm_smmu_nested_alloc(struct iommufd_viommu *viommu, struct arm_smmu_domain *parent,
-			  const struct user_data *data, struct iommu_domain **out);
+			  uint32_t flags, const struct user_data *data, struct iommu_domain **out);
 /* STE: a stream table entry of the parent's, with EATS for a device with ATS. */
 void arm_smmu_nested_ste(const struct arm_smmu_nested *nested, uint64_t ste[STE_WORDS]);
 
-/* events.c: what the event queue has, to those whom it concerns. */
-void arm_smmu_handle_events(void *smmu);
+/* events.c: what the event queue has, to those whom it concerns. CONTEXT: the struct arm_smmu. */
+void arm_smmu_handle_events(void *context);
 
 /* stage2.c */
 extern const struct iommu_domain_ops arm_smmu_domain_ops;

@@ -313,6 +313,7 @@ static void block(struct device *device)
 	bind_stream(master, LEDGER_IN_TRANSITION);
 	write_abort_ste(master->smmu, master->sid);
 	leave_domain(master);
+	master->ats_enabled = false;
 	bind_stream(master, LEDGER_NOTHING);
 }
 
@@ -363,18 +364,22 @@ void arm_smmu_install(struct arm_smmu_master *master, struct arm_smmu_domain *do
 		      struct arm_smmu_nested *nested)
 {
 	uint64_t ste[STE_WORDS];
-	stage2_ste(domain, master->ats && (nested == NULL || nested->ats), ste);
+	bool ats = master->ats && (nested == NULL || nested->ats);
+	stage2_ste(domain, ats, ste);
 	if (nested != NULL)
 		arm_smmu_nested_ste(nested, ste);
 	bind_stream(master, LEDGER_IN_TRANSITION);
 	write_ste(master->smmu, master->sid, ste);
-	/* Another guest's entry over the same stage 2 takes no translations along. */
-	if (nested == NULL || master->domain != domain) {
+	if (ats) /* what the device keeps is of another entry (7) */
+		arm_smmu_cmdq_issue(master->smmu, command_atc_inv(master->sid, 0, ATC_SIZE_ALL));
+	/* Another entry over the same stage 2 takes no translations along. */
+	if (master->domain != domain) {
 		leave_domain(master);
 		LIST_INSERT_HEAD(&domain->masters, master, link);
 		master->domain = domain;
 	}
 	master->nested = nested;
+	master->ats_enabled = ats;
 	bind_stream(master, domain->domain.holder);
 }
 

@@ -11,23 +11,24 @@ static struct arm_smmu_master *find_master(struct arm_smmu *smmu, uint32_t sid)
 	return master;
 }
 
+/* Of a walk or of a descriptor (6.2). */
+static bool is_fault(const uint64_t record[4])
+{
+	uint64_t id = field_get(record[0], EVT_ID);
+	return id >= EVT_F_TRANSLATION && id <= EVT_F_PERMISSION;
+}
+
 /* Events of stage 1 that a guest's own driver would be told (9.5). */
 static bool is_for_guests(const uint64_t record[4])
 {
-	bool stage2 = record[1] & EVT_S2;
 	switch (field_get(record[0], EVT_ID)) {
 	case EVT_C_BAD_STE:
 	case EVT_F_STREAM_DISABLED:
 	case EVT_C_BAD_SUBSTREAMID:
 	case EVT_C_BAD_CD:
 		return true;
-	case EVT_F_TRANSLATION:
-	case EVT_F_ADDR_SIZE:
-	case EVT_F_ACCESS:
-	case EVT_F_PERMISSION:
-		return !stage2;
 	default:
-		return false;
+		return is_fault(record) && !(record[1] & EVT_S2);
 	}
 }
 
@@ -50,7 +51,7 @@ static void handle(struct arm_smmu *smmu, const uint64_t record[4])
 {
 	uint32_t sid = (uint32_t)field_get(record[0], EVT_SID);
 	struct arm_smmu_master *master = find_master(smmu, sid);
-	bool stalls = field_get(record[0], EVT_ID) >= EVT_F_TRANSLATION && (record[1] & EVT_STALL);
+	bool stalls = is_fault(record) && (record[1] & EVT_STALL);
 	if (stalls)
 		arm_smmu_cmdq_issue_no_sync(
 			smmu, command_resume_abort(sid, (uint16_t)field_get(record[1], EVT_STAG)));

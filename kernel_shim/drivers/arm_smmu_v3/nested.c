@@ -68,10 +68,12 @@ static bool is_valid(const uint64_t ste[2])
 }
 
 int arm_smmu_nested_alloc(struct iommufd_viommu *viommu, struct arm_smmu_domain *parent,
-			  const struct user_data *data, struct iommu_domain **out)
+			  uint32_t flags, const struct user_data *data, struct iommu_domain **out)
 {
 	struct machine *machine = parent->smmu->machine;
 	struct iommu_hwpt_arm_smmuv3 guest;
+	if (flags != 0)
+		return refuse(machine, EOPNOTSUPP, "smmuv3 9.2", "flags");
 	int error = copy_user_data(data, &guest, IOMMU_HWPT_DATA_ARM_SMMUV3, sizeof(guest),
 				   sizeof(guest));
 	if (error != 0)
@@ -100,8 +102,7 @@ int arm_smmu_nested_alloc(struct iommufd_viommu *viommu, struct arm_smmu_domain 
 static int alloc_domain_nested(struct iommufd_viommu *viommu, uint32_t flags,
 			       const struct user_data *data, struct iommu_domain **out)
 {
-	(void)flags;
-	return arm_smmu_nested_alloc(viommu, viommu->driver_data, data, out);
+	return arm_smmu_nested_alloc(viommu, viommu->driver_data, flags, data, out);
 }
 
 static int cache_invalidate(struct iommufd_viommu *viommu, struct user_data_array *array)

@@ -172,7 +172,7 @@ static void invalidate(struct arm_smmu_domain *domain, const struct gather *gath
 	}
 	submit(domain, &batch);
 	LIST_FOREACH (master, &domain->masters, link)
-		if (master->ats)
+		if (master->ats_enabled)
 			arm_smmu_batch_add(&batch, atc_inv(domain, master->sid, gather));
 	submit(domain, &batch);
 }

@@ -328,8 +328,7 @@ static int alloc_domain_nested(struct iommufd_viommu *viommu, uint32_t flags,
 			       const struct user_data *data, struct iommu_domain **out)
 {
 	const struct tegra241_vintf *vintf = viommu->driver_data;
-	(void)flags;
-	return arm_smmu_nested_alloc(viommu, vintf->parent, data, out);
+	return arm_smmu_nested_alloc(viommu, vintf->parent, flags, data, out);
 }
 
 static const struct iommufd_viommu_ops viommu_ops = {
