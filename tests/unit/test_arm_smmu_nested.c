@@ -164,6 +164,14 @@ static int64_t nested_alloc(uint64_t dw0, uint64_t dw1)
 	return nested_alloc_of(device, dw0, dw1);
 }
 
+static void detach(void)
+{
+	struct vfio_device_detach_iommufd_pt pt = {.argsz = sizeof(pt)};
+	ck_assert_int_eq(world_device_ioctl(world, device_fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &pt,
+					    sizeof(pt)),
+			 0);
+}
+
 static uint32_t attach_nested(uint64_t dw0, uint64_t dw1)
 {
 	int64_t id = nested_alloc(dw0, dw1);
@@ -318,11 +326,12 @@ END_TEST
 START_TEST(ats_is_on_where_the_guest_has_it_on)
 {
 	add_vdevice();
-	for (uint64_t eats = 0; eats < 2; eats++) {
-		uint64_t from = driver->cmdq_issued;
+	for (unsigned i = 0; i < 4; i++) {
+		uint64_t eats = i / 2, from = driver->cmdq_issued;
 		attach_nested(STAGE1, field_put(STE_EATS, eats));
 		ck_assert_uint_eq(field_get(ste_word(1), STE_EATS), eats);
-		ck_assert(was_sent(from, CMD_ATC_INV) == eats); /* it may keep what was before */
+		/* It may keep what was before: the parent's, at first. */
+		ck_assert(was_sent(from, CMD_ATC_INV) == (eats || i == 0));
 		from = driver->cmdq_issued;
 		ck_assert_int_eq(world_map_at(world, ioas, memory_va, PAGE_SIZE, 0), 0);
 		ck_assert_int_eq(world_unmap(world, ioas, 0, PAGE_SIZE), PAGE_SIZE);
@@ -330,6 +339,9 @@ START_TEST(ats_is_on_where_the_guest_has_it_on)
 	}
 	ck_assert_int_eq(attach(device_fd, parent), 0);
 	ck_assert_uint_eq(field_get(ste_word(1), STE_EATS), EATS_FULL);
+	uint64_t from = driver->cmdq_issued;
+	detach();
+	ck_assert(was_sent(from, CMD_ATC_INV));
 }
 END_TEST
 
@@ -379,10 +391,7 @@ START_TEST(another_entry_over_the_same_parent_keeps_what_is_cached)
 	ck_assert_int_eq(attach(device_fd, parent), 0);
 	ck_assert(was_sent(from, CMD_CFGI_STE));
 	ck_assert(!was_sent(from, CMD_TLBI_S12_VMALL));
-	struct vfio_device_detach_iommufd_pt detach = {.argsz = sizeof(detach)};
-	ck_assert_int_eq(world_device_ioctl(world, device_fd, VFIO_DEVICE_DETACH_IOMMUFD_PT,
-					    &detach, sizeof(detach)),
-			 0);
+	detach();
 	ck_assert(was_sent(from, CMD_TLBI_S12_VMALL));
 	ck_assert_uint_eq(ste_word(0), STE(STE_CONFIG_ABORT));
 }
@@ -404,6 +413,62 @@ START_TEST(a_guest_with_queues_has_a_stage_1_too)
 	add_vdevice();
 	attach_nested(STAGE1, 0);
 	ck_assert(reaches(MAPPED, memory_pa));
+}
+END_TEST
+
+/* --- an unmap beside an attach [3.6, 7] --- */
+
+#define OTHER_IPA 0x80000000ULL
+
+static bool dma_works(uint64_t iova)
+{
+	uint8_t byte;
+	return smmu_dma(smmu, SID, iova, false, &byte, 1, &got) == TRANSLATE_OK;
+}
+
+/*
+ * STEPS into the attach of another domain the device reads a page of the one or the other, which is
+ * then unmapped: it never reads it again. DETACHED: it had none. False: the attach was over before.
+ */
+static bool attach_and_unmap(unsigned steps, bool of_new, bool detached)
+{
+	struct flight flight;
+	struct world files;
+	uint32_t ioas2 = (uint32_t)world_ioas(world);
+	uint32_t hwpt2 = (uint32_t)world_hwpt(world, device, ioas2, 0);
+	uint64_t iova = of_new ? OTHER_IPA : IPA;
+	struct vfio_device_attach_iommufd_pt at = {.argsz = sizeof(at), .pt_id = hwpt2};
+	ck_assert_int_eq(world_map_at(world, ioas2, memory_va, HPAGE_SIZE, OTHER_IPA), 0);
+	smmu_endpoint_new(smmu, SID);
+	ck_assert(dma_works(IPA));
+	if (detached)
+		detach();
+	files = *world;
+	files.fd = device_fd;
+	world_stepwise(world, true);
+	flight_start(&flight, &files, 0, VFIO_DEVICE_ATTACH_IOMMUFD_PT & 0xff, &at);
+	for (unsigned i = 0; i < steps && !flight.call->done; i++)
+		ck_assert(clock_step(&machine->clock));
+	bool under_way = !flight.call->done;
+	world_stepwise(world, false);
+	dma_works(iova);
+	ck_assert_int_eq(world_unmap(world, of_new ? ioas2 : ioas, iova, HPAGE_SIZE), HPAGE_SIZE);
+	ck_assert_msg(!dma_works(iova), "after %u steps", steps);
+	ck_assert_int_eq(flight_finish(&flight), 0);
+	ck_assert(!dma_works(iova));
+	ck_assert(dma_works(OTHER_IPA) == !of_new);
+	return under_way;
+}
+
+START_TEST(an_unmap_beside_an_attach_leaves_the_device_nothing)
+{
+	unsigned steps = 0;
+	while (attach_and_unmap(steps, _i > 0, _i == 2)) {
+		teardown();
+		setup();
+		steps++;
+	}
+	ck_assert_uint_gt(steps, 10);
 }
 END_TEST
 
@@ -586,6 +651,7 @@ int main(void)
 	tcase_add_test(tests, a_nested_domain_keeps_its_viommu);
 	tcase_add_test(tests, a_guest_with_queues_has_a_stage_1_too);
 	tcase_add_test(tests, a_guest_invalidates_its_stage_1);
+	tcase_add_loop_test(tests, an_unmap_beside_an_attach_leaves_the_device_nothing, 0, 3);
 	tcase_add_loop_test(tests, a_guest_is_told_of_what_its_stage_1_faults_with, 0,
 			    (int)(sizeof(told) / sizeof(told[0])));
 	tcase_add_test(tests, a_guest_is_not_told_of_stage_2s_faults);

@@ -847,6 +847,8 @@ START_TEST(wrong_translations_are_refused)
 		"'translate sid=N iova=A read|write = ADDRESS|fault'");
 	refused(GRACE "translate sid=3 iova=0 reed = ok\n", "reed", "unknown direction 'reed'",
 		"perhaps 'read'");
+	refused(GRACE "translate sid=3 iova=0 read = fault F_TRANSLATON\n", "F_TRANSLATON",
+		"unknown event 'F_TRANSLATON'", "perhaps 'F_TRANSLATION'");
 	refused(GRACE "translate sid=3 iova=0 read = okay\n", "okay", "unknown outcome 'okay'",
 		"perhaps 'ok'");
 	ck_assert_ptr_null(parse(GRACE "translate sid=0x100000000 iova=0 read = ok\n"));

@@ -94,7 +94,8 @@ struct platform {
 	struct platform_translation (*translate)(void *hardware, uint32_t id, uint64_t iova,
 						 bool write);
 
-	const struct command_language *language; /* command_text.h */
+	const struct command_language *language;  /* command_text.h */
+	const char *(*event_name)(unsigned code); /* of a fault; NULL: no such event */
 
 	/* A guest's queue. */
 	const struct platform_register *registers; /* ends with the name NULL */

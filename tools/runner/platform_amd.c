@@ -313,6 +313,7 @@ const struct platform platform_amd = {
 	.dma = dma,
 	.translate = translate,
 	.language = &language,
+	.event_name = amd_event_name,
 	.registers = queue_registers,
 	.queue_stride = VF_STRIDE,
 	.queue_indices = 1,

@@ -307,6 +307,7 @@ const struct platform platform_nvidia = {
 	.dma = dma,
 	.translate = translate,
 	.language = &language,
+	.event_name = event_name,
 	.registers = queue_registers,
 	.queue_stride = CMDQV_QUEUE_STRIDE,
 	.queue_indices = CMDQV_QUEUES_MAX,

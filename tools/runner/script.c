@@ -78,6 +78,25 @@ static bool at_end(struct script_line *line)
 	return line->at == line->length;
 }
 
+#define FAULT_EVENTS 64U /* codes, of all platforms */
+
+/* Checks that the platform has an event of this name. */
+static int check_event(struct script_line *line, const char *word)
+{
+	const char *names[FAULT_EVENTS + 1];
+	unsigned count = 0;
+	for (unsigned code = 0; code < FAULT_EVENTS; code++) {
+		const char *name = line->script->platform->event_name(code);
+		if (name == NULL)
+			continue;
+		if (strcmp(name, word) == 0)
+			return 0;
+		names[count++] = name;
+	}
+	names[count] = NULL;
+	return line_unknown(line, "event", word, names);
+}
+
 /* `= ok`, `= 0x1000`, `= fault`, `= fault EVENT` */
 static int parse_outcome(struct script_line *line, struct script_outcome *outcome)
 {
@@ -88,9 +107,10 @@ static int parse_outcome(struct script_line *line, struct script_outcome *outcom
 	const char *word = line_word(line);
 	outcome->fault = strcmp(word, "fault") == 0;
 	if (outcome->fault) {
-		if (!at_end(line))
-			outcome->event = line_word(line);
-		return 0;
+		if (at_end(line))
+			return 0;
+		outcome->event = line_word(line);
+		return check_event(line, outcome->event);
 	}
 	if (strcmp(word, "ok") == 0)
 		return 0;

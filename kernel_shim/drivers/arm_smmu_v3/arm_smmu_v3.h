@@ -72,6 +72,7 @@ struct tegra241_vintf;
 struct arm_smmu_master;
 
 LIST_HEAD(arm_smmu_masters, arm_smmu_master);
+LIST_HEAD(arm_smmu_attachments, arm_smmu_attachment);
 
 struct arm_smmu {
 	struct machine *machine;
@@ -107,16 +108,23 @@ struct arm_smmu_nested {
 	bool ats;        /* EATS */
 };
 
+/* A domain's hold on a device. */
+struct arm_smmu_attachment {
+	struct arm_smmu_master *master;
+	LIST_ENTRY(arm_smmu_attachment) link;
+};
+
 struct arm_smmu_master {
 	struct device device;
 	struct arm_smmu *smmu;
 	uint32_t sid;
-	bool ats;                              /* it can */
-	bool ats_enabled;                      /* by its entry */
-	struct arm_smmu_domain *domain;        /* whose stage 2 it has; NULL: blocked */
-	struct arm_smmu_nested *nested;        /* over it; NULL: none */
-	LIST_ENTRY(arm_smmu_master) link;      /* of the domain's */
-	LIST_ENTRY(arm_smmu_master) smmu_link; /* of the SMMU's */
+	bool ats;                                  /* it can */
+	bool ats_enabled;                          /* by its entry */
+	struct arm_smmu_domain *domain;            /* whose stage 2 it has; NULL: blocked */
+	struct arm_smmu_nested *nested;            /* over it; NULL: none */
+	struct arm_smmu_attachment attachments[2]; /* both while one domain replaces another */
+	unsigned attachment;                       /* which of them is DOMAIN's */
+	LIST_ENTRY(arm_smmu_master) link;          /* of the SMMU's */
 };
 
 struct arm_smmu_domain {
@@ -128,7 +136,7 @@ struct arm_smmu_domain {
 	unsigned input_bits;
 	uint64_t root_pfn;
 	struct spans tables; /* frames of table pages, to be given back */
-	struct arm_smmu_masters masters;
+	struct arm_smmu_attachments attachments;
 };
 
 /* driver.c: finds the hardware, sets it up, enables it. */

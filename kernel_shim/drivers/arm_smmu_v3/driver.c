@@ -226,13 +226,15 @@ struct arm_smmu_master *arm_smmu_master_new(struct arm_smmu *smmu, uint32_t sid,
 	struct arm_smmu_master *master = arena_new(smmu->machine->arena, struct arm_smmu_master);
 	master->smmu = smmu;
 	master->sid = sid;
-	master->ats = ats;
+	master->ats = ats && (smmu->idr[0] & IDR0_ATS);
+	for (unsigned i = 0; i < 2; i++)
+		master->attachments[i].master = master;
 	master->device.machine = smmu->machine;
 	master->device.driver = &arm_smmu_ops;
 	master->device.iommu = smmu;
 	master->device.group = ++module->groups;
 	master->device.max_pasids = 1;
-	LIST_INSERT_HEAD(&smmu->masters, master, smmu_link);
+	LIST_INSERT_HEAD(&smmu->masters, master, link);
 	return master;
 }
 
@@ -294,17 +296,18 @@ static void bind_stream(struct arm_smmu_master *master, uint32_t holder)
 		    CONTEXT_DEVICE(master->sid), holder, LEDGER_NO_GUEST);
 }
 
-/* Of the domain that the stream's entry no longer names; its last device takes the VMID along. */
-static void leave_domain(struct arm_smmu_master *master)
+/* The stream's entry no longer names DOMAIN; its last device takes the VMID along. */
+static void leave(struct arm_smmu_domain *domain, struct arm_smmu_attachment *attachment)
 {
-	struct arm_smmu_domain *domain = master->domain;
-	if (domain == NULL)
-		return;
-	LIST_REMOVE(master, link);
-	master->domain = NULL;
-	master->nested = NULL;
-	if (LIST_EMPTY(&domain->masters))
-		arm_smmu_cmdq_issue(master->smmu, command_tlbi_s12_vmall(domain->vmid));
+	LIST_REMOVE(attachment, link);
+	if (LIST_EMPTY(&domain->attachments))
+		arm_smmu_cmdq_issue(domain->smmu, command_tlbi_s12_vmall(domain->vmid));
+}
+
+/* What the device keeps is of an entry that is no more (7). */
+static void empty_atc(struct arm_smmu_master *master)
+{
+	arm_smmu_cmdq_issue(master->smmu, command_atc_inv(master->sid, 0, ATC_SIZE_ALL));
 }
 
 static void block(struct device *device)
@@ -312,7 +315,12 @@ static void block(struct device *device)
 	struct arm_smmu_master *master = (struct arm_smmu_master *)device;
 	bind_stream(master, LEDGER_IN_TRANSITION);
 	write_abort_ste(master->smmu, master->sid);
-	leave_domain(master);
+	if (master->ats_enabled)
+		empty_atc(master);
+	if (master->domain != NULL)
+		leave(master->domain, &master->attachments[master->attachment]);
+	master->domain = NULL;
+	master->nested = NULL;
 	master->ats_enabled = false;
 	bind_stream(master, LEDGER_NOTHING);
 }
@@ -363,21 +371,29 @@ static void stage2_ste(const struct arm_smmu_domain *domain, bool ats, uint64_t 
 void arm_smmu_install(struct arm_smmu_master *master, struct arm_smmu_domain *domain,
 		      struct arm_smmu_nested *nested)
 {
+	struct arm_smmu_domain *before = master->domain;
+	struct arm_smmu_attachment *old = &master->attachments[master->attachment];
 	uint64_t ste[STE_WORDS];
 	bool ats = master->ats && (nested == NULL || nested->ats);
+	bool had_ats = master->ats_enabled;
 	stage2_ste(domain, ats, ste);
 	if (nested != NULL)
 		arm_smmu_nested_ste(nested, ste);
 	bind_stream(master, LEDGER_IN_TRANSITION);
-	write_ste(master->smmu, master->sid, ste);
-	if (ats) /* what the device keeps is of another entry (7) */
-		arm_smmu_cmdq_issue(master->smmu, command_atc_inv(master->sid, 0, ATC_SIZE_ALL));
-	/* Another entry over the same stage 2 takes no translations along. */
-	if (master->domain != domain) {
-		leave_domain(master);
-		LIST_INSERT_HEAD(&domain->masters, master, link);
-		master->domain = domain;
+	/* Until all is done, unmaps of both domains concern the device's ATC. */
+	master->ats_enabled |= ats;
+	if (before != domain) {
+		master->attachment ^= 1;
+		LIST_INSERT_HEAD(&domain->attachments, &master->attachments[master->attachment],
+				 link);
 	}
+	write_ste(master->smmu, master->sid, ste);
+	if (ats || had_ats)
+		empty_atc(master);
+	/* Another entry over the same stage 2 takes no translations along. */
+	if (before != NULL && before != domain)
+		leave(before, old);
+	master->domain = domain;
 	master->nested = nested;
 	master->ats_enabled = ats;
 	bind_stream(master, domain->domain.holder);

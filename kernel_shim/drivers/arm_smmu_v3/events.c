@@ -5,7 +5,7 @@
 static struct arm_smmu_master *find_master(struct arm_smmu *smmu, uint32_t sid)
 {
 	struct arm_smmu_master *master;
-	LIST_FOREACH (master, &smmu->masters, smmu_link)
+	LIST_FOREACH (master, &smmu->masters, link)
 		if (master->sid == sid)
 			break;
 	return master;
@@ -73,13 +73,17 @@ void arm_smmu_handle_events(void *context)
 {
 	struct arm_smmu *smmu = context;
 	uint32_t size = 1U << smmu->eventq_log2size, mask = 2 * size - 1;
-	uint32_t cons = (uint32_t)arm_smmu_read(smmu, SMMU_EVENTQ_CONS, 4) & mask, prod;
-	while (prod = (uint32_t)arm_smmu_read(smmu, SMMU_EVENTQ_PROD, 4), cons != (prod & mask)) {
+	uint32_t cons = (uint32_t)arm_smmu_read(smmu, SMMU_EVENTQ_CONS, 4), prod;
+	uint32_t acknowledged = cons & QUEUE_OVERFLOW;
+	cons &= mask;
+	while (prod = (uint32_t)arm_smmu_read(smmu, SMMU_EVENTQ_PROD, 4),
+	       (cons | acknowledged) != (prod & (mask | QUEUE_OVERFLOW))) {
 		uint64_t record[4];
 		for (; cons != (prod & mask); cons = (cons + 1) & mask) {
 			read_record(smmu, cons & (size - 1), record);
 			handle(smmu, record);
 		}
-		arm_smmu_write(smmu, SMMU_EVENTQ_CONS, 4, cons | (prod & QUEUE_OVERFLOW));
+		acknowledged = prod & QUEUE_OVERFLOW;
+		arm_smmu_write(smmu, SMMU_EVENTQ_CONS, 4, cons | acknowledged);
 	}
 }

@@ -58,13 +58,18 @@ static const struct iommu_domain_ops nested_ops = {
 
 /* --- the guest's entry --- */
 
-static bool is_valid(const uint64_t ste[2])
+static int check(struct machine *machine, const uint64_t ste[2])
 {
 	uint64_t config = field_get(ste[0], STE_CONFIG), eats = field_get(ste[1], STE_EATS);
-	return (ste[0] & ~GUEST_DW0) == 0 && (ste[1] & ~GUEST_DW1) == 0 &&
-	       (config == STE_CONFIG_ABORT || config == STE_CONFIG_BYPASS ||
-		config == STE_CONFIG_S1) &&
-	       (eats == EATS_OFF || eats == EATS_FULL);
+	const char *why = NULL;
+	if ((ste[0] & ~GUEST_DW0) != 0 || (ste[1] & ~GUEST_DW1) != 0)
+		why = "a bit of the guest's stream table entry that is not for guests";
+	else if (config != STE_CONFIG_ABORT && config != STE_CONFIG_BYPASS &&
+		 config != STE_CONFIG_S1)
+		why = "Config of the guest's stream table entry is not 0, 4 or 5";
+	else if (eats != EATS_OFF && eats != EATS_FULL)
+		why = "EATS of the guest's stream table entry is not 0 or 1";
+	return why != NULL ? refuse(machine, EIO, "smmuv3 9.2", why) : 0;
 }
 
 int arm_smmu_nested_alloc(struct iommufd_viommu *viommu, struct arm_smmu_domain *parent,
@@ -80,9 +85,9 @@ int arm_smmu_nested_alloc(struct iommufd_viommu *viommu, struct arm_smmu_domain 
 		return error;
 	if (!(guest.ste[0] & STE_V)) /* and the rest is not looked at */
 		memset(&guest, 0, sizeof(guest));
-	else if (!is_valid(guest.ste))
-		return refuse(machine, EIO, "smmuv3 9.2",
-			      "the guest's stream table entry says what is not for guests");
+	error = check(machine, guest.ste);
+	if (error != 0)
+		return error;
 	struct arm_smmu_nested *nested = arena_new(machine->arena, struct arm_smmu_nested);
 	nested->domain.kind = IOMMU_DOMAIN_NESTED;
 	nested->domain.machine = machine;

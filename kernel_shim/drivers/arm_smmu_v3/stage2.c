@@ -156,7 +156,7 @@ static struct smmu_command atc_inv(const struct arm_smmu_domain *domain, uint32_
 static void invalidate(struct arm_smmu_domain *domain, const struct gather *gather, bool leaf)
 {
 	struct arm_smmu_batch batch = {.smmu = domain->smmu};
-	const struct arm_smmu_master *master;
+	const struct arm_smmu_attachment *attachment;
 	uint64_t leaves = (gather->end - gather->start) / gather->granule;
 	if (kernel_option(domain->smmu->machine, KERNEL_UNMAP_FLUSH) == UNMAP_FLUSH_NONE)
 		return;
@@ -171,9 +171,10 @@ static void invalidate(struct arm_smmu_domain *domain, const struct gather *gath
 		}
 	}
 	submit(domain, &batch);
-	LIST_FOREACH (master, &domain->masters, link)
-		if (master->ats_enabled)
-			arm_smmu_batch_add(&batch, atc_inv(domain, master->sid, gather));
+	LIST_FOREACH (attachment, &domain->attachments, link)
+		if (attachment->master->ats_enabled)
+			arm_smmu_batch_add(&batch,
+					   atc_inv(domain, attachment->master->sid, gather));
 	submit(domain, &batch);
 }
 
@@ -335,7 +336,7 @@ int arm_smmu_domain_alloc(struct arm_smmu *smmu, bool nest_parent, struct iommu_
 	struct machine *machine = smmu->machine;
 	struct arm_smmu_domain *domain = arena_new(machine->arena, struct arm_smmu_domain);
 	spans_init(&domain->tables, machine->arena, false);
-	LIST_INIT(&domain->masters);
+	LIST_INIT(&domain->attachments);
 	domain->smmu = smmu;
 	domain->nest_parent = nest_parent;
 	set_geometry(domain);
