@@ -78,7 +78,7 @@ int arm_smmu_nested_alloc(struct iommufd_viommu *viommu, struct arm_smmu_domain 
 	struct machine *machine = parent->smmu->machine;
 	struct iommu_hwpt_arm_smmuv3 guest;
 	if (flags != 0)
-		return refuse(machine, EOPNOTSUPP, "smmuv3 9.2", "flags");
+		return refuse(machine, EOPNOTSUPP, "smmuv3 9.2", "a nested HWPT takes no flags");
 	int error = copy_user_data(data, &guest, IOMMU_HWPT_DATA_ARM_SMMUV3, sizeof(guest),
 				   sizeof(guest));
 	if (error != 0)
