@@ -33,6 +33,15 @@ static inline uint64_t load_le64(const void *from)
 	return le64toh(value);
 }
 
+/* Of WIDTH bytes, at most 8. */
+static inline uint64_t load_le(const uint8_t *from, unsigned width)
+{
+	uint64_t value = 0;
+	for (unsigned i = 0; i < width; i++)
+		value |= (uint64_t)from[i] << (8 * i);
+	return value;
+}
+
 static inline void store_le64(void *to, uint64_t value)
 {
 	value = htole64(value);

@@ -276,8 +276,8 @@ END_TEST
 START_TEST(fork_takes_no_actor)
 {
 	as_expected("vmm: fork() = $child\nvmm: waitpid($child, 0, 1) = 0\n");
-	differs("vmm: fork() = $child\nvmm: waitpid($child, 7, 1) = 0\n", "waitpid", "status",
-		"0x7", "0x0");
+	differs("vmm: fork() = $child\nvmm: waitpid($child, 7, 1) = 0\n", "waitpid", "status", "7",
+		"0");
 	differs("vmm: fork() = $child\nvmm: waitpid($child, 0, 0) = 2\nvmm: close(9) = 0\n",
 		"waitpid", "result", "a return", "none: it sleeps and nothing can wake it");
 }
@@ -291,6 +291,45 @@ END_TEST
 	       "guest: write q.PROD_INDX 1\n"                                                   \
 	       "run 10us\n"
 
+#define OPENED "vmm: open(\"/dev/iommu\", 2) = $fd\n"
+#define RANGES                                                                                   \
+	OPENED "vmm: mmap(0, 0x1000, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = " \
+	       "$p\n"                                                                            \
+	       "vmm: ioctl($fd, IOMMU_IOAS_ALLOC, {out_ioas_id=0 => $ioas}) = 0\n"               \
+	       "vmm: ioctl($fd, IOMMU_IOAS_IOVA_RANGES, {ioas_id=$ioas, "
+
+/* iommufd 2.2: without a device all is allowed, and what does not fit is counted. */
+START_TEST(fields_after_a_call_are_compared)
+{
+	static const char more[] = RANGES "num_iovas=0 => 1}) = -1 EMSGSIZE\n";
+	as_expected(OPENED "vmm: ioctl($fd, IOMMU_IOAS_ALLOC, {out_ioas_id=0 => 1}) = 0\n");
+	differs(OPENED "vmm: ioctl($fd, IOMMU_IOAS_ALLOC, {out_ioas_id=0 => 0x123456}) = 0\n",
+		"ALLOC", "out_ioas_id", "0x123456", "1");
+	differs(OPENED "vmm: ioctl($fd, IOMMU_IOAS_ALLOC, {flags=0 => 2, out_ioas_id=0}) = 0\n",
+		"ALLOC", "flags", "2", "0");
+	as_expected(more);
+	differs(RANGES "num_iovas=0 => 2}) = -1 EMSGSIZE\n", "RANGES", "num_iovas", "2", "1");
+	run(RANGES "num_iovas=0 => 2, out_iova_alignment=0 => 3}) = 0\n");
+	ck_assert_uint_eq(outcome->differences->len, 3);
+	assert_difference(0, line_of(more, "RANGES"), "num_iovas", "2", "1");
+	assert_difference(2, line_of(more, "RANGES"), "result", "0", "-1 EMSGSIZE");
+}
+END_TEST
+
+#define SHOWN "num_iovas=1, allowed_iovas=$p->\"00000000000000000000000000000000\""
+
+START_TEST(bytes_behind_pointers_are_compared)
+{
+	as_expected(RANGES SHOWN "}) = 0\n");
+	as_expected(RANGES SHOWN " => \"0000000000000000ffffffffffffffff\"}) = 0\n");
+	differs(RANGES SHOWN " => \"0000000000000000fffffffffffffeff\"}) = 0\n", "RANGES",
+		"allowed_iovas, byte 14", "...\"feff\"", "...\"ffff\"");
+	differs(OPENED "vmm: ioctl($fd, IOMMU_IOAS_ALLOC, {size=14, tail=\"0000\" => \"0007\"}) "
+		       "= 0\n",
+		"ALLOC", "tail, byte 0", "...\"07\"", "...\"00\"");
+}
+END_TEST
+
 /* tegra241-cmdqv 8: flags, sequence, the map of queues in error; CFGI_STE is none of a guest's. */
 START_TEST(read_bytes_are_compared)
 {
@@ -298,8 +337,8 @@ START_TEST(read_bytes_are_compared)
 			   "\"000000000000000001000000000000000000000000000000\", 24) = 24\n");
 	differs(EVENTS "vmm: read($events, "
 		       "\"000000000000000002000000000000000000000000000000\", 24) = 24\n",
-		"read", "bytes", "000000000000000002000000000000000000000000000000",
-		"000000000000000001000000000000000000000000000000");
+		"read", "buffer, byte 8", "...\"0200000000000000\"...",
+		"...\"0100000000000000\"...");
 }
 END_TEST
 
@@ -309,7 +348,7 @@ START_TEST(ready_events_are_compared)
 	run(EVENTS "vmm: poll($events, 1 => 0, 0) = 0\n");
 	ck_assert_uint_eq(outcome->differences->len, 2);
 	uint32_t line = line_of(EVENTS "vmm: poll(", "poll(");
-	assert_difference(0, line, "revents", "0x0", "0x1");
+	assert_difference(0, line, "revents", "0", "1");
 	assert_difference(1, line, "result", "0", "1");
 }
 END_TEST
@@ -1235,6 +1274,8 @@ static void add_call_tests(Suite *s)
 	tcase_add_test(tcase, name_without_a_value_ends_the_experiment);
 	tcase_add_test(tcase, descriptors_belong_to_a_process);
 	tcase_add_test(tcase, fork_takes_no_actor);
+	tcase_add_test(tcase, fields_after_a_call_are_compared);
+	tcase_add_test(tcase, bytes_behind_pointers_are_compared);
 	tcase_add_test(tcase, read_bytes_are_compared);
 	tcase_add_test(tcase, ready_events_are_compared);
 	tcase_add_test(tcase, sleeping_call_is_woken_by_a_later_line);

@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "emu/bits.h"
 #include "kernel_shim/iommufd.h"
 #include "kernel_shim/vfio_cdev.h"
+#include "tools/runner/answer.h"
 #include "tools/runner/experiment_state.h"
 #include "tools/runner/qemu_events.h"
 
@@ -227,22 +229,6 @@ static void put_le(uint8_t *to, uint64_t value, uint32_t width)
 		to[i] = (uint8_t)(value >> (8 * i));
 }
 
-uint64_t get_le(const uint8_t *from, uint32_t width)
-{
-	uint64_t value = 0;
-	for (uint32_t i = 0; i < width; i++)
-		value |= (uint64_t)from[i] << (8 * i);
-	return value;
-}
-
-static char *hex_text(const uint8_t *bytes, uint32_t length)
-{
-	GString *text = g_string_new(NULL);
-	for (uint32_t i = 0; i < length; i++)
-		g_string_append_printf(text, "%02x", bytes[i]);
-	return g_string_free(text, FALSE);
-}
-
 void call_text(const struct running_call *call, GString *out)
 {
 	const struct recorded_call *recorded = call->step->call;
@@ -254,8 +240,8 @@ void call_text(const struct running_call *call, GString *out)
 	g_string_append(out, layout->name);
 	if (strcmp(layout->name, "IOMMU_IOAS_UNMAP") == 0)
 		g_string_append_printf(out, " 0x%" G_GINT64_MODIFIER "x+0x%" G_GINT64_MODIFIER "x",
-				       get_le(call->argument + 8, 8),
-				       get_le(call->argument + 16, 8));
+				       load_le(call->argument + 8, 8),
+				       load_le(call->argument + 16, 8));
 }
 
 /* What fields hold after the call is what their names now stand for. */
@@ -267,38 +253,72 @@ static void bind_fields(struct experiment *experiment, const struct running_call
 		uint8_t bytes[8] = {0};
 		mm_peek(running->actor->process->mm, va_of(running->scratch + binding->offset),
 			bytes, binding->width);
-		bind(experiment, binding->name, get_le(bytes, binding->width));
+		bind(experiment, binding->name, load_le(bytes, binding->width));
+	}
+}
+
+/* Who compares, and the line of the call. */
+struct answered_line {
+	struct experiment *experiment;
+	uint32_t line;
+};
+
+static void answer_differs(void *context, const char *field, int64_t offset, const char *expected,
+			   const char *got)
+{
+	const struct answered_line *at = context;
+	char *what = offset < 0 ? g_strdup(field)
+				: g_strdup_printf("%s, byte %" G_GINT64_FORMAT, field, offset);
+	experiment_differs(at->experiment, at->line, what, expected, got, NULL);
+	g_free(what);
+}
+
+static uint8_t *peek(const struct running_call *running, uint64_t va, uint32_t length)
+{
+	uint8_t *bytes = g_malloc0(length + 1);
+	mm_peek(running->actor->process->mm, va_of(va), bytes, length);
+	return bytes;
+}
+
+/* What the line shows right of `=>`: fields of the struct, bytes behind pointers. */
+static void compare_memory(const struct running_call *running, const struct answer_events *events)
+{
+	const struct recorded_call *call = running->step->call;
+	if (call->has_argument) {
+		uint8_t *got = peek(running, running->scratch, call->argument.length);
+		answer_compare_struct(call, got, events);
+		g_free(got);
+	}
+	for (uint32_t i = 0; i < call->pointee_count; i++) {
+		const struct recorded_bytes *bytes = &call->pointees[i].bytes;
+		if (bytes->after == bytes->before)
+			continue; /* no `=>` */
+		uint8_t *got = peek(running, running->pointees[i], bytes->length);
+		answer_compare_bytes(call->pointees[i].name, bytes->after, got, bytes->length,
+				     events);
+		g_free(got);
 	}
 }
 
 /* read's bytes, poll's revents, waitpid's status. */
-static void compare_outputs(struct experiment *experiment, const struct running_call *running)
+static void compare_outputs(const struct running_call *running, const struct answer_events *events)
 {
 	const struct recorded_call *call = running->step->call;
 	const struct syscall *syscall = running->syscall;
 	if (call->has_out && syscall->out != call->out) {
-		char *expected = g_strdup_printf("0x%" G_GINT64_MODIFIER "x", call->out);
-		char *got = g_strdup_printf("0x%" G_GINT64_MODIFIER "x", syscall->out);
-		experiment_differs(experiment, call->line,
-				   call->number == SYS_POLL ? "revents" : "status", expected, got,
-				   NULL);
-		g_free(expected);
-		g_free(got);
+		char expected[ANSWER_TEXT_MAX], got[ANSWER_TEXT_MAX];
+		answer_number_text(expected, sizeof(expected), call->out);
+		answer_number_text(got, sizeof(got), syscall->out);
+		events->differs(events->context, call->number == SYS_POLL ? "revents" : "status",
+				-1, expected, got);
 	}
 	if (!call->has_buffer || call->number != SYS_READ)
 		return;
 	uint32_t length = call->buffer.length;
 	if (length > (uint64_t)syscall->result)
 		length = (uint32_t)syscall->result;
-	uint8_t *bytes = g_malloc0(length + 1);
-	mm_peek(running->actor->process->mm, va_of(running->scratch), bytes, length);
-	if (memcmp(bytes, call->buffer.before, length) != 0) {
-		char *expected = hex_text(call->buffer.before, length);
-		char *got = hex_text(bytes, length);
-		experiment_differs(experiment, call->line, "bytes", expected, got, NULL);
-		g_free(expected);
-		g_free(got);
-	}
+	uint8_t *bytes = peek(running, running->scratch, length);
+	answer_compare_bytes("buffer", call->buffer.before, bytes, length, events);
 	g_free(bytes);
 }
 
@@ -323,16 +343,20 @@ static void finish_call(struct experiment *experiment, struct running_call *runn
 {
 	const struct recorded_call *call = running->step->call;
 	struct syscall *syscall = running->syscall;
+	struct answered_line at = {experiment, call->line};
+	const struct answer_events events = {&at, answer_differs};
 	running->state = CALL_RETURNED;
 	running->done_ps = syscall->done_ps;
 	running->result = syscall->result;
+	if (!running->actor->process->exited)
+		compare_memory(running, &events);
 	if (syscall->result >= 0 && !running->actor->process->exited) {
 		if (call->has_argument) {
 			mm_peek(running->actor->process->mm, va_of(running->scratch),
 				running->answer, sizeof(running->answer));
 			bind_fields(experiment, running);
 		}
-		compare_outputs(experiment, running);
+		compare_outputs(running, &events);
 		if (call->has_result_name)
 			bind(experiment, call->result_name, (uint64_t)syscall->result);
 	}
@@ -404,14 +428,13 @@ static bool apply_patches(struct experiment *experiment, const struct script_ste
 }
 
 /* The call's struct, its buffer and what its pointers lead to, in the process's memory. */
-static void put_arguments(struct experiment *experiment, struct running_call *running,
-			  const uint64_t pointees[POINTEES_MAX])
+static void put_arguments(struct experiment *experiment, struct running_call *running)
 {
 	const struct recorded_call *call = running->step->call;
 	const uint8_t *argument = experiment->argument;
 	struct mm *mm = running->actor->process->mm;
 	for (uint32_t i = 0; i < call->pointee_count; i++)
-		mm_poke(mm, va_of(pointees[i]), call->pointees[i].bytes.before,
+		mm_poke(mm, va_of(running->pointees[i]), call->pointees[i].bytes.before,
 			call->pointees[i].bytes.length);
 	if (call->has_argument || call->has_buffer)
 		running->scratch = scratch_for(running->actor);
@@ -461,10 +484,11 @@ static void start_call(struct experiment *experiment, const struct script_step *
 	running->actor = actor;
 	running->syscall = syscall;
 	running->start_ps = now_ps(experiment);
+	memcpy(running->pointees, pointees, sizeof(pointees));
 	running->told =
 		tell(experiment, at->line, experiment->script->actors->pdata[at->actor], NULL);
 	g_ptr_array_add(experiment->calls, running);
-	put_arguments(experiment, running, pointees);
+	put_arguments(experiment, running);
 	struct thread *thread = free_thread(actor);
 	show_to_watch(experiment, at, thread, syscall);
 	if (!syscall_start(thread, syscall)) {

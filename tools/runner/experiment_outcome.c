@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "emu/bits.h"
 #include "kernel_shim/iommufd.h"
 #include "tools/runner/command_text.h"
 #include "tools/runner/experiment_state.h"
@@ -136,7 +137,7 @@ static void tell_base(const struct experiment *experiment, const struct violatio
 		return;
 	found->base_line = call->step->line;
 	found->base_by = g_strdup_printf("%s id %" PRIu64, layout->name,
-					 get_le(call->answer + field->offset, field->width));
+					 load_le(call->answer + field->offset, field->width));
 }
 
 static char *reach_text(const struct experiment *experiment, const struct violation *violation)
@@ -308,8 +309,8 @@ static char *unmapped_text(const struct experiment *experiment)
 		if (recorded->layout == NULL ||
 		    strcmp(recorded->layout->name, "IOMMU_IOAS_UNMAP") != 0)
 			continue;
-		uint64_t iova = get_le(call->argument + 8, 8);
-		uint64_t length = get_le(call->argument + 16, 8);
+		uint64_t iova = load_le(call->argument + 8, 8);
+		uint64_t length = load_le(call->argument + 16, 8);
 		if (of_the_guest(experiment, iova, length))
 			return call->state != CALL_RETURNED ? g_strdup("no return")
 			       : call->result == 0          ? g_strdup("0")

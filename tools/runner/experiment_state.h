@@ -42,6 +42,7 @@ struct running_call {
 	struct actor *actor;
 	struct syscall *syscall;
 	uint64_t scratch;
+	uint64_t pointees[POINTEES_MAX]; /* va of what the line shows behind pointers */
 	uint64_t start_ps;
 	uint64_t done_ps;
 	int64_t result;
@@ -85,7 +86,6 @@ char *result_text(int64_t result);
 struct story_line *tell(struct experiment *experiment, uint32_t line, const char *who, char *what);
 /* Fills the outcome's texts from the machine as it is at the end. */
 void experiment_conclude(struct experiment *experiment);
-uint64_t get_le(const uint8_t *from, uint32_t width);
 /* "IOMMU_IOAS_UNMAP 0x40000000+0x1000" */
 void call_text(const struct running_call *call, GString *out);
 

@@ -312,20 +312,28 @@ static int bind_field(struct decoder *d, const struct field_layout *layout,
 	return 0;
 }
 
-static int decode_field(struct decoder *d, const struct trace_field *field, uint8_t *before,
-			uint8_t *after, uint32_t size)
+/* The bytes of a call's struct; ASKED is not 0 where the line shows what is there after the call. */
+struct argument_bytes {
+	uint32_t size;
+	uint8_t *before;
+	uint8_t *after;
+	uint8_t *asked;
+};
+
+static int decode_field(struct decoder *d, const struct trace_field *field,
+			const struct argument_bytes *bytes)
 {
 	const struct field_layout *layout = find_field(d->call, field->name, field->name_length);
 	const struct trace_value *value = &field->value;
 	uint64_t number;
 	if (layout == NULL)
 		return unknown_field(d, field);
-	if ((uint32_t)layout->offset + layout->width > size) {
+	if ((uint32_t)layout->offset + layout->width > bytes->size) {
 		trace_diag_set(d->diag, d->file, field->pos,
 			       "field '%s' is out of place, it lies "
 			       "past the struct's size %u, expected "
 			       "no such field",
-			       layout->name, size);
+			       layout->name, bytes->size);
 		return -1;
 	}
 	struct recorded_patch patch = {
@@ -345,15 +353,16 @@ static int decode_field(struct decoder *d, const struct trace_field *field, uint
 	}
 	if (add_pointee(d, layout, value, number) != 0)
 		return -1;
-	if (value->after != NULL && value->after->kind == TRACE_NAME && d->names != NULL) {
-		store(before + layout->offset, number, layout->width);
+	store(bytes->before + layout->offset, number, layout->width);
+	if (value->after != NULL && value->after->kind == TRACE_NAME && d->names != NULL)
 		return bind_field(d, layout, value->after);
+	if (value->after != NULL) {
+		if (number_of(d, value->after, layout->name, &number) != 0 ||
+		    fits_width(d, value->after, layout->width) != 0)
+			return -1;
+		memset(bytes->asked + layout->offset, 1, layout->width);
 	}
-	store(before + layout->offset, number, layout->width);
-	if (value->after != NULL && (number_of(d, value->after, layout->name, &number) != 0 ||
-				     fits_width(d, value->after, layout->width) != 0))
-		return -1;
-	store(after + layout->offset, number, layout->width);
+	store(bytes->after + layout->offset, number, layout->width);
 	return 0;
 }
 
@@ -408,37 +417,46 @@ static int unique_field(struct decoder *d, const struct trace_value *fields,
 	return 0;
 }
 
-static int decode_fields(struct decoder *d, const struct trace_value *fields, uint32_t size,
-			 uint8_t *before, uint8_t *after)
+/* `tail="hex"`: what lies behind the fields that have names. */
+static int decode_tail(struct decoder *d, const struct trace_value *value,
+		       const struct argument_bytes *bytes)
 {
-	struct recorded_call *call = d->call;
-	uint32_t tail_at = tail_offset(call);
+	uint32_t at = tail_offset(d->call);
+	struct recorded_bytes tail;
+	if (value->kind != TRACE_STRING) {
+		trace_diag_set(d->diag, d->file, value->pos,
+			       "bad tail, it is no string, expected hex digits in '\"'");
+		return -1;
+	}
+	if (byte_pair(d, value, value->after, &tail) != 0)
+		return -1;
+	if (at + (uint64_t)tail.length > bytes->size) {
+		trace_diag_set(d->diag, d->file, value->pos,
+			       "bad tail, its %u bytes reach past the struct's size %u, "
+			       "expected at most %u",
+			       tail.length, bytes->size, bytes->size > at ? bytes->size - at : 0);
+		return -1;
+	}
+	memcpy(bytes->before + at, tail.before, tail.length);
+	memcpy(bytes->after + at, tail.after, tail.length);
+	if (value->after != NULL)
+		memset(bytes->asked + at, 1, tail.length);
+	return 0;
+}
+
+static int decode_fields(struct decoder *d, const struct trace_value *fields,
+			 const struct argument_bytes *bytes)
+{
 	for (uint32_t i = 0; i < fields->field_count; i++) {
 		const struct trace_field *field = &fields->fields[i];
 		if (unique_field(d, fields, field) != 0)
 			return -1;
 		if (!trace_text_is(field->name, field->name_length, "tail")) {
-			if (decode_field(d, field, before, after, size) != 0)
+			if (decode_field(d, field, bytes) != 0)
 				return -1;
-			continue;
-		}
-		struct recorded_bytes tail;
-		if (field->value.kind != TRACE_STRING) {
-			trace_diag_set(d->diag, d->file, field->value.pos,
-				       "bad tail, it is no string, expected hex digits in '\"'");
+		} else if (decode_tail(d, &field->value, bytes) != 0) {
 			return -1;
 		}
-		if (byte_pair(d, &field->value, field->value.after, &tail) != 0)
-			return -1;
-		if (tail_at + (uint64_t)tail.length > size) {
-			trace_diag_set(d->diag, d->file, field->value.pos,
-				       "bad tail, its %u bytes reach past the struct's size %u, "
-				       "expected at most %u",
-				       tail.length, size, size > tail_at ? size - tail_at : 0);
-			return -1;
-		}
-		memcpy(before + tail_at, tail.before, tail.length);
-		memcpy(after + tail_at, tail.after, tail.length);
 	}
 	return 0;
 }
@@ -467,21 +485,23 @@ static int decode_struct(struct decoder *d, const struct trace_value *fields)
 	if (known < sizeof(uint32_t))
 		known = sizeof(uint32_t);
 	uint32_t room = known > call->layout->size ? known : call->layout->size;
-	uint8_t *before = trace_arena_alloc(d->arena, 2 * (size_t)room);
+	uint8_t *before = trace_arena_alloc(d->arena, 3 * (size_t)room);
 	if (before == NULL)
 		return no_memory_left(d, fields->pos);
-	uint8_t *after = before + room;
-	memset(before, 0, 2 * (size_t)room);
+	const struct argument_bytes bytes = {known, before, before + room,
+					     before + 2 * (size_t)room};
+	memset(before, 0, 3 * (size_t)room);
 	call->has_argument = true;
-	call->argument = (struct recorded_bytes){before, after, known};
+	call->argument = (struct recorded_bytes){bytes.before, bytes.after, known};
+	call->asked = d->names != NULL ? bytes.asked : NULL;
 	call->reserve = room;
 	if (strcmp(call->layout->name, "IOMMU_TEST_CMD") == 0 && find_test_op(d, fields) != 0)
 		return -1;
-	if (decode_fields(d, fields, known, before, after) != 0)
+	if (decode_fields(d, fields, &bytes) != 0)
 		return -1;
 	if (size_field == NULL && d->names != NULL) {
-		store(before, size, sizeof(uint32_t));
-		store(after, size, sizeof(uint32_t));
+		store(bytes.before, size, sizeof(uint32_t));
+		store(bytes.after, size, sizeof(uint32_t));
 	}
 	if (d->names != NULL)
 		return 0;

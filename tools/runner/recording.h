@@ -92,6 +92,8 @@ struct recorded_call {
 	const struct test_op_layout *test_op;
 	bool has_argument; /* the struct lies in scratch memory; else args[2] counts */
 	struct recorded_bytes argument;
+	const uint8_t
+		*asked;   /* of a scenario: not 0 where the line shows the byte after the call */
 	uint32_t reserve; /* bytes the kernel may read or write behind the pointer */
 	/* read, write: the buffer */
 	bool has_buffer;

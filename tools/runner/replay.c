@@ -9,6 +9,7 @@
 
 #include "emu/trace/errno_names.h"
 #include "kernel_shim/iommufd.h"
+#include "tools/runner/answer.h"
 
 #define SCRATCH_HINT 0x10000ULL /* below anything that a program maps */
 #define SCRATCH_SIZE (1ULL << 20)
@@ -367,21 +368,13 @@ static void differ(struct replay *replay, const struct recorded_call *call, cons
 	replay->events->difference(replay->events->context, &difference);
 }
 
-static void number_text(char *text, size_t size, uint64_t number)
-{
-	if (number < 0x100000)
-		snprintf(text, size, "%llu", (unsigned long long)number);
-	else
-		snprintf(text, size, "0x%llx", (unsigned long long)number);
-}
-
 static void result_text(char *text, size_t size, int64_t result)
 {
 	const char *name = result < 0 && result > -4096 ? errno_name((int)-result) : NULL;
 	if (name != NULL)
 		snprintf(text, size, "-1 %s", name);
 	else
-		number_text(text, size, (uint64_t)result);
+		answer_number_text(text, size, (uint64_t)result);
 }
 
 static bool compare_result(struct replay *replay, const struct recorded_call *call,
@@ -398,77 +391,36 @@ static bool compare_result(struct replay *replay, const struct recorded_call *ca
 	return false;
 }
 
-static uint64_t load(const uint8_t *from, uint32_t width)
-{
-	uint64_t value = 0;
-	for (uint32_t i = 0; i < width; i++)
-		value |= (uint64_t)from[i] << (8 * i);
-	return value;
-}
+/* Who compares what a call answered, and the call. */
+struct comparison {
+	struct replay *replay;
+	const struct recorded_call *call;
+};
 
-/* Up to eight bytes from AT on, as hex digits. */
-static void bytes_text(char *text, size_t size, const uint8_t *bytes, uint32_t at, uint32_t length)
+static void answer_differs(void *context, const char *field, int64_t offset, const char *expected,
+			   const char *got)
 {
-	size_t used = (size_t)snprintf(text, size, "...\"");
-	for (uint32_t i = at; i < length && i < at + 8; i++)
-		used += (size_t)snprintf(text + used, size - used, "%02x", bytes[i]);
-	snprintf(text + used, size - used, "\"%s", at + 8 < length ? "..." : "");
+	const struct comparison *comparison = context;
+	differ(comparison->replay, comparison->call, field, offset, expected, got);
 }
 
 static bool compare_bytes(struct replay *replay, const struct recorded_call *call, const char *name,
 			  const uint8_t *expected, const uint8_t *got, uint32_t length)
 {
-	char a[DIFFERENCE_TEXT_MAX], b[DIFFERENCE_TEXT_MAX];
+	struct comparison comparison = {replay, call};
 	replay->counts.bytes += length;
-	if (memcmp(expected, got, length) == 0)
-		return true;
-	uint32_t at = 0;
-	while (expected[at] == got[at])
-		at++;
-	bytes_text(a, sizeof(a), expected, at, length);
-	bytes_text(b, sizeof(b), got, at, length);
-	differ(replay, call, name, at, a, b);
-	return false;
-}
-
-static const struct field_layout *field_at(const struct recorded_call *call, uint32_t offset)
-{
-	const struct field_layout *lists[2] = {call->test_op != NULL ? call->test_op->fields : NULL,
-					       call->layout->fields};
-	for (int i = 0; i < 2; i++)
-		for (const struct field_layout *field = lists[i];
-		     field != NULL && field->name != NULL; field++)
-			if (offset >= field->offset &&
-			    offset < (uint32_t)field->offset + field->width)
-				return field;
-	return NULL;
+	return answer_compare_bytes(name, expected, got, length,
+				    &(struct answer_events){&comparison, answer_differs});
 }
 
 /* The struct after the call, field by field. */
 static bool compare_argument(struct replay *replay, struct mm *mm, const struct recorded_call *call,
 			     uint64_t va)
 {
-	const uint8_t *expected = call->argument.after;
-	const uint8_t *got = read_back(replay, mm, va, call->argument.length);
-	bool same = true;
+	struct comparison comparison = {replay, call};
 	replay->counts.fields++;
-	if (memcmp(expected, got, call->argument.length) == 0)
-		return true;
-	for (uint32_t at = 0; at < call->argument.length; at++) {
-		if (expected[at] == got[at])
-			continue;
-		const struct field_layout *field = field_at(call, at);
-		if (field == NULL || (uint32_t)field->offset + field->width > call->argument.length)
-			return compare_bytes(replay, call, "tail", expected + at, got + at,
-					     call->argument.length - at);
-		char a[DIFFERENCE_TEXT_MAX], b[DIFFERENCE_TEXT_MAX];
-		number_text(a, sizeof(a), load(expected + field->offset, field->width));
-		number_text(b, sizeof(b), load(got + field->offset, field->width));
-		differ(replay, call, field->name, -1, a, b);
-		same = false;
-		at = (uint32_t)field->offset + field->width - 1;
-	}
-	return same;
+	return answer_compare_struct(call, read_back(replay, mm, va, call->argument.length),
+				     &(struct answer_events){&comparison, answer_differs});
 }
 
 static bool compare_memory(struct replay *replay, struct mm *mm, const struct recorded_call *call,
@@ -501,8 +453,8 @@ static bool compare_out(struct replay *replay, const struct recorded_call *call)
 	char a[DIFFERENCE_TEXT_MAX], b[DIFFERENCE_TEXT_MAX];
 	if (!call->has_out || call->result < 0 || call->out == replay->call->out)
 		return true;
-	number_text(a, sizeof(a), call->out);
-	number_text(b, sizeof(b), replay->call->out);
+	answer_number_text(a, sizeof(a), call->out);
+	answer_number_text(b, sizeof(b), replay->call->out);
 	differ(replay, call, call->number == SYS_POLL ? "revents" : "status", -1, a, b);
 	return false;
 }

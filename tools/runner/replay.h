@@ -19,10 +19,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tools/runner/answer.h"
 #include "tools/runner/call_watch.h"
 #include "tools/runner/recording.h"
 
-#define DIFFERENCE_TEXT_MAX 160U
+#define DIFFERENCE_TEXT_MAX ANSWER_TEXT_MAX
 
 struct difference {
 	const struct recorded_call *call;
