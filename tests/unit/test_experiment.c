@@ -342,6 +342,20 @@ START_TEST(read_bytes_are_compared)
 }
 END_TEST
 
+/* Bytes that the line does not show would pass whatever they are. */
+START_TEST(read_bytes_are_shown_whole_or_not_at_all)
+{
+	as_expected(EVENTS "vmm: read($events, \"\", 24) = 24\n");
+	as_expected(EVENTS "vmm: read($events, \"\", 24) = $n\n");
+	as_expected(EVENTS "vmm: read($events, "
+			   "\"000000000000000001000000000000000000000000000000\", 24) = $n\n");
+	differs(EVENTS "vmm: read($events, \"0000\", 24) = $n\n", "read", "buffer", "2 bytes",
+		"24");
+	run(EVENTS "vmm: read($events, \"0000000000000000010000000000000001\", 24) = $n\n");
+	ck_assert_uint_eq(outcome->differences->len, 2);
+}
+END_TEST
+
 START_TEST(ready_events_are_compared)
 {
 	as_expected(EVENTS "vmm: poll($events, 1 => 1, 0) = 1\n");
@@ -1277,6 +1291,7 @@ static void add_call_tests(Suite *s)
 	tcase_add_test(tcase, fields_after_a_call_are_compared);
 	tcase_add_test(tcase, bytes_behind_pointers_are_compared);
 	tcase_add_test(tcase, read_bytes_are_compared);
+	tcase_add_test(tcase, read_bytes_are_shown_whole_or_not_at_all);
 	tcase_add_test(tcase, ready_events_are_compared);
 	tcase_add_test(tcase, sleeping_call_is_woken_by_a_later_line);
 	tcase_add_test(tcase, lines_start_at_their_instants);

@@ -618,6 +618,22 @@ START_TEST(call_gives_values_to_at_most_4_names)
 }
 END_TEST
 
+START_TEST(scenario_shows_all_that_is_read_or_nothing)
+{
+	static const char *const wrong[] = {"read(3, \"00\", 8) = 8", "read(3, \"0000\", 8) = 1",
+					    "read(3, \"00\", 8) = 0"};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		ck_assert_int_eq(decode_scenario_line(wrong[i]), -1);
+		ck_assert_ptr_nonnull(strstr(trace_diag_text(&diag), ":9: bad buffer, it shows "));
+	}
+	ck_assert_ptr_nonnull(strstr(trace_diag_text(&diag), "1 bytes of the 0 that are read, "));
+	decode_scenario("read(3, \"0011\", 8) = 2");
+	decode_scenario("read(3, \"\", 8) = 8");
+	decode_scenario("read(3, \"00\", 8) = -1 EAGAIN");
+	decode_scenario("read(3, \"00\", 8) = $n");
+}
+END_TEST
+
 START_TEST(scenario_may_leave_fields_out)
 {
 	decode_scenario("ioctl(3, IOMMU_IOAS_MAP, {length=0x1000}) = 0");
@@ -695,6 +711,7 @@ int main(void)
 	tcase_add_test(tcase, results_and_fields_give_values_to_names);
 	tcase_add_test(tcase, field_may_take_one_name_and_give_another);
 	tcase_add_test(tcase, call_gives_values_to_at_most_4_names);
+	tcase_add_test(tcase, scenario_shows_all_that_is_read_or_nothing);
 	tcase_add_test(tcase, scenario_may_leave_fields_out);
 	tcase_add_test(tcase, names_stand_only_where_a_value_counts);
 	tcase_add_test(tcase, bytes_follow_a_named_argument);

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -315,6 +316,12 @@ static void compare_outputs(const struct running_call *running, const struct ans
 	if (!call->has_buffer || call->number != SYS_READ)
 		return;
 	uint32_t length = call->buffer.length;
+	if (call->has_result_name && length != 0 && length != (uint64_t)syscall->result) {
+		char expected[ANSWER_TEXT_MAX], got[ANSWER_TEXT_MAX];
+		snprintf(expected, sizeof(expected), "%u bytes", length);
+		snprintf(got, sizeof(got), "%" PRId64, syscall->result);
+		events->differs(events->context, "buffer", -1, expected, got);
+	}
 	if (length > (uint64_t)syscall->result)
 		length = (uint32_t)syscall->result;
 	uint8_t *bytes = peek(running, running->scratch, length);

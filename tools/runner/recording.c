@@ -755,6 +755,21 @@ static int decode_call(struct decoder *d, const struct trace_line *line)
 	return decode_result(d, source, layout);
 }
 
+/* A line that shows bytes shows all that are read: the rest would pass whatever it is. */
+static int check_read(struct decoder *d)
+{
+	const struct recorded_call *call = d->call;
+	uint32_t length = call->buffer.length;
+	if (call->number != SYS_READ || call->has_result_name || call->result < 0 || length == 0 ||
+	    length == (uint64_t)call->result)
+		return 0;
+	trace_diag_set(d->diag, d->file, call->source->args[1].pos,
+		       "bad buffer, it shows %u bytes of the %" PRId64
+		       " that are read, expected all of them, or \"\" to compare none",
+		       length, call->result);
+	return -1;
+}
+
 int recorded_call_decode(const char *file, const struct trace_line *line, struct trace_arena *arena,
 			 struct recorded_call *call, struct trace_diag *diag)
 {
@@ -773,7 +788,7 @@ int scenario_call_decode(const char *file, const struct trace_line *line, struct
 			 struct trace_diag *diag)
 {
 	struct decoder d = {file, arena, diag, call, names};
-	return decode_call(&d, line);
+	return decode_call(&d, line) != 0 ? -1 : check_read(&d);
 }
 
 /* --- context lines --- */
