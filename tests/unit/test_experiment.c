@@ -356,6 +356,61 @@ START_TEST(read_bytes_are_shown_whole_or_not_at_all)
 }
 END_TEST
 
+#define PAGE "vmm: mmap(0, 0x1000, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = $p\n"
+
+START_TEST(store_past_its_mapping_is_a_signal)
+{
+	as_expected(PAGE "vmm: store $p bytes \"0011\"\n");
+	run("vmm: store 0x1000 bytes \"00\"\nvmm: close(9) = 0\n");
+	ck_assert_uint_eq(outcome->differences->len, 1);
+	assert_difference(0, 2, "store", "memory that is mapped, to be written",
+			  "SIGSEGV of vmm at 0x1000; the rest is not run");
+	differs("other: mmap(0x10000, 0x1000, PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED, -1, "
+		"0) = 0x10000\nother: store 0x10ffc bytes \"0011223344\"\n",
+		"store", "store", "memory that is mapped, to be written",
+		"SIGSEGV of other at 0x10ffc; the rest is not run");
+	differs("vmm: mmap(0x10000, 0x1000, PROT_READ|PROT_WRITE, "
+		"MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED, -1, 0) = 0x10000\n"
+		"vmm: store 0x10ffc bytes \"0011223344\"\n",
+		"store", "store", "memory that is mapped, to be written",
+		"SIGSEGV of vmm at 0x11000; the rest is not run");
+}
+END_TEST
+
+/* Commands of a guest whose memory the VMM has unmapped. */
+START_TEST(guests_store_that_goes_nowhere_says_so)
+{
+	run(PINNED "vmm: munmap($queue, 0x1000) = 0\nguest: q <- CMD_SYNC\n");
+	char *text = report();
+	ck_assert_msg(strstr(text, "q <- CMD_SYNC: not mapped, it goes nowhere\n") != NULL, "%s",
+		      text);
+	free(text);
+}
+END_TEST
+
+START_TEST(long_store_is_counted_in_the_story)
+{
+	char *digits = g_strnfill(2 * 64, '5');
+	char *whole = g_strconcat(PAGE "vmm: store $p bytes \"", digits, "\"\n", NULL);
+	char *longer = g_strconcat(PAGE "vmm: store $p bytes \"", digits, "aa\"\n", NULL);
+	char *shown = g_strconcat(digits, "\"\n", NULL);
+	char *counted = g_strconcat(digits, "...\" (65 bytes)\n", NULL);
+	run(whole);
+	char *text = report();
+	ck_assert_msg(strstr(text, shown) != NULL, "%s", text);
+	free(text);
+	run(longer);
+	text = report();
+	ck_assert_msg(strstr(text, counted) != NULL, "%s", text);
+	free(text);
+	g_free(digits);
+	g_free(whole);
+	g_free(longer);
+	g_free(shown);
+	g_free(counted);
+}
+END_TEST
+
 START_TEST(ready_events_are_compared)
 {
 	as_expected(EVENTS "vmm: poll($events, 1 => 1, 0) = 1\n");
@@ -1292,6 +1347,9 @@ static void add_call_tests(Suite *s)
 	tcase_add_test(tcase, bytes_behind_pointers_are_compared);
 	tcase_add_test(tcase, read_bytes_are_compared);
 	tcase_add_test(tcase, read_bytes_are_shown_whole_or_not_at_all);
+	tcase_add_test(tcase, store_past_its_mapping_is_a_signal);
+	tcase_add_test(tcase, guests_store_that_goes_nowhere_says_so);
+	tcase_add_test(tcase, long_store_is_counted_in_the_story);
 	tcase_add_test(tcase, ready_events_are_compared);
 	tcase_add_test(tcase, sleeping_call_is_woken_by_a_later_line);
 	tcase_add_test(tcase, lines_start_at_their_instants);

@@ -507,27 +507,59 @@ static void start_call(struct experiment *experiment, const struct script_step *
 	}
 }
 
+#define STORE_SHOWN 64U /* bytes of a store in the story */
+
+/* What a store says; many bytes are counted. */
+static char *said_store(const struct script_step *at)
+{
+	char *text = said(at), *digits = strchr(text, '"');
+	if (digits == NULL || at->store.length <= STORE_SHOWN)
+		return text;
+	digits[1 + 2 * (size_t)STORE_SHOWN] = 0;
+	char *shortened = g_strdup_printf("%s...\" (%u bytes)", text, at->store.length);
+	g_free(text);
+	return shortened;
+}
+
 static void do_store(struct experiment *experiment, const struct script_step *at)
 {
 	struct actor *actor = live_actor_at(experiment, at);
 	uint64_t address;
 	if (actor == NULL || !value_of(experiment, at, at->store.address, &address))
 		return;
-	mm_write(actor->process->mm, va_of(address), at->store.bytes, at->store.length);
-	tell(experiment, at->line, experiment->script->actors->pdata[at->actor], said(at));
+	const char *name = experiment->script->actors->pdata[at->actor];
+	uint64_t done =
+		mm_write(actor->process->mm, va_of(address), at->store.bytes, at->store.length);
+	tell(experiment, at->line, name, said_store(at));
+	if (done == at->store.length)
+		return;
+	char *got = g_strdup_printf("SIGSEGV of %s at 0x%" PRIx64, name, address + done);
+	stop(experiment, at->line, "store", "memory that is mapped, to be written", got);
+	g_free(got);
 }
 
 /* --- the guest --- */
 
-/* Guest memory is the VMM's: a store to what the VMM has unmapped goes nowhere. */
-static void guest_store(struct experiment *experiment, uint64_t gpa, const void *bytes, size_t size)
+/* Guest memory is the VMM's: a store to what the VMM has unmapped goes nowhere, which is false. */
+static bool guest_store(struct experiment *experiment, uint64_t gpa, const void *bytes, size_t size)
 {
 	struct mm *mm = vmm_memory(experiment);
+	bool stored = false;
 	for (guint i = 0; mm != NULL && i < experiment->ram->len; i++) {
 		const struct guest_ram *ram = &g_array_index(experiment->ram, struct guest_ram, i);
 		if (gpa - ram->gpa < ram->length)
-			mm_write(mm, va_of(ram->va + (gpa - ram->gpa)), bytes, size);
+			stored |= mm_write(mm, va_of(ram->va + (gpa - ram->gpa)), bytes, size) ==
+				  size;
 	}
+	return stored;
+}
+
+/* TEXT is taken over. */
+static char *goes_nowhere(char *text)
+{
+	char *nowhere = g_strconcat(text, ": not mapped, it goes nowhere", NULL);
+	g_free(text);
+	return nowhere;
 }
 
 static void guest_produce(struct experiment *experiment, const struct script_step *at)
@@ -535,12 +567,14 @@ static void guest_produce(struct experiment *experiment, const struct script_ste
 	struct guest_queue *queue = &experiment->queues[at->produce.queue];
 	const struct script_queue *named =
 		&g_array_index(experiment->script->queues, struct script_queue, at->produce.queue);
+	bool stored = true;
 	for (uint32_t i = 0; i < at->produce.count; i++) {
-		guest_store(experiment, queue->gpa + queue->tail % named->entries * COMMAND_BYTES,
-			    at->produce.bytes + (size_t)i * COMMAND_BYTES, COMMAND_BYTES);
+		stored &= guest_store(experiment,
+				      queue->gpa + queue->tail % named->entries * COMMAND_BYTES,
+				      at->produce.bytes + (size_t)i * COMMAND_BYTES, COMMAND_BYTES);
 		queue->tail++;
 	}
-	tell(experiment, at->line, "guest", said(at));
+	tell(experiment, at->line, "guest", stored ? said(at) : goes_nowhere(said(at)));
 }
 
 /* Where a register of the queue is, through the VMM's mapping. False: unmapped. */
@@ -570,13 +604,7 @@ static void guest_write(struct experiment *experiment, const struct script_step 
 	if (!value_of(experiment, at, at->access.value, &value))
 		return;
 	bool mapped = queue_register(experiment, at->access.queue, at->access.reg->offset, &pa);
-	char *text = said(at);
-	if (!mapped) {
-		char *nowhere = g_strconcat(text, ": not mapped, it goes nowhere", NULL);
-		g_free(text);
-		text = nowhere;
-	}
-	tell(experiment, at->line, "guest", text);
+	tell(experiment, at->line, "guest", mapped ? said(at) : goes_nowhere(said(at)));
 	if (mapped)
 		bus_write(&experiment->machine->bus, pa, at->access.reg->width, value);
 }
