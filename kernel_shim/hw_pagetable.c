@@ -146,13 +146,19 @@ static struct iommufd_hwpt *nested_on_hwpt(struct iommufd_ctx *ictx, struct iomm
 	struct machine *machine = ictx->machine;
 	const struct iommu_ops *driver = idev->device->driver;
 	if ((flags & ~NESTED_FLAGS) || data == NULL || driver->domain_alloc_nested == NULL) {
-		*error = refuse(machine, EOPNOTSUPP, "iommufd 4.1.2 1",
-				"unknown flags, no data, or no nesting in the driver");
+		*error = refuse(
+			machine, EOPNOTSUPP, "iommufd 4.1.2 1",
+			flags & ~NESTED_FLAGS ? "a flag that a nested HWPT does not take"
+			: data == NULL
+				? "data_len is 0: a HWPT on a HWPT needs data"
+				: "this driver makes none on a HWPT: pt_id is to be a vIOMMU");
 		return NULL;
 	}
 	if (parent->auto_domain || !parent->nest_parent || parent->domain->driver != driver) {
 		*error = refuse(machine, EINVAL, "iommufd 4.1.2 2",
-				"pt_id is no nest parent of this IOMMU");
+				parent->auto_domain    ? "pt_id is a HWPT that an attach made"
+				: !parent->nest_parent ? "pt_id was made without NEST_PARENT"
+						       : "pt_id belongs to another driver");
 		return NULL;
 	}
 	struct iommufd_hwpt *hwpt = hwpt_new(ictx, IOMMUFD_OBJ_HWPT_NESTED, error);
@@ -263,7 +269,9 @@ int iommufd_hwpt_alloc(struct iommufd_ucmd *ucmd)
 	if (cmd->__reserved != 0)
 		return refuse(machine, EOPNOTSUPP, "iommufd 4.1 1", "a reserved field is not zero");
 	if ((cmd->data_type == IOMMU_HWPT_DATA_NONE) != (cmd->data_len == 0))
-		return refuse(machine, EINVAL, "iommufd 4.1 2", "data_type and data_len disagree");
+		return refuse(machine, EINVAL, "iommufd 4.1 2",
+			      cmd->data_len == 0 ? "data_len is 0 and data_type is not"
+						 : "data_type is 0 and data_len is not");
 	struct iommufd_device *idev = iommufd_get_device(ucmd->ictx, cmd->dev_id);
 	if (idev == NULL)
 		return refuse(machine, ENOENT, "iommufd 4.1 3", "no device has this id");
@@ -460,6 +468,18 @@ static int invalidate_object(struct iommufd_ucmd *ucmd, struct iommufd_object *o
 		      "the driver can't invalidate for user space");
 }
 
+/* NULL: the array can be one. */
+static const char *bad_entries(const struct iommu_hwpt_invalidate *cmd)
+{
+	if (cmd->entry_num == 0)
+		return NULL;
+	if (cmd->data_uptr == 0)
+		return "data_uptr is 0";
+	if (cmd->entry_len == 0 || cmd->entry_len > PAGE_SIZE)
+		return "entry_len is not 1 to 4096";
+	return cmd->entry_num > INVALIDATE_ENTRIES_MAX ? "entry_num is above 2^19" : NULL;
+}
+
 /* IOMMU_HWPT_INVALIDATE (4.2) */
 int iommufd_hwpt_invalidate(struct iommufd_ucmd *ucmd)
 {
@@ -468,15 +488,13 @@ int iommufd_hwpt_invalidate(struct iommufd_ucmd *ucmd)
 	struct user_data_array array = {ucmd->thread, cmd->data_type, va_of(cmd->data_uptr),
 					cmd->entry_len, cmd->entry_num};
 	uint32_t done = 0;
+	const char *why;
 	int error;
 	if (cmd->__reserved != 0) {
 		error = refuse(machine, EOPNOTSUPP, "iommufd 4.2 1",
 			       "a reserved field is not zero");
-	} else if (cmd->entry_num != 0 &&
-		   (cmd->data_uptr == 0 || cmd->entry_len == 0 || cmd->entry_len > PAGE_SIZE ||
-		    cmd->entry_num > INVALIDATE_ENTRIES_MAX)) {
-		error = refuse(machine, EINVAL, "iommufd 4.2 2",
-			       "no data, or entries too long or too many");
+	} else if ((why = bad_entries(cmd)) != NULL) {
+		error = refuse(machine, EINVAL, "iommufd 4.2 2", why);
 	} else {
 		struct iommufd_object *object =
 			iommufd_get_object(ucmd->ictx, cmd->hwpt_id, IOMMUFD_OBJ_ANY);

@@ -55,9 +55,17 @@ int copy_struct_from_user(struct thread *thread, void *to, uint64_t size, struct
 /* Entry INDEX, by the same rule (7.5). */
 int copy_array_entry(const struct user_data_array *array, uint32_t index, void *entry,
 		     uint64_t size);
-/* Sheet 4.1, "copy struct": type, then MIN <= length <= SIZE, then the copy. */
-int copy_user_data(const struct user_data *data, void *to, uint32_t type, uint64_t size,
-		   uint64_t min);
+/* What a driver takes as user data, and what the caller is told whose data is another. */
+struct user_data_form {
+	uint32_t type;
+	uint64_t size;
+	uint64_t min; /* the end of the first version's last field */
+	const char *not_type;
+	const char *not_length;
+};
+
+/* Sheet 4.1, "copy struct": type, then min <= length <= size, then the copy. */
+int copy_user_data(const struct user_data *data, const struct user_data_form *form, void *to);
 
 /* Called for each dirty IOPTE. */
 typedef void dirty_fn(void *context, uint64_t iova, uint64_t length);

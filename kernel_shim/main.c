@@ -91,23 +91,29 @@ int copy_struct_from_user(struct thread *thread, void *to, uint64_t size, struct
 	return 0;
 }
 
-int copy_user_data(const struct user_data *data, void *to, uint32_t type, uint64_t size,
-		   uint64_t min)
+int copy_user_data(const struct user_data *data, const struct user_data_form *form, void *to)
 {
 	struct machine *machine = data->thread->process->machine;
-	if (data->type != type)
-		return refuse(machine, EINVAL, "iommufd 4.1 copy struct", "another data type");
-	if (data->length < min || data->length > size)
-		return refuse(machine, EINVAL, "iommufd 4.1 copy struct",
-			      "data_len outside the struct's versions");
-	return copy_struct_from_user(data->thread, to, size, data->va, data->length);
+	if (data->type != form->type)
+		return refuse(machine, EINVAL, "iommufd 4.1 copy struct", form->not_type);
+	if (data->length < form->min || data->length > form->size)
+		return refuse(machine, EINVAL, "iommufd 4.1 copy struct", form->not_length);
+	if (copy_struct_from_user(data->thread, to, form->size, data->va, data->length) != 0)
+		return refuse(machine, EFAULT, "iommufd 4.1 copy struct",
+			      "data_len bytes at data_uptr can't be read");
+	return 0;
 }
 
 int copy_array_entry(const struct user_data_array *array, uint32_t index, void *entry,
 		     uint64_t size)
 {
 	struct va at = va_of(array->va.value + (uint64_t)index * array->entry_length);
-	return copy_struct_from_user(array->thread, entry, size, at, array->entry_length);
+	int error = copy_struct_from_user(array->thread, entry, size, at, array->entry_length);
+	if (error == 0)
+		return 0;
+	return refuse(array->thread->process->machine, -error, "iommufd 1.3 5",
+		      error == -E2BIG ? "a byte past the known entry, within entry_len, is not zero"
+				      : "entry_len bytes of an entry at data_uptr can't be read");
 }
 
 int iommufd_respond(struct iommufd_ucmd *ucmd)

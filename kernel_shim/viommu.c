@@ -62,7 +62,8 @@ int iommufd_viommu_alloc(struct iommufd_ucmd *ucmd)
 	struct machine *machine = ucmd->machine;
 	int error;
 	if (cmd->flags != 0 || cmd->type == 0)
-		return refuse(machine, EOPNOTSUPP, "iommufd 5.1 1", "unknown flags, or no type");
+		return refuse(machine, EOPNOTSUPP, "iommufd 5.1 1",
+			      cmd->type == 0 ? "type is 0" : "flags is not 0");
 	struct iommufd_device *idev = iommufd_get_device(ucmd->ictx, cmd->dev_id);
 	if (idev == NULL)
 		return refuse(machine, ENOENT, "iommufd 5.1 2", "no device has this id");
@@ -385,7 +386,8 @@ int iommufd_hw_queue_alloc(struct iommufd_ucmd *ucmd)
 	struct machine *machine = ucmd->machine;
 	uint64_t last;
 	if (cmd->flags != 0 || cmd->type == 0)
-		return refuse(machine, EOPNOTSUPP, "iommufd 5.4 1", "unknown flags, or no type");
+		return refuse(machine, EOPNOTSUPP, "iommufd 5.4 1",
+			      cmd->type == 0 ? "type is 0" : "flags is not 0");
 	if (cmd->length == 0)
 		return refuse(machine, EINVAL, "iommufd 5.4 2", "length is 0");
 	if (add_overflows(cmd->nesting_parent_iova, cmd->length - 1, &last))

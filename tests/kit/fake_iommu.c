@@ -127,6 +127,14 @@ static int fake_alloc(struct device *device, uint32_t flags, const struct user_d
 	return 0;
 }
 
+static const struct user_data_form fake_data = {
+	.type = FAKE_DATA_TYPE,
+	.size = FAKE_DATA_MAX,
+	.min = FAKE_DATA_MIN,
+	.not_type = "another data type",
+	.not_length = "another length",
+};
+
 static int fake_alloc_nested(struct device *device, struct iommu_domain *parent, uint32_t flags,
 			     const struct user_data *data, struct iommu_domain **domain)
 {
@@ -135,7 +143,7 @@ static int fake_alloc_nested(struct device *device, struct iommu_domain *parent,
 	fake->flags = flags;
 	if (fake->alloc_error != 0)
 		return refuse(fake->machine, -fake->alloc_error, "fake", "alloc_error");
-	int error = copy_user_data(data, fake->data, FAKE_DATA_TYPE, FAKE_DATA_MAX, FAKE_DATA_MIN);
+	int error = copy_user_data(data, &fake_data, fake->data);
 	if (error != 0)
 		return error;
 	*domain = new_domain(fake, IOMMU_DOMAIN_NESTED);

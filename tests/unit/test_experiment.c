@@ -220,6 +220,47 @@ START_TEST(difference_names_the_rule_of_the_refusal)
 }
 END_TEST
 
+#define HWPT "vmm: ioctl($fd, IOMMU_HWPT_ALLOC, {dev_id=$dev, "
+#define STE                                                                         \
+	"vmm: ioctl($fd, IOMMU_VIOMMU_ALLOC, {type=1, dev_id=$dev, hwpt_id=$hwpt, " \
+	"out_viommu_id=0 => $nesting}) = 0\n" HWPT "pt_id=$nesting, "
+
+/* Where the sheet lists several for one step. */
+START_TEST(refusal_names_the_cause_that_applied)
+{
+	static const char *const refusals[][3] = {
+		{HWPT "pt_id=$ioas, data_type=2, data_len=16, data_uptr=$data}) = 0\n",
+		 "-1 EOPNOTSUPP", "a HWPT on an IOAS takes no data: data_len is not 0"},
+		{HWPT "pt_id=$ioas, flags=2}) = 0\n", "-1 EOPNOTSUPP",
+		 "the device can't track dirty pages"},
+		{HWPT "pt_id=$ioas, flags=8}) = 0\n", "-1 EOPNOTSUPP",
+		 "a flag other than NEST_PARENT"},
+		{HWPT "pt_id=$ioas, data_type=2}) = 0\n", "-1 EINVAL",
+		 "data_len is 0 and data_type is not"},
+		{HWPT "pt_id=$hwpt, data_type=2, data_len=16, data_uptr=$data}) = 0\n",
+		 "-1 EOPNOTSUPP", "makes none on a HWPT: pt_id is to be a vIOMMU"},
+		{HWPT "pt_id=$hwpt}) = 0\n", "-1 EOPNOTSUPP",
+		 "data_len is 0: a HWPT on a HWPT needs"},
+		{STE "data_type=1, data_len=16, data_uptr=$data}) = 0\n", "-1 EINVAL",
+		 "data_type is not IOMMU_HWPT_DATA_ARM_SMMUV3, 2"},
+		{STE "data_type=2, data_len=64, data_uptr=$data}) = 0\n", "-1 EINVAL",
+		 "data_len is not that of an iommu_hwpt_arm_smmuv3, 16"},
+		{STE "data_type=2, data_len=16, data_uptr=16}) = 0\n", "-1 EFAULT",
+		 "data_len bytes at data_uptr can't be read"},
+		{"vmm: ioctl($fd, IOMMU_HWPT_INVALIDATE, {hwpt_id=$viommu, data_uptr=$data, "
+		 "data_type=1, entry_num=1}) = 0\n",
+		 "-1 EINVAL", "entry_len is not 1 to 4096"},
+	};
+	for (size_t i = 0; i < G_N_ELEMENTS(refusals); i++) {
+		char *body = g_strconcat(PINNED, refusals[i][0], NULL);
+		differs(body, "= 0\n", "result", "0", refusals[i][1]);
+		const struct difference_line *line = outcome->differences->pdata[0];
+		ck_assert_msg(strstr(line->rule, refusals[i][2]) != NULL, "%s", line->rule);
+		g_free(body);
+	}
+}
+END_TEST
+
 START_TEST(all_differences_are_told)
 {
 	run("vmm: close(9) = 0\nvmm: close(8) = -1 EBADF\nother: close(7) = 0\n");
@@ -1337,6 +1378,7 @@ static void add_call_tests(Suite *s)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, results_are_compared);
 	tcase_add_test(tcase, difference_names_the_rule_of_the_refusal);
+	tcase_add_test(tcase, refusal_names_the_cause_that_applied);
 	tcase_add_test(tcase, all_differences_are_told);
 	tcase_add_test(tcase, names_carry_values);
 	tcase_add_test(tcase, name_may_get_a_new_value);

@@ -131,6 +131,14 @@ static bool is_valid(const struct amd_dte *dte)
 	       field_get(dte->q[2], DTE_GUEST_MODE) <= 1 && (!translates || amd_dte_gcr3(dte) != 0);
 }
 
+static const struct user_data_form hwpt_data = {
+	.type = IOMMU_HWPT_DATA_AMD_GUEST,
+	.size = sizeof(struct iommu_hwpt_amd_guest),
+	.min = sizeof(struct iommu_hwpt_amd_guest),
+	.not_type = "data_type is not IOMMU_HWPT_DATA_AMD_GUEST, 3",
+	.not_length = "data_len is not that of an iommu_hwpt_amd_guest, 32",
+};
+
 int amd_nested_alloc(struct iommufd_viommu *object, uint32_t flags, const struct user_data *data,
 		     struct iommu_domain **out)
 {
@@ -138,8 +146,7 @@ int amd_nested_alloc(struct iommufd_viommu *object, uint32_t flags, const struct
 	struct machine *machine = viommu->amd->machine;
 	struct iommu_hwpt_amd_guest guest;
 	(void)flags;
-	int error = copy_user_data(data, &guest, IOMMU_HWPT_DATA_AMD_GUEST, sizeof(guest),
-				   sizeof(guest));
+	int error = copy_user_data(data, &hwpt_data, &guest);
 	if (error != 0)
 		return error;
 	const struct amd_dte dte = {{guest.dte[0], guest.dte[1], guest.dte[2], guest.dte[3]}};

@@ -359,13 +359,20 @@ static void bind_guest(struct amd_viommu *viommu)
 		    viommu->ledger_guest);
 }
 
+static const struct user_data_form viommu_data = {
+	.type = IOMMU_VIOMMU_TYPE_AMD,
+	.size = sizeof(struct iommu_viommu_amd),
+	.min = sizeof(struct iommu_viommu_amd),
+	.not_length = "data_len is not that of an iommu_viommu_amd, 8",
+};
+
 static int answer(struct iommufd_viommu *object, struct amd_viommu *viommu,
 		  const struct user_data *data)
 {
 	struct machine *machine = viommu->amd->machine;
 	uint64_t vf = viommu->amd->vf.value + (uint64_t)viommu->guest * VF_STRIDE;
 	struct iommu_viommu_amd info;
-	int error = copy_user_data(data, &info, object->type, sizeof(info), sizeof(info));
+	int error = copy_user_data(data, &viommu_data, &info);
 	if (error == 0)
 		error = iommufd_viommu_alloc_mmap(object, pa_of(vf), VF_STRIDE,
 						  &viommu->mmap_offset);

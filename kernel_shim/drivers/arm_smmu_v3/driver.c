@@ -281,9 +281,12 @@ static bool nests(const struct arm_smmu *smmu)
 static int domain_alloc_paging(struct device *device, uint32_t flags, const struct user_data *data,
 			       struct iommu_domain **domain)
 {
-	if (data != NULL || (flags & ~IOMMU_HWPT_ALLOC_NEST_PARENT))
+	if (data != NULL)
 		return refuse(device->machine, EOPNOTSUPP, "iommufd app. D paging alloc",
-			      "user data, or flags that are not modelled");
+			      "a HWPT on an IOAS takes no data: data_len is not 0");
+	if (flags & ~IOMMU_HWPT_ALLOC_NEST_PARENT)
+		return refuse(device->machine, EOPNOTSUPP, "iommufd app. D paging alloc",
+			      "a flag other than NEST_PARENT: it is not modelled");
 	if ((flags & IOMMU_HWPT_ALLOC_NEST_PARENT) && !nests(device->iommu))
 		return refuse(device->machine, EOPNOTSUPP, "iommufd app. D paging alloc",
 			      "a nest parent needs both stages");

@@ -148,8 +148,11 @@ int arm_vsmmu_cache_invalidate(struct iommufd_viommu *viommu, struct arm_smmu *s
 	if (no_memory(machine, "invalidation buffer"))
 		return refuse(machine, ENOMEM, "smmuv3 9.3", "no memory for the commands");
 	array->entry_count = 0;
-	if (count == 0 || array->type != IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3)
-		return refuse(machine, EINVAL, "smmuv3 9.3", "no commands of an SMMUv3");
+	if (count == 0)
+		return refuse(machine, EINVAL, "smmuv3 9.3", "entry_num is 0");
+	if (array->type != IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3)
+		return refuse(machine, EINVAL, "smmuv3 9.3",
+			      "data_type is not IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3, 1");
 	struct smmu_command *commands = arena_alloc(machine->arena, size);
 	int error = copy_commands(array, commands, count);
 	if (error == 0)

@@ -72,6 +72,14 @@ static int check(struct machine *machine, const uint64_t ste[2])
 	return why != NULL ? refuse(machine, EIO, "smmuv3 9.2", why) : 0;
 }
 
+static const struct user_data_form hwpt_data = {
+	.type = IOMMU_HWPT_DATA_ARM_SMMUV3,
+	.size = sizeof(struct iommu_hwpt_arm_smmuv3),
+	.min = sizeof(struct iommu_hwpt_arm_smmuv3),
+	.not_type = "data_type is not IOMMU_HWPT_DATA_ARM_SMMUV3, 2",
+	.not_length = "data_len is not that of an iommu_hwpt_arm_smmuv3, 16",
+};
+
 int arm_smmu_nested_alloc(struct iommufd_viommu *viommu, struct arm_smmu_domain *parent,
 			  uint32_t flags, const struct user_data *data, struct iommu_domain **out)
 {
@@ -79,8 +87,7 @@ int arm_smmu_nested_alloc(struct iommufd_viommu *viommu, struct arm_smmu_domain 
 	struct iommu_hwpt_arm_smmuv3 guest;
 	if (flags != 0)
 		return refuse(machine, EOPNOTSUPP, "smmuv3 9.2", "a nested HWPT takes no flags");
-	int error = copy_user_data(data, &guest, IOMMU_HWPT_DATA_ARM_SMMUV3, sizeof(guest),
-				   sizeof(guest));
+	int error = copy_user_data(data, &hwpt_data, &guest);
 	if (error != 0)
 		return error;
 	if (!(guest.ste[0] & STE_V)) /* and the rest is not looked at */

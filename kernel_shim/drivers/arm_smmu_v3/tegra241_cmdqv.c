@@ -342,6 +342,13 @@ static const struct iommufd_viommu_ops viommu_ops = {
 	.hw_queue_destroy = hw_queue_destroy,
 };
 
+static const struct user_data_form viommu_data = {
+	.type = IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV,
+	.size = sizeof(struct iommu_viommu_tegra241_cmdqv),
+	.min = sizeof(struct iommu_viommu_tegra241_cmdqv),
+	.not_length = "data_len is not that of an iommu_viommu_tegra241_cmdqv, 16",
+};
+
 int tegra241_cmdqv_viommu_init(struct iommufd_viommu *viommu, struct arm_smmu *smmu,
 			       struct arm_smmu_domain *parent, const struct user_data *data)
 {
@@ -349,7 +356,7 @@ int tegra241_cmdqv_viommu_init(struct iommufd_viommu *viommu, struct arm_smmu *s
 	struct iommu_viommu_tegra241_cmdqv info;
 	if (data == NULL)
 		return refuse(machine, EINVAL, "cmdqv 9.5", "the data is mandatory");
-	int error = copy_user_data(data, &info, viommu->type, sizeof(info), sizeof(info));
+	int error = copy_user_data(data, &viommu_data, &info);
 	if (error != 0)
 		return error;
 	uint32_t index = 1;

@@ -160,14 +160,21 @@ static const struct iommu_domain_ops mock_domain_ops = {
 	.free = mock_free,
 };
 
+static const struct user_data_form hwpt_data = {
+	.type = IOMMU_HWPT_DATA_SELFTEST,
+	.size = sizeof(struct iommu_hwpt_selftest),
+	.min = sizeof(((struct iommu_hwpt_selftest *)0)->iotlb),
+	.not_type = "data_type is not IOMMU_HWPT_DATA_SELFTEST, 0xdead",
+	.not_length = "data_len is not that of an iommu_hwpt_selftest, 4 to 8",
+};
+
 /* Data of both kinds of domain: {iotlb, pagetable_type}, the second optional. */
 static int get_selftest_data(struct machine *machine, const struct user_data *data,
 			     struct iommu_hwpt_selftest *selftest)
 {
 	if (data->type != IOMMU_HWPT_DATA_SELFTEST)
 		return refuse(machine, EOPNOTSUPP, "iommufd 7.4", "data_type is not SELFTEST");
-	return copy_user_data(data, selftest, IOMMU_HWPT_DATA_SELFTEST, sizeof(*selftest),
-			      sizeof(selftest->iotlb));
+	return copy_user_data(data, &hwpt_data, selftest);
 }
 
 static int mock_domain_alloc_paging(struct device *device, uint32_t flags,
@@ -435,14 +442,20 @@ static const struct iommufd_viommu_ops mock_viommu_ops = {
 	.hw_queue_destroy = mock_hw_queue_destroy,
 };
 
+static const struct user_data_form viommu_data = {
+	.type = IOMMU_VIOMMU_TYPE_SELFTEST,
+	.size = sizeof(struct iommu_viommu_selftest),
+	.min = offsetof(struct iommu_viommu_selftest, out_mmap_offset),
+	.not_length = "data_len is not that of an iommu_viommu_selftest, 8 to 24",
+};
+
 /* The loopback of 7.6: in_data comes back, and stands in a page that can be mapped. */
 static int share_page(struct mock_viommu *mock, const struct user_data *data)
 {
 	struct iommufd_viommu *viommu = mock->viommu;
 	struct machine *machine = viommu->ictx->machine;
 	struct iommu_viommu_selftest loop;
-	int error = copy_user_data(data, &loop, viommu->type, sizeof(loop),
-				   offsetof(struct iommu_viommu_selftest, out_mmap_offset));
+	int error = copy_user_data(data, &viommu_data, &loop);
 	if (error != 0)
 		return error;
 	if (no_memory(machine, "vIOMMU pages") ||
