@@ -415,6 +415,8 @@ START_TEST(wrong_devices_are_refused)
 	static const char *const words[] = {
 		"sid=512", "sid=-1", "sid=$a", "sid=", "did=1", "5", NULL};
 	refused_words(GRACE "device a ", words, "\n", "bad device", form);
+	refused(GRACE "device a sid=512\n", "sid=", "bad device 'sid=512', its id is out of range",
+		form);
 	refused(GRACE "device a sid=1 ats=maybe\n", "ats", "bad device 'ats=maybe'", form);
 	refused(DEVICE "device vfio0 sid=1\n", "vfio0", "second device 'vfio0'", "another name");
 }
@@ -851,7 +853,12 @@ START_TEST(wrong_translations_are_refused)
 		"unknown event 'F_TRANSLATON'", "perhaps 'F_TRANSLATION'");
 	refused(GRACE "translate sid=3 iova=0 read = okay\n", "okay", "unknown outcome 'okay'",
 		"perhaps 'ok'");
-	ck_assert_ptr_null(parse(GRACE "translate sid=0x100000000 iova=0 read = ok\n"));
+	refused(GRACE "translate sid=0xffffffff iova=0 read = ok\n",
+		"sid=", "bad id 'sid=0xffffffff', it is out of range",
+		"a number from 0 to 0x7fffffff");
+	ck_assert_uint_eq(steps_of(GRACE "translate sid=0x7fffffff iova=0 read = ok\n"), 1);
+	refused(GRACE "translate sid=$a iova=0 read = ok\n", "sid=", "bad id 'sid=$a'",
+		"a number from 0 to 0x7fffffff");
 	ck_assert_ptr_null(parse(GRACE "translate sid=3 iova=0 read ok\n"));
 	ck_assert_ptr_null(parse(GRACE "translate sid=3 iova=0 read =\n"));
 }
@@ -1070,9 +1077,9 @@ START_TEST(devices_make_dma)
 	ck_assert_str_eq(dma->dma.name, "sid=0x123");
 	ck_assert_uint_eq(dma->dma.outcome.pa, 0x4000);
 	refused(GRACE "device: dma sid=0x80000000 read iova=0 = ok\n",
-		"sid=", "bad device 'sid=0x80000000'", "an id below 2^31");
-	refused(GRACE "device: dma sid=x read iova=0 = ok\n", "sid=", "bad value 'x'",
-		"a number or a $name");
+		"sid=", "bad id 'sid=0x80000000'", "a number from 0 to 0x7fffffff");
+	refused(GRACE "device: dma sid=x read iova=0 = ok\n", "sid=", "bad id 'sid=x'",
+		"a number from 0 to 0x7fffffff");
 	refused(DEVICE "device: dna vfio0 read iova=0 = ok\n", "dna", "unknown device line 'dna'",
 		"perhaps 'dma'");
 	refused(DEVICE "device: dma vfio0 read va=0 = ok\n", "va", "bad address 'va=0'",

@@ -262,7 +262,7 @@ static int add_device(struct script_line *line)
 	struct script *script = line->script;
 	struct script_device device = {.name = line_word(line)};
 	uint32_t number;
-	uint64_t id;
+	uint64_t id = 0;
 	if (need_profile(line) != 0 || check_name(line, device.name) != 0)
 		return -1;
 	if (find_device(line, device.name, &number) == 0)
@@ -282,7 +282,9 @@ static int add_device(struct script_line *line)
 		device.host = host[0] != 0 && strcmp(word, "host=identity") == 0;
 		good = device.ats || device.host || strcmp(word, "ats=off") == 0;
 	}
-	if (!good)
+	if (!good && text != NULL && id >= script->platform->device_limit)
+		line_refused(line, "bad device", word, "its id is out of range", form);
+	else if (!good)
 		line_bad(line, "bad device", word, form);
 	g_free(form);
 	if (!good)
@@ -674,27 +676,41 @@ static int mmio_line(struct script_line *line)
 	return 0;
 }
 
+/* The NUMBER of WORD, `sid=NUMBER`: of any requester, whether there is a device or not. */
+static int parse_id(struct script_line *line, const char *word, const char *number, uint32_t *id)
+{
+	static const char range[] = "a number from 0 to 0x7fffffff";
+	uint64_t value;
+	if (!number_parse(number, strlen(number), &value))
+		return line_bad(line, "bad id", word, range);
+	*id = (uint32_t)value;
+	return value <= UINT32_MAX / 2
+		       ? 0
+		       : line_refused(line, "bad id", word, "it is out of range", range);
+}
+
 /* translate sid=N iova=A read|write = ADDRESS | ok | fault [EVENT] */
 static int translate_line(struct script_line *line)
 {
 	static const char what[] = "bad translation";
-	struct script_value id, iova;
+	struct script_value iova;
 	struct script_outcome outcome = {0};
+	uint32_t id;
 	bool write;
 	if (need_profile(line) != 0)
 		return -1;
 	const char *key = line->script->platform->device_key;
 	char *form = g_strdup_printf("'translate %s=N iova=A read|write = ADDRESS|fault'", key);
-	int error = line_key_value(line, key, what, form, &id);
+	const char *word = line_word(line), *number = line_value_of(word, key);
+	int error = number == NULL ? line_bad(line, what, word, form)
+				   : parse_id(line, word, number, &id);
 	if (error == 0)
 		error = line_key_value(line, "iova", what, form, &iova);
 	g_free(form);
 	if (error != 0 || parse_direction(line, &write) != 0 || parse_outcome(line, &outcome) != 0)
 		return -1;
-	if (id.named || id.number > UINT32_MAX / 2)
-		return line_bad(line, what, key, "an id as a number");
 	struct script_step *step = add_step(line, STEP_TRANSLATE);
-	step->translate.device = (uint32_t)id.number;
+	step->translate.device = id;
 	step->translate.iova = iova;
 	step->translate.write = write;
 	step->translate.outcome = outcome;
@@ -923,16 +939,9 @@ static int parse_requester(struct script_line *line, uint32_t *id, const char **
 {
 	const char *word = *name = line_word(line);
 	const char *number = line_value_of(word, line->script->platform->device_key);
-	uint64_t value;
 	uint32_t device;
-	if (number != NULL) {
-		if (line_number(line, number, &value) != 0)
-			return -1;
-		if (value > UINT32_MAX / 2)
-			return line_bad(line, "bad device", word, "an id below 2^31");
-		*id = (uint32_t)value;
-		return 0;
-	}
+	if (number != NULL)
+		return parse_id(line, word, number, id);
 	if (find_device(line, word, &device) != 0) {
 		char *known = g_strdup_printf("one of a 'device' line, or '%s=N'",
 					      line->script->platform->device_key);
