@@ -53,12 +53,15 @@ struct probe {
 enum note_kind {
 	NOTE_FRAMES_TAKEN,   /* [first, first + count) went to WHO */
 	NOTE_FRAMES_FREED,   /* nobody holds them any more */
+	NOTE_UNMAPPING,      /* frames: holder WHO had them from ADDRESS on, and is to lose them */
 	NOTE_REVOKING,       /* frames: a promise to holder WHO is being taken back */
 	NOTE_TABLES_CLEARED, /* the translation tables no longer have them */
 	NOTE_REVOKED,        /* frames: the promise is taken back */
-	NOTE_FAULT,     /* an engine recorded a fault of device WHO at address FIRST; COUNT: 1 if
+	NOTE_FAULT,       /* an engine recorded a fault of device WHO at address FIRST; COUNT: 1 if
 				a guest's queue met it, else 0 */
-	NOTE_INTERRUPT, /* line WHO was raised */
+	NOTE_INTERRUPT,   /* line WHO was raised */
+	NOTE_GUEST_EVENT, /* a guest's event queue of type WHO took a record that begins with the
+				word FIRST; COUNT: 0 if it was full */
 	NOTE_DOORBELL_LOST, /* an experiment lost a write to the register at FIRST */
 	NOTE_DOORBELL_LATE, /* or held it up */
 };
@@ -68,6 +71,7 @@ struct note {
 	uint32_t who;
 	uint64_t first;
 	uint64_t count;
+	uint64_t address;
 	const char *what; /* literal: the fault, the call; or NULL */
 };
 

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "emu/bits.h"
 #include "kernel_shim/iommufd.h"
 
 #define VEVENTQ_DEPTH_MAX    (1U << 19)
@@ -333,10 +334,11 @@ int iommufd_viommu_report_event(struct iommufd_viommu *viommu, uint32_t type, co
 {
 	struct machine *machine = viommu->ictx->machine;
 	struct iommufd_veventq *veventq = find_veventq(viommu, type);
+	bool full = veventq != NULL && veventq->stored >= veventq->depth;
 	int error = 0;
 	if (veventq == NULL)
 		return refuse(machine, EOPNOTSUPP, "iommufd 5.6", "no event queue of this type");
-	if (veventq->stored >= veventq->depth) {
+	if (full) {
 		put_lost_marker(veventq);
 	} else if (no_memory(machine, "event")) {
 		put_lost_marker(veventq);
@@ -351,6 +353,10 @@ int iommufd_viommu_report_event(struct iommufd_viommu *viommu, uint32_t type, co
 		TAILQ_INSERT_TAIL(&veventq->events, event, link);
 		veventq->stored++;
 	}
+	machine_note(machine, &(struct note){.kind = NOTE_GUEST_EVENT,
+					     .who = type,
+					     .first = load_le(data, length < 8 ? length : 8),
+					     .count = !full && error == 0});
 	veventq->sequence = (veventq->sequence + 1) & VEVENT_SEQUENCE_MASK;
 	wake_pollers(machine);
 	return error;

@@ -429,8 +429,12 @@ static int revoke_piece(struct iopt_area *area, struct iommu_domain *domain, uin
 {
 	struct ledger *ledger = &area->iopt->machine->ledger;
 	uint64_t pfn, count;
-	(void)iova;
 	promised_frames(pa, length, &pfn, &count);
+	machine_note(area->iopt->machine, &(struct note){.kind = NOTE_UNMAPPING,
+							 .who = domain->holder,
+							 .first = pfn,
+							 .count = count,
+							 .address = align_down(iova, PAGE_SIZE)});
 	ledger_revoke(ledger, domain->holder, pfn, count,
 		      ledger_revocation_new(ledger, domain->holder, "unmap"));
 	return 0;

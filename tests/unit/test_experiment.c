@@ -764,6 +764,86 @@ START_TEST(violation_that_does_not_happen_is_told)
 }
 END_TEST
 
+/* traces/smmuv3/nested.hwq up to WHERE, then REST. */
+static void run_nested(const char *where, const char *rest)
+{
+	char *text = NULL;
+	ck_assert(
+		g_file_get_contents(HWQ_SOURCE_DIR "/traces/smmuv3/nested.hwq", &text, NULL, NULL));
+	char *end = strstr(text, where), *body = strchr(text, '\n') + 1;
+	ck_assert_ptr_nonnull(end);
+	*end = 0;
+	body = g_strconcat(body, rest, NULL);
+	run(body);
+	g_free(body);
+	g_free(text);
+}
+
+#define NO_FLUSH_UNMAP                                                                          \
+	"kernel unmap.flush=none\n"                                                             \
+	"vmm: ioctl($fd, IOMMU_IOAS_UNMAP, {ioas_id=$ioas, iova=0x40002000, length=0x2000}) = " \
+	"0\n"
+
+/* The guest's stage 1 leads from 0x3000 to 0x40003000. */
+START_TEST(violation_of_nested_tables_has_the_ipa)
+{
+	run_nested("# Nothing there", NO_FLUSH_UNMAP "device: dma vfio0 read iova=0x3008 = ok\n");
+	ck_assert_uint_eq(outcome->violations->len, 1);
+	const struct found_violation *found = outcome->violations->pdata[0];
+	ck_assert_uint_eq(found->input, 0x3008);
+	ck_assert(found->has_ipa);
+	ck_assert_uint_eq(found->ipa, 0x40003008);
+	char *text = report();
+	ck_assert_msg(strstr(text, ", for 0x3008, IPA 0x40003008\n") != NULL, "%s", text);
+	free(text);
+}
+END_TEST
+
+START_TEST(violation_of_one_stage_has_no_ipa)
+{
+	run(PINNED "kernel unmap.flush=none\n" DESTROY
+		   "device: dma vfio0 read iova=0x40000000 = ok\n"
+		   "vmm: ioctl($fd, IOMMU_IOAS_MAP, {flags=7, ioas_id=$ioas, user_va=$queue, "
+		   "length=0x1000, iova=0x50000000}) = 0\n" UNMAP "0\n"
+		   "vmm: ioctl($fd, IOMMU_IOAS_UNMAP, {ioas_id=$ioas, iova=0x50000000, "
+		   "length=0x1000}) = 0\n"
+		   "device: dma vfio0 read iova=0x40000000 = ok\n");
+	ck_assert_msg(outcome->violations->len == 1, "%s", differences());
+	const struct found_violation *found = outcome->violations->pdata[0];
+	ck_assert(found->has_input && !found->has_ipa);
+}
+END_TEST
+
+/* smmuv3 9.5: what the guest's own tables fault with, and no fault of stage 2. */
+START_TEST(guest_without_a_queue_sees_its_events)
+{
+	run_nested("device: dma vfio0 read iova=0x2000 = ok", "");
+	ck_assert_str_eq(outcome->guest, "-");
+	run_nested("# Nothing there", "device: dma vfio0 read iova=0x5000 = fault F_TRANSLATION\n");
+	ck_assert_str_eq(outcome->guest, "-");
+	run_nested("run 10us", "");
+	ck_assert_str_eq(outcome->guest, "1 event, F_TRANSLATION");
+	run_nested("expect none", "");
+	ck_assert_str_eq(outcome->guest, "2 events, first F_TRANSLATION");
+	char *text = report();
+	ck_assert_msg(strstr(text, "tells the guest of F_TRANSLATION\n") != NULL, "%s", text);
+	free(text);
+}
+END_TEST
+
+START_TEST(guest_sees_that_events_are_lost)
+{
+	GString *rest = g_string_new(NULL);
+	for (unsigned i = 0; i < 18; i++)
+		g_string_append_printf(rest,
+				       "device: dma vfio0 read iova=0x%x000 = fault\nrun 9us\n",
+				       0x80000 + i);
+	run_nested("# Nothing there", rest->str);
+	ck_assert_str_eq(outcome->guest, "18 events, first F_TRANSLATION, 2 lost");
+	g_string_free(rest, TRUE);
+}
+END_TEST
+
 START_TEST(violation_has_its_story)
 {
 	static const char body[] = FREED "expect use-after-free\n";
@@ -1432,6 +1512,10 @@ static void add_verdict_tests(Suite *s)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, violation_that_nobody_expects_is_told);
 	tcase_add_test(tcase, violation_that_does_not_happen_is_told);
+	tcase_add_test(tcase, violation_of_nested_tables_has_the_ipa);
+	tcase_add_test(tcase, violation_of_one_stage_has_no_ipa);
+	tcase_add_test(tcase, guest_without_a_queue_sees_its_events);
+	tcase_add_test(tcase, guest_sees_that_events_are_lost);
 	tcase_add_test(tcase, violation_has_its_story);
 	tcase_add_test(tcase, violations_are_counted);
 	tcase_add_test(tcase, table_that_dma_has_overwritten_is_not_followed);

@@ -51,6 +51,8 @@ struct found_violation {
 	uint64_t pa;
 	bool has_input; /* it was translated */
 	uint64_t input;
+	bool has_ipa; /* and that led to another address of the guest first */
+	uint64_t ipa;
 	uint32_t size;
 	uint32_t index;
 	char *owner_then;

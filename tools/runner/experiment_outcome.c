@@ -62,6 +62,15 @@ static char *queue_state(const struct experiment *experiment, uint32_t context)
 	return take(state);
 }
 
+/* The name of an event that a guest was told of; NULL: the note is another. */
+static const char *guest_event(const struct experiment *experiment, const struct note *note)
+{
+	const struct platform *platform = platform_of(experiment);
+	return note->kind == NOTE_GUEST_EVENT && platform->guest_event_name != NULL
+		       ? platform->guest_event_name(note->who, note->first)
+		       : NULL;
+}
+
 /* --- violations --- */
 
 /* What the frame went through from the revocation to the access. */
@@ -98,6 +107,29 @@ static GPtrArray *frame_events(const struct experiment *experiment,
 		g_ptr_array_add(events, event);
 	}
 	return events;
+}
+
+/* Where the guest had the frame, if stage 1 led there from another address. */
+static void tell_ipa(const struct experiment *experiment, const struct violation *violation,
+		     struct found_violation *found)
+{
+	const struct chronicle *chronicle = experiment->chronicle;
+	uint64_t pfn = pa_pfn(violation->access.pa), input = violation->access.input, ipa = input;
+	bool direct = false; /* it had the frame at the address of the access, too */
+	for (uint32_t i = 0; i < chronicle->count; i++) {
+		const struct chronicle_entry *entry = &chronicle->entries[i];
+		const struct note *note = &entry->note;
+		if (entry->accesses >= violation->access.number)
+			break;
+		if (entry->kind != CHRONICLE_NOTE || note->kind != NOTE_UNMAPPING ||
+		    pfn - note->first >= note->count)
+			continue;
+		ipa = note->address + (pfn - note->first) * PAGE_SIZE +
+		      page_offset(violation->access.pa.value);
+		direct |= ipa == input;
+	}
+	found->has_ipa = found->has_input && ipa != input && !direct;
+	found->ipa = ipa;
 }
 
 static void tell_revocation(const struct experiment *experiment, const struct violation *violation,
@@ -213,6 +245,8 @@ static struct found_violation *found_violation(const struct experiment *experime
 	found->why = platform_of(experiment)->why(violation);
 	tell_command(experiment, violation, found);
 	tell_revocation(experiment, violation, found);
+	if (found->revoked)
+		tell_ipa(experiment, violation, found);
 	if (!(access->context & CONTEXT_DEVICE(0))) {
 		tell_base(experiment, violation, found);
 		found->guest = queue_state(experiment, access->context);
@@ -369,10 +403,40 @@ static char *did_text(const struct experiment *experiment)
 	return g_strdup_printf("fetched%s, ran %.*s", how, (int)strcspn(command, " "), command);
 }
 
+/* "2 events, first F_TRANSLATION": what came into event queues of guests, read or not. */
+static char *guest_events_text(const struct experiment *experiment)
+{
+	const struct chronicle *chronicle = experiment->chronicle;
+	const char *first = NULL;
+	uint32_t count = 0, lost = 0;
+	for (uint32_t i = 0; i < chronicle->count; i++) {
+		const struct chronicle_entry *entry = &chronicle->entries[i];
+		const char *name = entry->kind == CHRONICLE_NOTE
+					   ? guest_event(experiment, &entry->note)
+					   : NULL;
+		if (name == NULL)
+			continue;
+		if (first == NULL)
+			first = name;
+		count++;
+		lost += entry->note.count == 0;
+	}
+	if (first == NULL)
+		return g_strdup("-");
+	GString *text = g_string_new(NULL);
+	g_string_append_printf(text, count == 1 ? "%u event, %s" : "%u events, first %s", count,
+			       first);
+	if (lost > 0)
+		g_string_append_printf(text, ", %u lost", lost);
+	return take(text);
+}
+
 static char *guest_text(const struct experiment *experiment)
 {
-	if (experiment->script->queues->len == 0 || !experiment->queues[0].has_context)
+	if (experiment->hardware == NULL)
 		return g_strdup("-");
+	if (experiment->script->queues->len == 0 || !experiment->queues[0].has_context)
+		return guest_events_text(experiment);
 	return queue_state(experiment, experiment->queues[0].context);
 }
 
@@ -479,6 +543,19 @@ static struct story_line *probe_line(const struct experiment *experiment, const 
 	return line_of(probe->time_ps, queue_name(experiment, probe->context), what);
 }
 
+static struct story_line *guest_event_line(const struct experiment *experiment,
+					   const struct note *note, uint64_t time_ps)
+{
+	const char *name = guest_event(experiment, note);
+	if (name == NULL)
+		return NULL;
+	return line_of(
+		time_ps, g_strdup("kernel"),
+		note->count > 0
+			? g_strdup_printf("tells the guest of %s", name)
+			: g_strdup_printf("loses %s: the guest's event queue is full", name));
+}
+
 static struct story_line *note_line(const struct experiment *experiment,
 				    const struct chronicle_entry *entry)
 {
@@ -499,6 +576,8 @@ static struct story_line *note_line(const struct experiment *experiment,
 			       g_strdup_printf("records %s of %s 0x%x at 0x%" PRIx64, note->what,
 					       platform_of(experiment)->device_key, note->who,
 					       note->first));
+	case NOTE_GUEST_EVENT:
+		return guest_event_line(experiment, note, time_ps);
 	case NOTE_INTERRUPT:
 		return line_of(time_ps, g_strdup("hardware"),
 			       g_strdup_printf("raises interrupt line %u", note->who));
@@ -512,6 +591,7 @@ static struct story_line *note_line(const struct experiment *experiment,
 					       note->count, note->first));
 	case NOTE_FRAMES_TAKEN:
 	case NOTE_FRAMES_FREED:
+	case NOTE_UNMAPPING:
 	case NOTE_REVOKING:
 		break; /* told where a violation needs them */
 	}

@@ -96,6 +96,8 @@ struct platform {
 
 	const struct command_language *language;  /* command_text.h */
 	const char *(*event_name)(unsigned code); /* of a fault; NULL: no such event */
+	/* Of a record in a guest's event queue of this type, by its first word; NULL: it has none. */
+	const char *(*guest_event_name)(uint32_t type, uint64_t word);
 
 	/* A guest's queue. */
 	const struct platform_register *registers; /* ends with the name NULL */

@@ -89,6 +89,12 @@ static struct platform_dma dma(void *context, uint32_t id, uint64_t iova, bool w
 				     translation.path};
 }
 
+static const char *guest_event_name(uint32_t type, uint64_t word)
+{
+	return type == IOMMU_VEVENTQ_TYPE_ARM_SMMUV3 ? event_name((unsigned)field_get(word, EVT_ID))
+						     : NULL;
+}
+
 static struct platform_translation translate(void *context, uint32_t id, uint64_t iova, bool write)
 {
 	struct nvidia_hardware *hardware = context;
@@ -308,6 +314,7 @@ const struct platform platform_nvidia = {
 	.translate = translate,
 	.language = &language,
 	.event_name = event_name,
+	.guest_event_name = guest_event_name,
 	.registers = queue_registers,
 	.queue_stride = CMDQV_QUEUE_STRIDE,
 	.queue_indices = CMDQV_QUEUES_MAX,

@@ -99,6 +99,8 @@ static void print_where(const struct found_violation *found, FILE *out)
 		found->pa, found->size);
 	if (found->has_input)
 		fprintf(out, ", for 0x%" PRIx64, found->input);
+	if (found->has_ipa)
+		fprintf(out, ", IPA 0x%" PRIx64, found->ipa);
 	if (found->is_command)
 		fprintf(out, ", index %u", found->index);
 	if (found->base_by != NULL)

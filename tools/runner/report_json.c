@@ -50,6 +50,8 @@ static void violation(JsonBuilder *json, const struct found_violation *found)
 	address(json, "pa", found->pa);
 	if (found->has_input)
 		address(json, "input", found->input);
+	if (found->has_ipa)
+		address(json, "ipa", found->ipa);
 	number(json, "bytes", found->size);
 	if (found->is_command)
 		number(json, "index", found->index);
