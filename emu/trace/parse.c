@@ -249,7 +249,16 @@ static bool parse_name(struct parser *p, struct trace_value *value)
 {
 	p->at++; /* $ */
 	value->kind = TRACE_NAME;
-	return parse_word(p, "'$' begins a name", "a letter or '_'", &value->text, &value->length);
+	if (!parse_word(p, "'$' begins a name", "a letter or '_'", &value->text, &value->length))
+		return false;
+	if (peek(p) != '+')
+		return true;
+	p->at++;
+	if (!is_digit(peek(p)))
+		return fail_unexpected(p, "'+' adds a number to a name", "a digit");
+	value->hex = peek_second(p) == 'x';
+	return (value->hex ? parse_hex(p, &value->number) : parse_decimal(p, &value->number)) &&
+	       number_ends(p);
 }
 
 /* ---- values ---- */

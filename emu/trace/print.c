@@ -130,6 +130,10 @@ static void print_plain(const struct trace_value *value, struct trace_text *out)
 	case TRACE_NAME:
 		append_char(out, '$');
 		trace_text_append(out, value->text, value->length);
+		if (value->number != 0 || value->hex) {
+			append_char(out, '+');
+			print_number(value, out);
+		}
 		break;
 	case TRACE_SYMBOL:
 		trace_text_append(out, value->text, value->length);

@@ -31,8 +31,9 @@
  *	call    = [label | actor ":"] word directly "(" [value {"," value}] ")" "=" result
  *	label   = "[" decimal "." decimal "]" decimal "." 9 digits  (directly, but behind "]")
  *	value   = plain ["=>" plain] | pointer "->" string ["=>" string]
- *	plain   = number | string | symbol | "$" word | struct | "?"   (no struct right of "=>")
- *	pointer = number | "$" word
+ *	plain   = number | string | symbol | name | struct | "?"       (no struct right of "=>")
+ *	name    = "$" word ["+" number without "-"]                    (directly)
+ *	pointer = number | name
  *	struct  = "{" [field {"," field}] "}"
  *	field   = word {"." word} "=" value                            (the field's name directly)
  *	number  = ["-"] (decimal | "0x" hex digits)                    (decimals: no leading 0)
@@ -69,9 +70,9 @@ enum trace_value_kind {
 struct trace_value {
 	enum trace_value_kind kind;
 	bool negative; /* NUMBER: written with '-', number is the two's complement */
-	bool hex;      /* NUMBER: written in hex, and printed so */
+	bool hex;      /* number: written in hex, and printed so */
 	struct trace_pos pos;
-	uint64_t number;  /* NUMBER */
+	uint64_t number;  /* NUMBER; NAME: what is added to it */
 	const char *text; /* SYMBOL; NAME without its '$'; STRING: what stands between the quotes */
 	uint32_t length;  /* of text, in bytes */
 	uint32_t field_count;

@@ -429,6 +429,24 @@ START_TEST(guests_store_that_goes_nowhere_says_so)
 }
 END_TEST
 
+START_TEST(numbers_are_added_to_names)
+{
+	as_expected("vmm: mmap(0, 0x2000, PROT_READ|PROT_WRITE, MAP_SHARED|MAP_ANONYMOUS, -1, 0) = "
+		    "$p\n" OPENED
+		    "vmm: ioctl($fd, IOMMU_IOAS_ALLOC, {out_ioas_id=0 => $ioas}) = 0\n"
+		    "vmm: store $p+0x1ffe bytes \"0011\"\n"
+		    "vmm: ioctl($fd, IOMMU_IOAS_IOVA_RANGES, {ioas_id=$ioas, num_iovas=1, "
+		    "allowed_iovas=$p+16->\"00000000000000000000000000000000\" => "
+		    "\"0000000000000000ffffffffffffffff\"}) = 0\n"
+		    "vmm: ioctl($fd, IOMMU_IOAS_MAP, {flags=IOMMU_IOAS_MAP_READABLE|"
+		    "IOMMU_IOAS_MAP_FIXED_IOVA, ioas_id=$ioas, user_va=$p+4096, "
+		    "length=0x1000, iova=0}) = 0\n"
+		    "vmm: munmap($p+0x1000, 0x1000) = 0\n");
+	run(PAGE "vmm: store $p+0xfff bytes \"0000\"\n");
+	ck_assert_uint_eq(outcome->differences->len, 1);
+}
+END_TEST
+
 START_TEST(long_store_is_counted_in_the_story)
 {
 	char *digits = g_strnfill(2 * 64, '5');
@@ -1471,6 +1489,7 @@ static void add_call_tests(Suite *s)
 	tcase_add_test(tcase, read_bytes_are_shown_whole_or_not_at_all);
 	tcase_add_test(tcase, store_past_its_mapping_is_a_signal);
 	tcase_add_test(tcase, guests_store_that_goes_nowhere_says_so);
+	tcase_add_test(tcase, numbers_are_added_to_names);
 	tcase_add_test(tcase, long_store_is_counted_in_the_story);
 	tcase_add_test(tcase, ready_events_are_compared);
 	tcase_add_test(tcase, sleeping_call_is_woken_by_a_later_line);

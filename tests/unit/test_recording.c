@@ -634,6 +634,40 @@ START_TEST(scenario_shows_all_that_is_read_or_nothing)
 }
 END_TEST
 
+static void scenario_refused(const char *text, const char *message)
+{
+	ck_assert_int_eq(decode_scenario_line(text), -1);
+	ck_assert_msg(strstr(trace_diag_text(&diag), message) != NULL, "%s",
+		      trace_diag_text(&diag));
+}
+
+START_TEST(fields_of_scenarios_take_names_of_iommufd)
+{
+	decode_scenario("ioctl(3, IOMMU_IOAS_MAP, {flags=IOMMU_IOAS_MAP_READABLE|"
+			"IOMMU_IOAS_MAP_FIXED_IOVA|8, length=0x1000}) = 0");
+	ck_assert_uint_eq(call.argument.before[4], 13);
+	decode_scenario("ioctl(3, IOMMU_VIOMMU_ALLOC, {type=IOMMU_VIOMMU_TYPE_AMD}) = 0");
+	ck_assert_uint_eq(call.argument.before[8], 3);
+	scenario_refused("ioctl(3, IOMMU_HWPT_ALLOC, {flags=IOMMU_HWPT_ALLOC_NESTPARENT}) = 0",
+			 "unknown constant 'IOMMU_HWPT_ALLOC_NESTPARENT', it is not in the "
+			 "language, expected perhaps 'IOMMU_HWPT_ALLOC_NEST_PARENT'");
+	scenario_refused("ioctl(3, IOMMU_HWPT_ALLOC, {flags=IOMMU_HWPT_ALLOC_PASID|0x100000000}) "
+			 "= 0",
+			 "bad field, the value needs more than its 4 bytes");
+}
+END_TEST
+
+START_TEST(numbers_are_added_to_names)
+{
+	decode_scenario("munmap($a+0x1000, 0x1000) = 0");
+	ck_assert_uint_eq(call.patch_count, 1);
+	ck_assert_uint_eq(call.patches[0].add, 0x1000);
+	scenario_refused("close(3) = $n+1", ":12: misplaced '+', the name gets its value here");
+	scenario_refused("ioctl(3, IOMMU_IOAS_ALLOC, {out_ioas_id=0 => $n+0x1}) = 0",
+			 "misplaced '+', the name gets its value here, expected '$n'");
+}
+END_TEST
+
 START_TEST(scenario_may_leave_fields_out)
 {
 	decode_scenario("ioctl(3, IOMMU_IOAS_MAP, {length=0x1000}) = 0");
@@ -712,6 +746,8 @@ int main(void)
 	tcase_add_test(tcase, field_may_take_one_name_and_give_another);
 	tcase_add_test(tcase, call_gives_values_to_at_most_4_names);
 	tcase_add_test(tcase, scenario_shows_all_that_is_read_or_nothing);
+	tcase_add_test(tcase, fields_of_scenarios_take_names_of_iommufd);
+	tcase_add_test(tcase, numbers_are_added_to_names);
 	tcase_add_test(tcase, scenario_may_leave_fields_out);
 	tcase_add_test(tcase, names_stand_only_where_a_value_counts);
 	tcase_add_test(tcase, bytes_follow_a_named_argument);

@@ -409,6 +409,19 @@ START_TEST(devices_have_a_path_and_an_id)
 }
 END_TEST
 
+START_TEST(numbers_are_added_to_names)
+{
+	const struct script_step *ram = last_step("vmm: open(\"/dev/iommu\", 2) = $p\n"
+						  "ram gpa=0x40000000 va=$p+0x1000 length=16\n");
+	ck_assert(ram->ram.va.named);
+	ck_assert_uint_eq(ram->ram.va.number, 0x1000);
+	refused("vmm: open(\"/dev/iommu\", 2) = $p\nvmm: store $p+ bytes \"00\"\n", "$p+",
+		"bad value '$p+'", "'$name' or '$name+NUMBER'");
+	refused("vmm: store $p+1 bytes \"00\"\n", "$p+1", "unknown name '$p+1'",
+		"one that a line before binds");
+}
+END_TEST
+
 START_TEST(wrong_devices_are_refused)
 {
 	static const char form[] = "'device NAME sid=N [ats=on|off]', N below 512";
@@ -1198,6 +1211,7 @@ static void add_machine_tests(Suite *s)
 	tcase_add_test(tcase, memory_has_an_order_of_reuse);
 	tcase_add_test(tcase, seed_comes_from_the_options);
 	tcase_add_test(tcase, devices_have_a_path_and_an_id);
+	tcase_add_test(tcase, numbers_are_added_to_names);
 	tcase_add_test(tcase, wrong_devices_are_refused);
 	tcase_add_test(tcase, hardware_needs_a_profile_before_it);
 	tcase_add_test(tcase, guest_memory_has_values);

@@ -243,6 +243,20 @@ START_TEST(name_is_without_its_dollar)
 }
 END_TEST
 
+START_TEST(name_may_have_a_number_added)
+{
+	const struct trace_value *value = argument("$ring_0+0x1000");
+	ck_assert_int_eq(value->kind, TRACE_NAME);
+	ck_assert_text(value->text, value->length, "ring_0");
+	ck_assert_uint_eq(value->number, 0x1000);
+	ck_assert(value->hex);
+	value = argument("$a+16->\"00\"");
+	ck_assert_uint_eq(value->number, 16);
+	ck_assert_ptr_nonnull(value->contents);
+	ck_assert_uint_eq(argument("$a")->number, 0);
+}
+END_TEST
+
 START_TEST(arrow_gives_the_value_after)
 {
 	parse("poll(5, 0x1 => 0x4, 1000) = 1");
@@ -653,6 +667,7 @@ static Suite *suite(void)
 	tcase_add_test(values, strings_have_no_escapes);
 	tcase_add_test(values, symbol_joins_flags);
 	tcase_add_test(values, name_is_without_its_dollar);
+	tcase_add_test(values, name_may_have_a_number_added);
 	tcase_add_test(values, arrow_gives_the_value_after);
 	tcase_add_test(values, pointer_has_contents_before_and_after);
 	tcase_add_test(values, struct_has_fields_in_order);

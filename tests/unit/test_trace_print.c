@@ -81,6 +81,7 @@ START_TEST(each_shape_of_line_prints_as_it_was)
 		"[7.7] 0.000000001 ioctl(4, VFIO_IOMMU_MAP_DMA, {}) = -1 EINVAL",
 		"[4294967295.0] 18446744073.709551615 close(-9223372036854775808) = -0x10",
 		"vmm: ioctl($iommufd, IOMMU_IOAS_ALLOC, {out_ioas_id=0 => $ioas}) = 0 # first",
+		"vmm: f($ring+0x10, $ring+16->\"00\", $ring+0x0) = 0",
 		"guest: write($ring->\"00\", ?, {a={b={c={d=A|0x1|2}}}}) = $n #",
 		"close(3) = 0",
 	};

@@ -145,7 +145,7 @@ static bool value_of(struct experiment *experiment, const struct script_step *at
 	if (!value.named)
 		return true;
 	const struct bound_name *name = &experiment->names[value.name];
-	*number = name->value;
+	*number = name->value + value.number;
 	if (name->bound)
 		return true;
 	char *what = g_strdup_printf("$%s", (char *)experiment->script->names->pdata[value.name]);
@@ -417,7 +417,8 @@ static bool apply_patches(struct experiment *experiment, const struct script_ste
 	for (uint32_t i = 0; i < call->patch_count; i++) {
 		const struct recorded_patch *patch = &call->patches[i];
 		uint64_t value;
-		if (!value_of(experiment, at, (struct script_value){true, 0, patch->name}, &value))
+		if (!value_of(experiment, at, (struct script_value){true, patch->add, patch->name},
+			      &value))
 			return false;
 		switch (patch->place) {
 		case PATCH_ARGUMENT:

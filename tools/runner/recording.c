@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/runner/constants.h"
 #include "tools/runner/words.h"
 
 static const struct word prot_words[] = {
@@ -95,31 +96,6 @@ static int unknown_word(struct decoder *d, struct trace_pos pos, const char *wha
 	return -1;
 }
 
-/* The same, or in a scenario a name: the number is then 0 until the call is made. */
-static int number_or_name(struct decoder *d, const struct trace_value *value, const char *what,
-			  struct recorded_patch patch, uint64_t *number)
-{
-	struct recorded_call *call = d->call;
-	if (value->kind != TRACE_NAME || d->names == NULL)
-		return number_of(d, value, what, number);
-	*number = 0;
-	patch.pos = value->pos;
-	if (!d->names->use(d->names->context, value->text, value->length, &patch.name)) {
-		trace_diag_set(d->diag, d->file, value->pos,
-			       "unknown name '$%s', no line before gives it a value, expected a "
-			       "bound name",
-			       value->text);
-		return -1;
-	}
-	if (call->patch_count == PATCHES_MAX) {
-		trace_diag_set(d->diag, d->file, value->pos,
-			       "too many names, a call takes %u, expected a number", PATCHES_MAX);
-		return -1;
-	}
-	call->patches[call->patch_count++] = patch;
-	return 0;
-}
-
 /* A number, or words of TABLE joined by '|'. */
 static int flags_of(struct decoder *d, const struct trace_value *value, const struct word *table,
 		    const char *what, uint64_t *flags)
@@ -155,6 +131,34 @@ static int flags_of(struct decoder *d, const struct trace_value *value, const st
 		}
 		at += length + 1;
 	}
+	return 0;
+}
+
+/* A number, or in a scenario names of iommufd or a $name: the number is then 0 until the call is made. */
+static int number_or_name(struct decoder *d, const struct trace_value *value, const char *what,
+			  struct recorded_patch patch, uint64_t *number)
+{
+	struct recorded_call *call = d->call;
+	if (value->kind == TRACE_SYMBOL && d->names != NULL)
+		return flags_of(d, value, iommufd_constants, "constant", number);
+	if (value->kind != TRACE_NAME || d->names == NULL)
+		return number_of(d, value, what, number);
+	*number = 0;
+	patch.pos = value->pos;
+	patch.add = value->number;
+	if (!d->names->use(d->names->context, value->text, value->length, &patch.name)) {
+		trace_diag_set(d->diag, d->file, value->pos,
+			       "unknown name '$%s', no line before gives it a value, expected a "
+			       "bound name",
+			       value->text);
+		return -1;
+	}
+	if (call->patch_count == PATCHES_MAX) {
+		trace_diag_set(d->diag, d->file, value->pos,
+			       "too many names, a call takes %u, expected a number", PATCHES_MAX);
+		return -1;
+	}
+	call->patches[call->patch_count++] = patch;
 	return 0;
 }
 
@@ -281,9 +285,9 @@ static int add_pointee(struct decoder *d, const struct field_layout *layout,
 	return byte_pair(d, value->contents, value->contents_after, &pointee->bytes);
 }
 
-static int fits_width(struct decoder *d, const struct trace_value *value, uint32_t width)
+static int fits_width(struct decoder *d, const struct trace_value *value, uint64_t number,
+		      uint32_t width)
 {
-	uint64_t number = value->number;
 	assert(width > 0);
 	if (width == 8 || number >> (8 * width) == 0 ||
 	    (value->negative && (int64_t)number >= -(1LL << (8 * width - 1))))
@@ -295,11 +299,23 @@ static int fits_width(struct decoder *d, const struct trace_value *value, uint32
 	return -1;
 }
 
+/* A name that gets a value stands alone. */
+static int alone(struct decoder *d, const struct trace_value *name)
+{
+	if (name->number == 0 && !name->hex)
+		return 0;
+	trace_diag_set(d->diag, d->file, name->pos,
+		       "misplaced '+', the name gets its value here, expected '$%s'", name->text);
+	return -1;
+}
+
 /* `=> $name` */
 static int bind_field(struct decoder *d, const struct field_layout *layout,
 		      const struct trace_value *name)
 {
 	struct recorded_call *call = d->call;
+	if (alone(d, name) != 0)
+		return -1;
 	if (call->binding_count == BINDINGS_MAX) {
 		trace_diag_set(d->diag, d->file, name->pos,
 			       "too many names, a call gives values to %u, expected none here",
@@ -341,7 +357,7 @@ static int decode_field(struct decoder *d, const struct trace_field *field,
 	if (layout->kind == FIELD_TEST_OP && value->kind == TRACE_SYMBOL)
 		number = d->call->test_op->op;
 	else if (number_or_name(d, value, layout->name, patch, &number) != 0 ||
-		 fits_width(d, value, layout->width) != 0)
+		 fits_width(d, value, number, layout->width) != 0)
 		return -1;
 	if (value->contents != NULL && layout->kind != FIELD_DATA) {
 		trace_diag_set(d->diag, d->file, value->pos,
@@ -358,7 +374,7 @@ static int decode_field(struct decoder *d, const struct trace_field *field,
 		return bind_field(d, layout, value->after);
 	if (value->after != NULL) {
 		if (number_of(d, value->after, layout->name, &number) != 0 ||
-		    fits_width(d, value->after, layout->width) != 0)
+		    fits_width(d, value->after, number, layout->width) != 0)
 			return -1;
 		memset(bytes->asked + layout->offset, 1, layout->width);
 	}
@@ -705,6 +721,8 @@ static int decode_result(struct decoder *d, const struct trace_call *source,
 		return -1;
 	}
 	if (source->result.kind == TRACE_NAME && d->names != NULL) {
+		if (alone(d, &source->result) != 0)
+			return -1;
 		call->has_result_name = true;
 		call->result_name = d->names->bind(d->names->context, source->result.text,
 						   source->result.length);

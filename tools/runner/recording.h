@@ -64,6 +64,7 @@ enum patch_place {
 struct recorded_patch {
 	enum patch_place place;
 	uint32_t name; /* its number */
+	uint64_t add;
 	uint32_t at;
 	uint32_t width;
 	struct trace_pos pos;

@@ -29,8 +29,8 @@
 
 struct script_value {
 	bool named;
-	uint64_t number;
-	uint32_t name; /* index */
+	uint64_t number; /* or what is added to the name's value */
+	uint32_t name;   /* index */
 };
 
 enum step_start {

@@ -118,7 +118,11 @@ int line_value(struct script_line *line, const char *word, struct script_value *
 	if (word[0] != '$')
 		return line_number(line, word, &value->number);
 	value->named = true;
-	if (line_use_name(line, word + 1, (uint32_t)strlen(word + 1), &value->name))
+	size_t length = strcspn(word + 1, "+");
+	const char *plus = word + 1 + length;
+	if (*plus != 0 && !number_parse(plus + 1, strlen(plus + 1), &value->number))
+		return line_bad(line, "bad value", word, "'$name' or '$name+NUMBER'");
+	if (line_use_name(line, word + 1, (uint32_t)length, &value->name))
 		return 0;
 	return line_refused(line, "unknown name", word, "nothing binds it",
 			    "one that a line before binds");

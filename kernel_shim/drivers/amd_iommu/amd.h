@@ -16,15 +16,8 @@
 #define HWQ_KERNEL_SHIM_DRIVERS_AMD_IOMMU_AMD_H
 
 #include "kernel_shim/iommufd.h"
+#include "kernel_shim/uapi/iommufd_drivers.h"
 #include "models/amd_iommu/amd_spec.h"
-
-/* User API numbers (iommufd sheet 4; amd-viommu 13, 14). */
-#define IOMMU_HW_INFO_TYPE_AMD      4U
-#define IOMMU_HWPT_DATA_AMD_GUEST   3U
-#define IOMMU_VIOMMU_TYPE_AMD       3U
-#define IOMMU_HW_QUEUE_TYPE_AMD_CMD 2U
-#define IOMMU_HW_QUEUE_TYPE_AMD_EVT 3U
-#define IOMMU_HW_QUEUE_TYPE_AMD_PPR 4U
 
 struct iommu_hw_info_amd {
 	uint64_t efr;

@@ -16,19 +16,9 @@
 #define HWQ_KERNEL_SHIM_DRIVERS_ARM_SMMU_V3_H
 
 #include "kernel_shim/iommufd.h"
+#include "kernel_shim/uapi/iommufd_drivers.h"
 #include "models/nvidia_vcmdq/cmdqv_spec.h"
 #include "models/nvidia_vcmdq/smmu_spec.h"
-
-/* User API numbers (iommufd sheet 4, 5; tegra241-cmdqv 9.5). */
-#define IOMMU_HW_INFO_TYPE_ARM_SMMUV3           2U
-#define IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV       3U
-#define IOMMU_VIOMMU_TYPE_ARM_SMMUV3            1U
-#define IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV        2U
-#define IOMMU_HW_QUEUE_TYPE_TEGRA241_CMDQV      1U
-#define IOMMU_VEVENTQ_TYPE_TEGRA241_CMDQV       2U
-#define IOMMU_VEVENTQ_TYPE_ARM_SMMUV3           1U
-#define IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3 1U
-#define IOMMU_HWPT_DATA_ARM_SMMUV3              2U
 
 /* Words 0 and 1 of a guest's stream table entry. */
 struct iommu_hwpt_arm_smmuv3 {
