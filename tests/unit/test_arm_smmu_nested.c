@@ -120,6 +120,9 @@ static void setup(void)
 	smmu_kit_set(&profile, "idr5.features", 0x10 | field_put(IDR5_STALL_MAX, 4));
 	world = world_new();
 	machine = world->machine;
+	/* What is sent is looked at in the main queue. */
+	((struct iommufd_module *)machine->kernel)->options.values[KERNEL_CMDQV_BYPASS] =
+		KERNEL_SWITCH_OTHER;
 	driver = add_smmu(SMMU_AT, 1, "smmu", &smmu);
 	second = add_smmu(OTHER_AT, 4, "smmu1", &second_smmu);
 	ioas = (uint32_t)world_ioas(world);
@@ -217,9 +220,9 @@ static void set_ste_word(unsigned word, uint64_t value)
 
 static struct smmu_command sent(uint64_t number)
 {
-	uint64_t entry = number % (1U << driver->cmdq_log2size);
+	uint64_t entry = number % (1U << driver->cmdq.log2size);
 	uint8_t bytes[COMMAND_SIZE];
-	memory_read(&machine->memory, pa_of(driver->cmdq_pfn * PAGE_SIZE + COMMAND_SIZE * entry),
+	memory_read(&machine->memory, pa_of(driver->cmdq.pfn * PAGE_SIZE + COMMAND_SIZE * entry),
 		    bytes, sizeof(bytes));
 	return (struct smmu_command){{load_le64(bytes), load_le64(bytes + 8)}};
 }
@@ -227,7 +230,7 @@ static struct smmu_command sent(uint64_t number)
 /* Whether a command of OPCODE was sent since the one of this number. */
 static bool was_sent(uint64_t from, uint64_t opcode)
 {
-	for (uint64_t i = from; i < driver->cmdq_issued; i++)
+	for (uint64_t i = from; i < driver->cmdq.issued; i++)
 		if (field_get(sent(i).dw[0], BITS(7, 0)) == opcode)
 			return true;
 	return false;
@@ -327,19 +330,19 @@ START_TEST(ats_is_on_where_the_guest_has_it_on)
 {
 	add_vdevice();
 	for (unsigned i = 0; i < 4; i++) {
-		uint64_t eats = i / 2, from = driver->cmdq_issued;
+		uint64_t eats = i / 2, from = driver->cmdq.issued;
 		attach_nested(STAGE1, field_put(STE_EATS, eats));
 		ck_assert_uint_eq(field_get(ste_word(1), STE_EATS), eats);
 		/* It may keep what was before: the parent's, at first. */
 		ck_assert(was_sent(from, CMD_ATC_INV) == (eats || i == 0));
-		from = driver->cmdq_issued;
+		from = driver->cmdq.issued;
 		ck_assert_int_eq(world_map_at(world, ioas, memory_va, PAGE_SIZE, 0), 0);
 		ck_assert_int_eq(world_unmap(world, ioas, 0, PAGE_SIZE), PAGE_SIZE);
 		ck_assert(was_sent(from, CMD_ATC_INV) == eats);
 	}
 	ck_assert_int_eq(attach(device_fd, parent), 0);
 	ck_assert_uint_eq(field_get(ste_word(1), STE_EATS), EATS_FULL);
-	uint64_t from = driver->cmdq_issued;
+	uint64_t from = driver->cmdq.issued;
 	detach();
 	ck_assert(was_sent(from, CMD_ATC_INV));
 }
@@ -363,9 +366,9 @@ END_TEST
 START_TEST(a_stage_1_needs_a_vdevice)
 {
 	int64_t id = nested_alloc(STAGE1, 0);
-	uint64_t before = driver->cmdq_issued;
+	uint64_t before = driver->cmdq.issued;
 	ck_assert_int_eq(attach(device_fd, (uint32_t)id), -ENOENT);
-	ck_assert_uint_eq(driver->cmdq_issued, before);
+	ck_assert_uint_eq(driver->cmdq.issued, before);
 	ck_assert(reaches(IPA, memory_pa)); /* it has the parent still */
 	add_vdevice();
 	ck_assert_int_eq(attach(device_fd, (uint32_t)id), 0);
@@ -385,7 +388,7 @@ START_TEST(another_entry_over_the_same_parent_keeps_what_is_cached)
 {
 	add_vdevice();
 	attach_nested(STAGE1, 0);
-	uint64_t from = driver->cmdq_issued;
+	uint64_t from = driver->cmdq.issued;
 	attach_nested(STE(STE_CONFIG_BYPASS), 0);
 	attach_nested(STAGE1, 0);
 	ck_assert_int_eq(attach(device_fd, parent), 0);
@@ -607,7 +610,7 @@ START_TEST(a_stalled_access_is_aborted)
 {
 	make_guest(8);
 	put_word(CONTEXTS, CD_DW0 | CD_S);
-	uint64_t from = driver->cmdq_issued;
+	uint64_t from = driver->cmdq.issued;
 	ck_assert_int_eq(smmu_translate(smmu, SID, UNMAPPED, false, &got), TRANSLATE_STALLED);
 	no_vevent();
 	ck_assert(was_sent(from, CMD_RESUME));

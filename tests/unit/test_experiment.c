@@ -1168,6 +1168,23 @@ START_TEST(command_line_overrides_kernel_lines)
 }
 END_TEST
 
+/* Of what the driver decides once, when it finds the hardware. */
+START_TEST(kernel_lines_before_all_else_hold_at_the_probe)
+{
+	static const char later[] = "device vfio0 sid=0x10\nkernel cmdqv.disable_cmdqv=on\n";
+	static const char off[] = "mmio read cmdqv+0x0 = 0x20082\n";
+	static const char on[] = "mmio read cmdqv+0x0 = 0x20083\n";
+	char *before = g_strconcat(GRACE "kernel unmap.flush=none\n"
+					 "kernel cmdqv.disable_cmdqv=on\n",
+				   off, NULL);
+	char *after = g_strconcat(GRACE, later, on, NULL);
+	as_expected(before);
+	as_expected(after);
+	g_free(before);
+	g_free(after);
+}
+END_TEST
+
 /* tegra241-cmdqv 7.1: what becomes of CS in a guest's CMD_SYNC is assumed. */
 START_TEST(command_line_overrides_assumptions)
 {
@@ -1545,6 +1562,7 @@ static void add_verdict_tests(Suite *s)
 	tcase_add_test(tcase, frame_of_a_reclaimed_page_is_another_s);
 	tcase_add_test(tcase, options_change_from_their_line_on);
 	tcase_add_test(tcase, command_line_overrides_kernel_lines);
+	tcase_add_test(tcase, kernel_lines_before_all_else_hold_at_the_probe);
 	tcase_add_test(tcase, command_line_overrides_assumptions);
 	tcase_add_test(tcase, sweep_finds_what_a_verdict_hangs_on);
 	tcase_add_test(tcase, sweep_tries_only_what_was_consulted);

@@ -1009,6 +1009,18 @@ static void make_machine(struct experiment *experiment, struct machine **machine
 	experiment->chronicle = chronicle_new(*machine);
 }
 
+/* What stands before all else holds when the driver probes, too. */
+static void set_kernel_at_start(struct experiment *experiment)
+{
+	const GArray *steps = experiment->script->steps;
+	for (guint i = 0; i < steps->len; i++) {
+		const struct script_step *step = &g_array_index(steps, struct script_step, i);
+		if (step->kind != STEP_KERNEL)
+			return;
+		set_kernel(experiment, step);
+	}
+}
+
 /* Options of the command line, and hardware with the assumptions that hold from the start. */
 static void make_hardware(struct experiment *experiment)
 {
@@ -1031,6 +1043,7 @@ static void make_hardware(struct experiment *experiment)
 	if (script->platform != NULL && experiment->options.qemu_events != NULL)
 		qemu_events_start(experiment->machine, script->platform->qemu,
 				  experiment->options.qemu_events);
+	set_kernel_at_start(experiment);
 	if (script->platform != NULL)
 		experiment->hardware = script->platform->create(
 			experiment->machine, &script->profile, &assumptions, script->bare);

@@ -4,13 +4,14 @@
  *
  * Concepts
  *   instance  one SMMU and its CMDQV, reached by MMIO, memory and interrupts only
- *   domain    stage 2: tables in memory, a VMID, invalidation by the main command queue
+ *   domain    stage 2: tables in memory, a VMID, invalidation by the driver's queue
  *   nested    a guest's stage 1 over such a domain: what the guest's stream table entry says
- *   vsmmu     a guest's vIOMMU without queues: what it sends goes by the main queue, and what its
+ *   vsmmu     a guest's vIOMMU without queues: what it sends goes by the host's queue, and what its
  *             devices' stage 1 faults with comes back by a vEVENTQ
  *   master    a device's stream id in the stream table
- *   batch     commands on their way to the main queue; a full one goes without a CMD_SYNC
- *   vintf     what a guest's vIOMMU owns: a VMID, stream-id pairs, logical queues
+ *   queue     of the driver's own commands: the SMMU's main queue, or one of VINTF 0
+ *   batch     commands on their way to a queue; a full one goes without a CMD_SYNC
+ *   vintf     what a guest's vIOMMU owns: a VMID, stream-id pairs, logical queues; 0 is the host's
  */
 #ifndef HWQ_KERNEL_SHIM_DRIVERS_ARM_SMMU_V3_H
 #define HWQ_KERNEL_SHIM_DRIVERS_ARM_SMMU_V3_H
@@ -46,7 +47,8 @@ struct iommu_hw_info_tegra241_cmdqv {
 	uint8_t __reserved;
 };
 
-#define TLBI_BATCH 64U /* commands that go together (3.6) */
+#define TLBI_BATCH         64U /* commands that go together (3.6) */
+#define QUEUE_LOG2SIZE_MAX 10U /* what an experiment needs; Linux takes what fits a page order */
 
 /* What firmware tells the driver of an instance. */
 struct arm_smmu_resources {
@@ -64,16 +66,25 @@ struct arm_smmu_master;
 LIST_HEAD(arm_smmu_masters, arm_smmu_master);
 LIST_HEAD(arm_smmu_attachments, arm_smmu_attachment);
 
+/* A queue for the driver's own commands. */
+struct arm_smmu_cmdq {
+	struct arm_smmu *smmu;
+	struct pa prod; /* registers */
+	struct pa cons;
+	unsigned sync_cs; /* how a CMD_SYNC tells that it is done */
+	struct mutex lock;
+	uint64_t pfn;
+	uint32_t log2size;
+	uint64_t issued; /* commands, ever */
+};
+
 struct arm_smmu {
 	struct machine *machine;
 	struct pa base;
 	struct pa cmdqv;
 	uint32_t engine; /* its number in the ledger */
 	uint32_t idr[6];
-	struct mutex cmdq_lock;
-	uint64_t cmdq_pfn;
-	uint32_t cmdq_log2size;
-	uint64_t cmdq_issued; /* commands, ever */
+	struct arm_smmu_cmdq cmdq; /* the main queue */
 	uint64_t eventq_pfn;
 	uint32_t eventq_log2size;
 	struct arm_smmu_masters masters; /* all devices behind it */
@@ -84,7 +95,7 @@ struct arm_smmu {
 	uint32_t vintf_count;
 	uint32_t lvcmdqs; /* a VINTF */
 	uint32_t sid_pairs;
-	struct tegra241_vintf *vintfs[CMDQV_VINTFS_MAX]; /* guests'; 0 is the host's */
+	struct tegra241_vintf *vintfs[CMDQV_VINTFS_MAX]; /* 0 is the host's */
 };
 
 struct arm_smmu_domain;
@@ -139,15 +150,24 @@ int arm_smmu_attach(struct iommu_domain *domain, struct device *device);
 /* The same with what NESTED makes of it, or NULL. */
 void arm_smmu_install(struct arm_smmu_master *master, struct arm_smmu_domain *domain,
 		      struct arm_smmu_nested *nested);
+/* The first of contiguous frames, aligned to their size. */
+uint64_t arm_smmu_alloc_frames(struct machine *machine, uint64_t bytes);
 uint64_t arm_smmu_read(struct arm_smmu *smmu, uint32_t offset, unsigned width);
 void arm_smmu_write(struct arm_smmu *smmu, uint32_t offset, unsigned width, uint64_t value);
 
-/* cmdq.c: the main queue. */
+/* cmdq.c: queues. */
 struct arm_smmu_batch {
-	struct arm_smmu *smmu;
+	struct arm_smmu_cmdq *cmdq;
 	struct smmu_command commands[TLBI_BATCH];
 	uint32_t count;
 };
+
+/* Memory of a queue of up to 2^CMDQS commands; BASE: what its base register is to have beside hints. */
+void arm_smmu_cmdq_init(struct arm_smmu_cmdq *cmdq, struct arm_smmu *smmu, struct pa prod,
+			struct pa cons, unsigned sync_cs);
+uint64_t arm_smmu_cmdq_base(const struct arm_smmu_cmdq *cmdq);
+/* The queue that the driver's commands take now (tegra241-cmdqv 9.4). */
+struct arm_smmu_cmdq *arm_smmu_get_cmdq(struct arm_smmu *smmu);
 
 /* Appends; a batch that is full goes to the queue first, without a CMD_SYNC. */
 void arm_smmu_batch_add(struct arm_smmu_batch *batch, struct smmu_command command);
@@ -157,13 +177,13 @@ void arm_smmu_batch_submit(struct arm_smmu_batch *batch);
 void arm_smmu_batch_submit_no_wait(struct arm_smmu_batch *batch);
 /* One command, CMD_SYNC, wait. */
 void arm_smmu_cmdq_issue(struct arm_smmu *smmu, struct smmu_command command);
+void arm_smmu_cmdq_issue_on(struct arm_smmu_cmdq *cmdq, struct smmu_command command);
 /* One command, a hint: nobody waits for it. */
 void arm_smmu_cmdq_issue_no_sync(struct arm_smmu *smmu, struct smmu_command command);
-/* Writes COMMAND in the place of the one at CONS. */
-void arm_smmu_cmdq_replace(struct arm_smmu *smmu, uint32_t cons,
-			   const struct smmu_command *command);
+/* After an error: an illegal command at CONS gives way to a CMD_SYNC (3.4). */
+void arm_smmu_cmdq_skip_error(struct arm_smmu_cmdq *cmdq);
 
-/* invalidate.c: a guest's commands, with the parent's VMID, by the main queue. */
+/* invalidate.c: a guest's commands, with the parent's VMID, by the host's queue. */
 int arm_vsmmu_cache_invalidate(struct iommufd_viommu *viommu, struct arm_smmu *smmu, uint16_t vmid,
 			       struct user_data_array *array);
 
@@ -188,6 +208,8 @@ struct arm_smmu_domain *to_arm_smmu_domain(struct iommu_domain *domain);
 /* tegra241_cmdqv.c */
 void tegra241_cmdqv_probe(struct arm_smmu *smmu, uint32_t irq);
 bool tegra241_cmdqv_present(const struct arm_smmu *smmu);
+/* The queue of VINTF 0 for this CPU's commands; NULL: there is none, or it is bypassed. */
+struct arm_smmu_cmdq *tegra241_cmdqv_get_cmdq(struct arm_smmu *smmu);
 int tegra241_cmdqv_viommu_init(struct iommufd_viommu *viommu, struct arm_smmu *smmu,
 			       struct arm_smmu_domain *parent, const struct user_data *data);
 uint64_t tegra241_cmdqv_mmio(struct arm_smmu *smmu, uint64_t offset);

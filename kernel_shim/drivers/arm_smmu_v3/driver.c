@@ -5,8 +5,7 @@
 
 #include "kernel_shim/drivers/arm_smmu_v3/arm_smmu_v3.h"
 
-#define STRTAB_LOG2SIZE    9U
-#define QUEUE_LOG2SIZE_MAX 10U /* what an experiment needs; Linux takes what fits a page order */
+#define STRTAB_LOG2SIZE 9U
 
 uint64_t arm_smmu_read(struct arm_smmu *smmu, uint32_t offset, unsigned width)
 {
@@ -18,7 +17,7 @@ void arm_smmu_write(struct arm_smmu *smmu, uint32_t offset, unsigned width, uint
 	bus_write(&smmu->machine->bus, pa_of(smmu->base.value + offset), width, value);
 }
 
-static uint64_t alloc_frames(struct machine *machine, uint64_t bytes)
+uint64_t arm_smmu_alloc_frames(struct machine *machine, uint64_t bytes)
 {
 	uint64_t frames = align_up(bytes, PAGE_SIZE) / PAGE_SIZE, pfn = 0;
 	uint64_t align = 1;
@@ -38,20 +37,18 @@ static void update_cr0(struct arm_smmu *smmu, uint64_t value)
 
 static void set_up_command_queue(struct arm_smmu *smmu)
 {
-	uint32_t cmdqs = (uint32_t)field_get(smmu->idr[1], IDR1_CMDQS);
-	smmu->cmdq_log2size = cmdqs < QUEUE_LOG2SIZE_MAX ? cmdqs : QUEUE_LOG2SIZE_MAX;
-	smmu->cmdq_pfn = alloc_frames(smmu->machine, (uint64_t)COMMAND_SIZE << smmu->cmdq_log2size);
-	arm_smmu_write(smmu, SMMU_CMDQ_BASE, 8,
-		       smmu->cmdq_pfn * PAGE_SIZE | BITS(62, 62) | smmu->cmdq_log2size);
+	arm_smmu_cmdq_init(&smmu->cmdq, smmu, pa_of(smmu->base.value + SMMU_CMDQ_PROD),
+			   pa_of(smmu->base.value + SMMU_CMDQ_CONS), SYNC_CS_SEV);
+	arm_smmu_write(smmu, SMMU_CMDQ_BASE, 8, arm_smmu_cmdq_base(&smmu->cmdq) | BITS(62, 62));
 	arm_smmu_write(smmu, SMMU_CMDQ_PROD, 4, 0);
 	arm_smmu_write(smmu, SMMU_CMDQ_CONS, 4, 0);
 }
 
 static void set_up_event_queue(struct arm_smmu *smmu)
 {
-	smmu->eventq_log2size = smmu->cmdq_log2size;
+	smmu->eventq_log2size = smmu->cmdq.log2size;
 	smmu->eventq_pfn =
-		alloc_frames(smmu->machine, (uint64_t)EVENT_SIZE << smmu->eventq_log2size);
+		arm_smmu_alloc_frames(smmu->machine, (uint64_t)EVENT_SIZE << smmu->eventq_log2size);
 	arm_smmu_write(smmu, SMMU_EVENTQ_BASE, 8,
 		       smmu->eventq_pfn * PAGE_SIZE | BITS(62, 62) | smmu->eventq_log2size);
 	arm_smmu_write(smmu, SMMU_EVENTQ_PROD, 4, 0);
@@ -152,7 +149,8 @@ static void write_abort_ste(struct arm_smmu *smmu, uint32_t sid)
 static void set_up_stream_table(struct arm_smmu *smmu)
 {
 	smmu->strtab_log2size = STRTAB_LOG2SIZE;
-	smmu->strtab_pfn = alloc_frames(smmu->machine, (uint64_t)STE_SIZE << STRTAB_LOG2SIZE);
+	smmu->strtab_pfn =
+		arm_smmu_alloc_frames(smmu->machine, (uint64_t)STE_SIZE << STRTAB_LOG2SIZE);
 	uint8_t page[PAGE_SIZE] = {0};
 	for (uint32_t at = 0; at < PAGE_SIZE; at += STE_SIZE)
 		store_le64(page + at, STE_V);
@@ -163,22 +161,13 @@ static void set_up_stream_table(struct arm_smmu *smmu)
 	arm_smmu_write(smmu, SMMU_STRTAB_BASE_CFG, 4, STRTAB_LOG2SIZE);
 }
 
-/* A command that is illegal gives way to a CMD_SYNC; what else stopped the queue is tried again (3.4). */
-static void skip_command_error(struct arm_smmu *smmu)
-{
-	uint32_t cons = (uint32_t)arm_smmu_read(smmu, SMMU_CMDQ_CONS, 4);
-	struct smmu_command skip = command_sync(SYNC_CS_SEV);
-	if (field_get(cons, CMDQ_CONS_ERR) == CERROR_ILL)
-		arm_smmu_cmdq_replace(smmu, cons, &skip);
-}
-
 static void handle_gerror(void *context)
 {
 	struct arm_smmu *smmu = context;
 	uint32_t gerror = (uint32_t)arm_smmu_read(smmu, SMMU_GERROR, 4);
 	uint32_t active = gerror ^ (uint32_t)arm_smmu_read(smmu, SMMU_GERRORN, 4);
 	if (active & GERROR_CMDQ_ERR)
-		skip_command_error(smmu);
+		arm_smmu_cmdq_skip_error(&smmu->cmdq);
 	arm_smmu_write(smmu, SMMU_GERRORN, 4, gerror);
 }
 
@@ -192,7 +181,6 @@ struct arm_smmu *arm_smmu_probe(struct machine *machine, const struct arm_smmu_r
 	smmu->engine = machine_engine(machine, resources->name);
 	smmu->vmids[0] = 1;
 	LIST_INIT(&smmu->masters);
-	mutex_init(&smmu->cmdq_lock);
 	for (uint32_t i = 0; i < 6; i++)
 		smmu->idr[i] = (uint32_t)arm_smmu_read(smmu, SMMU_IDR0 + 4 * i, 4);
 	update_cr0(smmu, 0);

@@ -155,7 +155,7 @@ static struct smmu_command atc_inv(const struct arm_smmu_domain *domain, uint32_
  */
 static void invalidate(struct arm_smmu_domain *domain, const struct gather *gather, bool leaf)
 {
-	struct arm_smmu_batch batch = {.smmu = domain->smmu};
+	struct arm_smmu_batch batch = {.cmdq = arm_smmu_get_cmdq(domain->smmu)};
 	const struct arm_smmu_attachment *attachment;
 	uint64_t leaves = (gather->end - gather->start) / gather->granule;
 	if (kernel_option(domain->smmu->machine, KERNEL_UNMAP_FLUSH) == UNMAP_FLUSH_NONE)

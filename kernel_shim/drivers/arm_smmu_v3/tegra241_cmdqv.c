@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* CMDQV: reset, VINTFs for guests, hardware queues (tegra241-cmdqv 9). */
+/* CMDQV: reset, the host's VINTF 0, VINTFs for guests, hardware queues (tegra241-cmdqv 9). */
 #include <assert.h>
 
 #include "kernel_shim/drivers/arm_smmu_v3/arm_smmu_v3.h"
@@ -15,6 +15,7 @@ struct tegra241_vintf {
 	uint32_t guest; /* in the ledger */
 	uint64_t mmap_offset;
 	struct iommufd_viommu *viommu;
+	struct arm_smmu_cmdq *lvcmdqs; /* of VINTF 0: the driver's own */
 	struct iommufd_hw_queue *queues[CMDQV_QUEUES_MAX];
 	struct mutex lvcmdq_mutex; /* of queues: each is ready, or not there */
 	uint64_t sids;             /* slots in use */
@@ -97,13 +98,32 @@ static void report_errors(struct tegra241_vintf *vintf)
 				    sizeof(map));
 }
 
+/* The driver's own queues: an illegal command gives way, what else stopped one is tried again. */
+static void handle_own_errors(struct tegra241_vintf *vintf)
+{
+	struct arm_smmu *smmu = vintf->smmu;
+	for (uint32_t l = 0; l < smmu->lvcmdqs; l++) {
+		uint64_t map = read_error_map(smmu, vintf_reg(vintf->index, VINTF_LVCMDQ_ERR_MAP) +
+							    l / 64 * 8);
+		if (!(map >> l % 64 & 1))
+			continue;
+		uint32_t gerror = read_reg(smmu, page0_reg(vintf, l, VCMDQ_GERROR));
+		arm_smmu_cmdq_skip_error(&vintf->lvcmdqs[l]);
+		write_reg(smmu, page0_reg(vintf, l, VCMDQ_GERRORN), 4, gerror);
+	}
+}
+
 static void handle_irq(void *context)
 {
 	struct arm_smmu *smmu = context;
 	uint64_t vintfs = read_error_map(smmu, CMDQV_VI_ERR_MAP);
 	for (; vintfs != 0; vintfs &= vintfs - 1) {
 		struct tegra241_vintf *vintf = smmu->vintfs[__builtin_ctzll(vintfs)];
-		if (vintf != NULL)
+		if (vintf == NULL)
+			continue;
+		if (vintf->lvcmdqs != NULL)
+			handle_own_errors(vintf);
+		else
 			report_errors(vintf);
 	}
 }
@@ -125,13 +145,7 @@ static void reset(struct arm_smmu *smmu)
 			set_alloc(smmu, v, l, false);
 }
 
-void tegra241_cmdqv_probe(struct arm_smmu *smmu, uint32_t irq)
-{
-	irq_request(smmu->machine, irq, handle_irq, smmu);
-	reset(smmu);
-}
-
-/* --- hardware queues (9.5) --- */
+/* --- hardware queues (9.3, 9.5) --- */
 
 /* Stops the queue and empties its registers; the SYNC flushes what it still had under way (9.3). */
 static void queue_deinit(struct tegra241_vintf *vintf, uint32_t lvcmdq)
@@ -143,7 +157,7 @@ static void queue_deinit(struct tegra241_vintf *vintf, uint32_t lvcmdq)
 	write_reg(smmu, page0_reg(vintf, lvcmdq, VCMDQ_CONFIG), 4, 0);
 	poll_bit(smmu, page0_reg(vintf, lvcmdq, VCMDQ_STATUS), VCMDQ_EN, false);
 	if (synchronise)
-		arm_smmu_cmdq_issue(smmu, flush);
+		arm_smmu_cmdq_issue_on(&smmu->cmdq, flush);
 	write_reg(smmu, page0_reg(vintf, lvcmdq, VCMDQ_PROD), 4, 0);
 	write_reg(smmu, page0_reg(vintf, lvcmdq, VCMDQ_CONS), 4, 0);
 	write_reg(smmu, page1_reg(vintf, lvcmdq, VCMDQ_BASE), 8, 0);
@@ -151,6 +165,14 @@ static void queue_deinit(struct tegra241_vintf *vintf, uint32_t lvcmdq)
 	uint32_t gerror = read_reg(smmu, page0_reg(vintf, lvcmdq, VCMDQ_GERROR));
 	if (gerror != read_reg(smmu, page0_reg(vintf, lvcmdq, VCMDQ_GERRORN)))
 		write_reg(smmu, page0_reg(vintf, lvcmdq, VCMDQ_GERRORN), 4, gerror);
+}
+
+/* BASE has the address and log2 of the entries; a guest's queue is enabled by the guest. */
+static void queue_init(struct tegra241_vintf *vintf, uint32_t lvcmdq, uint64_t base)
+{
+	set_alloc(vintf->smmu, vintf->index, lvcmdq, true);
+	queue_deinit(vintf, lvcmdq);
+	write_reg(vintf->smmu, page1_reg(vintf, lvcmdq, VCMDQ_BASE), 8, base);
 }
 
 static int check_queue(struct iommufd_hw_queue *queue, struct tegra241_vintf *vintf, uint32_t index,
@@ -195,10 +217,8 @@ static int start_queue(struct iommufd_hw_queue *queue, struct tegra241_vintf *vi
 	if (error != 0)
 		return error;
 	vintf->queues[index] = queue;
-	set_alloc(smmu, vintf->index, index, true);
-	queue_deinit(vintf, index);
-	uint64_t log2size = (uint64_t)__builtin_ctzll(queue->length / COMMAND_SIZE);
-	write_reg(smmu, page1_reg(vintf, index, VCMDQ_BASE), 8, base.value | log2size);
+	queue_init(vintf, index,
+		   base.value | (uint64_t)__builtin_ctzll(queue->length / COMMAND_SIZE));
 	if (kernel_option(smmu->machine, KERNEL_CMDQV_CONS_DRAM) != KERNEL_SWITCH_DEFAULT) {
 		/* A what-if: the last word of the queue's last page. */
 		uint64_t last = (base.value + queue->length - 1) | (PAGE_SIZE - 1);
@@ -296,11 +316,64 @@ static void vintf_init(struct tegra241_vintf *vintf)
 {
 	struct arm_smmu *smmu = vintf->smmu;
 	uint32_t config = (uint32_t)field_put(VINTF_CONFIG_VMID, vintf->vmid);
+	if (vintf->lvcmdqs != NULL)
+		config |= VINTF_CONFIG_HYP_OWN;
 	vintf_deinit(vintf);
 	write_reg(smmu, vintf_reg(vintf->index, VINTF_CONFIG), 4, config);
 	write_reg(smmu, vintf_reg(vintf->index, VINTF_CONFIG), 4, config | VINTF_CONFIG_ENABLE);
 	poll_bit(smmu, vintf_reg(vintf->index, VINTF_STATUS), VINTF_STATUS_ENABLE_OK, true);
 }
+
+/* --- VINTF 0: the driver's own commands, with VMID 0 and HYP_OWN (9.1, 9.2, 9.4) --- */
+
+static void enable_own_queue(struct tegra241_vintf *vintf, uint32_t lvcmdq)
+{
+	struct arm_smmu *smmu = vintf->smmu;
+	queue_init(vintf, lvcmdq, arm_smmu_cmdq_base(&vintf->lvcmdqs[lvcmdq]));
+	write_reg(smmu, page0_reg(vintf, lvcmdq, VCMDQ_CONFIG), 4, VCMDQ_EN);
+	poll_bit(smmu, page0_reg(vintf, lvcmdq, VCMDQ_STATUS), VCMDQ_EN, true);
+}
+
+static struct tegra241_vintf *new_own_vintf(struct arm_smmu *smmu)
+{
+	struct arena *arena = smmu->machine->arena;
+	struct tegra241_vintf *vintf = arena_new(arena, struct tegra241_vintf);
+	vintf->smmu = smmu;
+	vintf->lvcmdqs = arena_alloc(arena, sizeof(*vintf->lvcmdqs) * smmu->lvcmdqs);
+	for (uint32_t l = 0; l < smmu->lvcmdqs; l++) {
+		uint64_t prod = tegra241_cmdqv_mmio(smmu, page0_reg(vintf, l, VCMDQ_PROD));
+		uint64_t cons = tegra241_cmdqv_mmio(smmu, page0_reg(vintf, l, VCMDQ_CONS));
+		arm_smmu_cmdq_init(&vintf->lvcmdqs[l], smmu, pa_of(prod), pa_of(cons),
+				   SYNC_CS_NONE);
+	}
+	return vintf;
+}
+
+void tegra241_cmdqv_probe(struct arm_smmu *smmu, uint32_t irq)
+{
+	if (kernel_option(smmu->machine, KERNEL_CMDQV_DISABLE) != KERNEL_SWITCH_DEFAULT) {
+		write_reg(smmu, CMDQV_CONFIG, 4,
+			  read_reg(smmu, CMDQV_CONFIG) & ~(uint32_t)CONFIG_CMDQV_EN);
+		smmu->cmdqv = pa_of(0);
+		return;
+	}
+	irq_request(smmu->machine, irq, handle_irq, smmu);
+	reset(smmu);
+	struct tegra241_vintf *vintf = new_own_vintf(smmu);
+	vintf_init(vintf);
+	for (uint32_t l = 0; l < smmu->lvcmdqs; l++)
+		enable_own_queue(vintf, l);
+	smmu->vintfs[0] = vintf;
+}
+
+/* Linux takes the queue of the CPU's number, modulo their count: here all calls are CPU 0's. */
+struct arm_smmu_cmdq *tegra241_cmdqv_get_cmdq(struct arm_smmu *smmu)
+{
+	bool bypassed = kernel_option(smmu->machine, KERNEL_CMDQV_BYPASS) != KERNEL_SWITCH_DEFAULT;
+	return smmu->vintfs[0] != NULL && !bypassed ? &smmu->vintfs[0]->lvcmdqs[0] : NULL;
+}
+
+/* --- a guest's VINTF (9.5) --- */
 
 static void free_vintf(struct tegra241_vintf *vintf)
 {
