@@ -649,6 +649,17 @@ START_TEST(a_guest_queue_runs_four_opcodes_and_no_other)
 }
 END_TEST
 
+/* Nor what hardware with EL2 and PRI runs in other queues. */
+START_TEST(a_guest_queue_runs_no_more_where_the_smmu_has_all)
+{
+	teardown();
+	profile = smmu_kit_everything();
+	make_kit();
+	ck_assert(sheet_has(CMD_TLBI_EL2_ALL) && sheet_has(CMD_PRI_RESP));
+	check_guest_opcodes(false);
+}
+END_TEST
+
 START_TEST(a_guest_queue_may_run_two_more_that_invalidate_stage_2)
 {
 	kit_assume(kit, ASSUME_GUEST_STAGE2_TLBI, GUEST_STAGE2_TLBI_LEGAL);
@@ -1432,6 +1443,7 @@ int main(void)
 	tcase_add_test(tests, base_bits_below_the_size_do_not_count);
 	tcase_add_test(tests, base_bits_below_the_size_may_be_kept);
 	tcase_add_test(tests, a_guest_queue_runs_four_opcodes_and_no_other);
+	tcase_add_test(tests, a_guest_queue_runs_no_more_where_the_smmu_has_all);
 	tcase_add_test(tests, a_guest_queue_may_run_two_more_that_invalidate_stage_2);
 	tcase_add_test(tests, a_hypervisor_queue_runs_whatever_the_smmu_has);
 	tcase_add_test(tests, the_main_queue_runs_whatever_the_smmu_has);
