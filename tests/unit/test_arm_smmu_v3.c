@@ -628,16 +628,16 @@ START_TEST(vmids_are_the_lowest_free_from_one)
 {
 	struct iommu_domain *domains[5];
 	for (unsigned i = 0; i < 4; i++) {
-		ck_assert_int_eq(arm_smmu_domain_alloc(driver, false, &domains[i]), 0);
+		ck_assert_int_eq(arm_smmu_domain_alloc(driver, 2, false, &domains[i]), 0);
 		ck_assert_uint_eq(to_arm_smmu_domain(domains[i])->vmid, i + 1);
 	}
 	domains[1]->ops->free(domains[1]);
 	domains[0]->ops->free(domains[0]);
-	ck_assert_int_eq(arm_smmu_domain_alloc(driver, false, &domains[0]), 0);
+	ck_assert_int_eq(arm_smmu_domain_alloc(driver, 2, false, &domains[0]), 0);
 	ck_assert_uint_eq(to_arm_smmu_domain(domains[0])->vmid, 1);
-	ck_assert_int_eq(arm_smmu_domain_alloc(driver, false, &domains[1]), 0);
+	ck_assert_int_eq(arm_smmu_domain_alloc(driver, 2, false, &domains[1]), 0);
 	ck_assert_uint_eq(to_arm_smmu_domain(domains[1])->vmid, 2);
-	ck_assert_int_eq(arm_smmu_domain_alloc(driver, false, &domains[4]), 0);
+	ck_assert_int_eq(arm_smmu_domain_alloc(driver, 2, false, &domains[4]), 0);
 	ck_assert_uint_eq(to_arm_smmu_domain(domains[4])->vmid, 5);
 }
 END_TEST
@@ -646,11 +646,11 @@ START_TEST(a_freed_domain_gives_its_tables_back)
 {
 	uint64_t pfn;
 	struct iommu_domain *domain;
-	ck_assert_int_eq(arm_smmu_domain_alloc(driver, false, &domain), 0);
+	ck_assert_int_eq(arm_smmu_domain_alloc(driver, 2, false, &domain), 0);
 	ck_assert_uint_eq(memory_alloc(&machine->memory, OWNER_KERNEL, 1, 1, 1, 0, &pfn), 1);
 	ck_assert_int_eq(
 		domain->ops->map(domain, iova_of(0), pa_of_pfn(pfn), PAGE_SIZE, IOMMU_READ, 0), 0);
-	uint64_t table = to_arm_smmu_domain(domain)->root_pfn, frames[4];
+	uint64_t table = to_arm_smmu_domain(domain)->table.root_pfn, frames[4];
 	for (unsigned level = 0; level < 4; level++) {
 		frames[level] = table;
 		ck_assert(!memory_is_free(&machine->memory, table));
@@ -815,7 +815,7 @@ START_TEST(a_map_that_runs_out_of_memory_leaves_nothing)
 {
 	struct iommu_domain *domain;
 	struct pa pa;
-	ck_assert_int_eq(arm_smmu_domain_alloc(driver, false, &domain), 0);
+	ck_assert_int_eq(arm_smmu_domain_alloc(driver, 2, false, &domain), 0);
 	machine->failures.countdown = 4;
 	ck_assert_int_eq(domain->ops->map(domain, iova_of(HPAGE_SIZE - PAGE_SIZE),
 					  pa_of(1ULL << 33), 2 * PAGE_SIZE, IOMMU_READ, 0),
