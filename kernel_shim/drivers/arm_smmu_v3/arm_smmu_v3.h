@@ -4,12 +4,13 @@
  *
  * Concepts
  *   instance  one SMMU and its CMDQV, reached by MMIO, memory and interrupts only
- *   domain    stage 2: tables in memory, a VMID, invalidation by the main command queue
+ *   domain    tables in memory, invalidation by the main command queue: stage 1 with an ASID, where
+ *             the hardware has it; stage 2 with a VMID, where it has not, and below a guest's stage 1
  *   nested    a guest's stage 1 over such a domain: what the guest's stream table entry says
  *   vsmmu     a guest's vIOMMU without queues: what it sends goes by the main queue, and what its
  *             devices' stage 1 faults with comes back by a vEVENTQ
- *   master    a device: its entry in the stream table
- *   entry     such a one changes word by word, under the hardware's eyes
+ *   master    a device: its entry in the stream table, and its context descriptor
+ *   entry     one of these two: it changes word by word, under the hardware's eyes
  *   batch     commands on their way to the main queue; a full one goes without a CMD_SYNC
  *   vintf     what a guest's vIOMMU owns: a VMID, stream-id pairs, logical queues
  */
@@ -74,7 +75,7 @@ struct tegra241_vintf;
 struct arm_smmu_domain;
 struct arm_smmu_master;
 
-/* VMIDs: 0 is the host's. */
+/* ASIDs or VMIDs: 0 is the host's. */
 struct arm_smmu_tags {
 	uint64_t used[1024]; /* bit map */
 };
@@ -99,6 +100,7 @@ struct arm_smmu {
 	uint32_t strtab_log2size; /* stream ids */
 	uint32_t strtab_config;   /* STRTAB_BASE_CFG */
 	bool strtab_two_levels;
+	struct arm_smmu_tags asids;
 	struct arm_smmu_tags vmids;
 	/* CMDQV */
 	uint32_t vintf_count;
@@ -126,10 +128,11 @@ struct arm_smmu_master {
 	struct device device;
 	struct arm_smmu *smmu;
 	uint32_t sid;
-	bool ats;                                  /* it can */
-	bool ats_enabled;                          /* by its entry */
-	struct arm_smmu_domain *domain;            /* whose tables it has; NULL: blocked */
-	struct arm_smmu_nested *nested;            /* over it; NULL: none */
+	uint64_t cd_pa;                 /* 0: it has had no stage 1 of the driver's yet */
+	bool ats;                       /* it can */
+	bool ats_enabled;               /* by its entry */
+	struct arm_smmu_domain *domain; /* whose tables it has; NULL: blocked */
+	struct arm_smmu_nested *nested; /* over it; NULL: none */
 	struct arm_smmu_attachment attachments[2]; /* both while one domain replaces another */
 	unsigned attachment;                       /* which of them is DOMAIN's */
 	LIST_ENTRY(arm_smmu_master) link;          /* of the SMMU's */
@@ -194,8 +197,16 @@ void arm_smmu_add_stream(struct arm_smmu *smmu, uint32_t sid);
 uint64_t arm_smmu_ste_pa(struct arm_smmu *smmu, uint32_t sid);
 void arm_smmu_write_ste(struct arm_smmu *smmu, uint32_t sid, const uint64_t ste[STE_WORDS]);
 void arm_smmu_make_abort_ste(uint64_t ste[STE_WORDS]);
+void arm_smmu_make_stage1_ste(const struct arm_smmu_master *master, bool ats,
+			      uint64_t ste[STE_WORDS]);
 void arm_smmu_make_stage2_ste(const struct arm_smmu_domain *domain, bool ats,
 			      uint64_t ste[STE_WORDS]);
+
+/* context.c */
+int arm_smmu_alloc_cd(struct arm_smmu_master *master);
+void arm_smmu_set_cd(struct arm_smmu_master *master, const struct arm_smmu_domain *domain);
+/* Nothing is sent where there is none. */
+void arm_smmu_clear_cd(struct arm_smmu_master *master);
 
 /* cmdq.c: the main queue. */
 struct arm_smmu_batch {
@@ -244,7 +255,7 @@ struct smmu_command arm_smmu_tlbi_all(const struct arm_smmu_domain *domain);
 
 /* domain.c */
 extern const struct iommu_domain_ops arm_smmu_domain_ops;
-/* STAGE: 2. */
+/* STAGE 1 or 2. */
 int arm_smmu_domain_alloc(struct arm_smmu *smmu, unsigned stage, bool nest_parent,
 			  struct iommu_domain **out);
 struct arm_smmu_domain *to_arm_smmu_domain(struct iommu_domain *domain);

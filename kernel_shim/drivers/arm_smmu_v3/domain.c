@@ -5,6 +5,8 @@
  */
 #include "kernel_shim/drivers/arm_smmu_v3/arm_smmu_v3.h"
 
+#define STAGE1_BITS 48U /* of the host's CPUs; input of stage 1, whatever the output (4.3) */
+
 struct arm_smmu_domain *to_arm_smmu_domain(struct iommu_domain *domain)
 {
 	return domain->driver == &arm_smmu_ops ? (struct arm_smmu_domain *)domain : NULL;
@@ -46,7 +48,7 @@ static void bind_stream(struct arm_smmu_master *master, uint32_t holder)
 		    CONTEXT_DEVICE(master->sid), holder, LEDGER_NO_GUEST);
 }
 
-/* The device's entries no longer name DOMAIN; its last device takes the VMID along. */
+/* The device's entries no longer name DOMAIN; its last device takes the ASID or VMID along. */
 static void leave(struct arm_smmu_domain *domain, struct arm_smmu_attachment *attachment)
 {
 	LIST_REMOVE(attachment, link);
@@ -71,20 +73,29 @@ void arm_smmu_block(struct device *device)
 		empty_atc(master);
 	if (master->domain != NULL)
 		leave(master->domain, &master->attachments[master->attachment]);
+	arm_smmu_clear_cd(master);
 	master->domain = NULL;
 	master->nested = NULL;
 	master->ats_enabled = false;
 	bind_stream(master, LEDGER_NOTHING);
 }
 
+/* A stage 1 has its context first; what is left of another's goes when nothing leads there. */
 static void write_entries(struct arm_smmu_master *master, struct arm_smmu_domain *domain,
 			  const struct arm_smmu_nested *nested, bool ats)
 {
 	uint64_t ste[STE_WORDS];
+	if (domain->table.stage == 1) {
+		arm_smmu_set_cd(master, domain);
+		arm_smmu_make_stage1_ste(master, ats, ste);
+		arm_smmu_write_ste(master->smmu, master->sid, ste);
+		return;
+	}
 	arm_smmu_make_stage2_ste(domain, ats, ste);
 	if (nested != NULL)
 		arm_smmu_nested_ste(nested, ste);
 	arm_smmu_write_ste(master->smmu, master->sid, ste);
+	arm_smmu_clear_cd(master);
 }
 
 void arm_smmu_install(struct arm_smmu_master *master, struct arm_smmu_domain *domain,
@@ -120,8 +131,10 @@ int arm_smmu_attach(struct iommu_domain *iommu_domain, struct device *device)
 	struct arm_smmu_master *master = (struct arm_smmu_master *)device;
 	if (domain->smmu != master->smmu)
 		return refuse(device->machine, EINVAL, "iommufd app. D attach", "another SMMU");
-	arm_smmu_install(master, domain, NULL);
-	return 0;
+	int error = domain->table.stage == 1 ? arm_smmu_alloc_cd(master) : 0;
+	if (error == 0)
+		arm_smmu_install(master, domain, NULL);
+	return error;
 }
 
 /* --- alloc, free --- */
@@ -138,9 +151,16 @@ static uint16_t take_tag(struct arm_smmu_tags *tags, unsigned bits)
 	return 0;
 }
 
+/* Host's stage 1 has VMID 0. */
 static int take_tags(struct arm_smmu_domain *domain)
 {
 	struct arm_smmu *smmu = domain->smmu;
+	if (domain->table.stage == 1) {
+		domain->asid = take_tag(&smmu->asids, smmu->idr[0] & IDR0_ASID16 ? 16 : 8);
+		return domain->asid != 0
+			       ? 0
+			       : refuse(smmu->machine, EBUSY, "smmuv3 3.6", "no ASID is free");
+	}
 	domain->vmid = take_tag(&smmu->vmids, smmu->idr[0] & IDR0_VMID16 ? 16 : 8);
 	return domain->vmid != 0 ? 0
 				 : refuse(smmu->machine, ENOSPC, "smmuv3 3.6", "no VMID is free");
@@ -152,12 +172,13 @@ static void give_back(struct arm_smmu_tags *tags, uint16_t tag)
 		tags->used[tag / 64] &= ~(1ULL << tag % 64);
 }
 
-/* Nothing is sent: the last device has taken the VMID along. */
+/* Nothing is sent: the last device has taken the ASID or VMID along. */
 static void free_domain(struct iommu_domain *iommu_domain)
 {
 	struct arm_smmu_domain *domain = (struct arm_smmu_domain *)iommu_domain;
 	struct arm_smmu *smmu = domain->smmu;
 	io_pgtable_fini(&domain->table);
+	give_back(&smmu->asids, domain->asid);
 	give_back(&smmu->vmids, domain->vmid);
 	arena_delete(smmu->machine->arena, domain);
 }
@@ -177,7 +198,7 @@ static int make_tables(struct arm_smmu_domain *domain, unsigned stage)
 	unsigned oas = smmu_address_bits((unsigned)field_get(domain->smmu->idr[5], IDR5_OAS));
 	*table = (struct io_pgtable){.machine = domain->smmu->machine,
 				     .stage = stage,
-				     .input_bits = oas < 48 ? oas : 48,
+				     .input_bits = stage == 1 || oas > 48 ? STAGE1_BITS : oas,
 				     .flusher = &arm_smmu_flusher,
 				     .context = domain};
 	table->start_level = table->input_bits >= 44 ? 0 : 1;

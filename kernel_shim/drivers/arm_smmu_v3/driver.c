@@ -85,6 +85,7 @@ struct arm_smmu *arm_smmu_probe(struct machine *machine, const struct arm_smmu_r
 	smmu->base = resources->base;
 	smmu->cmdqv = resources->cmdqv;
 	smmu->engine = machine_engine(machine, resources->name);
+	smmu->asids.used[0] = 1;
 	smmu->vmids.used[0] = 1;
 	LIST_INIT(&smmu->masters);
 	mutex_init(&smmu->cmdq_lock);
@@ -179,24 +180,31 @@ static bool nests(const struct arm_smmu *smmu)
 	return (smmu->idr[0] & IDR0_S1P) && (smmu->idr[0] & IDR0_S2P);
 }
 
+/* Stage 1 where the hardware has it, but below a guest's (iommufd app. D). */
 static int domain_alloc_paging(struct device *device, uint32_t flags, const struct user_data *data,
 			       struct iommu_domain **domain)
 {
 	struct arm_smmu *smmu = device->iommu;
+	bool stage1 = smmu->idr[0] & IDR0_S1P;
 	if (data != NULL)
 		return refuse(device->machine, EOPNOTSUPP, "iommufd app. D paging alloc",
 			      "user data");
 	switch (flags) {
 	case 0:
-		return arm_smmu_domain_alloc(smmu, 2, false, domain);
+		return arm_smmu_domain_alloc(smmu, stage1 ? 1 : 2, false, domain);
 	case IOMMU_HWPT_ALLOC_NEST_PARENT:
 		if (!nests(smmu))
 			return refuse(device->machine, EOPNOTSUPP, "iommufd app. D paging alloc",
 				      "a nest parent needs both stages");
 		return arm_smmu_domain_alloc(smmu, 2, true, domain);
+	case IOMMU_HWPT_ALLOC_PASID:
+		if (!stage1)
+			return refuse(device->machine, EOPNOTSUPP, "iommufd app. D paging alloc",
+				      "a domain for PASIDs needs stage 1");
+		return arm_smmu_domain_alloc(smmu, 1, false, domain);
 	default:
 		return refuse(device->machine, EOPNOTSUPP, "iommufd app. D paging alloc",
-			      "flags that are not modelled");
+			      "flags that do not go together, or dirty tracking");
 	}
 }
 

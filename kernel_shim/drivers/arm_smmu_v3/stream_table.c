@@ -129,6 +129,18 @@ void arm_smmu_make_abort_ste(uint64_t ste[STE_WORDS])
 	ste[0] = STE_V | field_put(STE_CONFIG, STE_CONFIG_ABORT);
 }
 
+void arm_smmu_make_stage1_ste(const struct arm_smmu_master *master, bool ats,
+			      uint64_t ste[STE_WORDS])
+{
+	uint64_t stall_model = field_get(master->smmu->idr[0], IDR0_STALL_MODEL);
+	memset(ste, 0, STE_WORDS * sizeof(*ste));
+	ste[0] = STE_V | field_put(STE_CONFIG, STE_CONFIG_S1) | master->cd_pa;
+	ste[1] = field_put(STE_S1DSS, S1DSS_SSID0) | field_put(STE_S1CIR, 1) |
+		 field_put(STE_S1COR, 1) | field_put(STE_S1CSH, 3) | field_put(STE_EATS, ats);
+	if (stall_model == STALL_MODEL_CHOICE)
+		ste[1] |= STE_S1STALLD;
+}
+
 void arm_smmu_make_stage2_ste(const struct arm_smmu_domain *domain, bool ats,
 			      uint64_t ste[STE_WORDS])
 {
