@@ -557,6 +557,119 @@ START_TEST(tables_of_streams_are_made_when_a_stream_comes)
 }
 END_TEST
 
+/* --- workarounds of errata [3.6] --- */
+
+/* COUNT pages of a nest parent are more than a batch: where a CMD_SYNC is among their TLBIs. */
+static unsigned first_sync(unsigned count)
+{
+	struct arm_smmu_domain *domain = new_domain(2);
+	attach_to(domain, master);
+	map_limited(domain, IOVA, count * PAGE_SIZE, PAGE_SIZE);
+	arm_kit_look(kit);
+	unmap(domain, IOVA, count * PAGE_SIZE);
+	unsigned at = 0;
+	while (command_opcode(&kit->log[at].command) != CMD_SYNC)
+		at++;
+	return at;
+}
+
+START_TEST(a_sync_can_be_forced_after_63)
+{
+	ck_assert_uint_eq(first_sync(130), 130);
+	arm_kit_option(kit, KERNEL_ARM_FORCE_SYNC, KERNEL_SWITCH_OTHER);
+	ck_assert_uint_eq(first_sync(130), 63);
+	ck_assert_uint_eq(kit->count, 130 + 3);
+	ck_assert_uint_eq(command_opcode(&kit->log[63 + 1 + 63].command), CMD_SYNC);
+	ck_assert_uint_eq(first_sync(63), 63);
+	ck_assert_uint_eq(kit->count, 63 + 1);
+}
+END_TEST
+
+static int64_t new_viommu(uint32_t *device)
+{
+	int fd;
+	*device = (uint32_t)world_bind(kit->world, &master->device, &fd);
+	struct iommu_viommu_alloc cmd = {.type = IOMMU_VIOMMU_TYPE_ARM_SMMUV3, .dev_id = *device};
+	cmd.hwpt_id = (uint32_t)world_hwpt(kit->world, *device, (uint32_t)world_ioas(kit->world),
+					   IOMMU_HWPT_ALLOC_NEST_PARENT);
+	int64_t error = world_ioctl(kit->world, IOMMUFD_NR_VIOMMU_ALLOC, &cmd);
+	return error != 0 ? error : cmd.out_viommu_id;
+}
+
+/* Some study of the defect is wanted first, Linux says (9.1). */
+START_TEST(nothing_nests_where_a_sync_is_forced)
+{
+	uint32_t device;
+	arm_kit_option(kit, KERNEL_ARM_FORCE_SYNC, KERNEL_SWITCH_OTHER);
+	ck_assert_int_eq(new_viommu(&device), -EOPNOTSUPP);
+}
+END_TEST
+
+/* Each batch of TLBIs or CFGIs with its CMD_SYNC, twice; ATC_INVs and hints once. */
+START_TEST(tlbis_and_cfgis_can_be_sent_twice)
+{
+	struct arm_smmu_domain *domain = new_domain(1);
+	struct arm_smmu_master *device = arm_kit_device(kit, OTHER, true);
+	struct smmu_command cd = command_cfgi_cd(OTHER, 0, 1), ste = command_cfgi_ste(OTHER, 1);
+	struct smmu_command first = command_tlbi_nh_va(0, 1, IOVA, 1);
+	struct smmu_command second = command_tlbi_nh_va(0, 1, IOVA + PAGE_SIZE, 1);
+	smmu_endpoint_new(kit->smmu, OTHER);
+	arm_kit_option(kit, KERNEL_ARM_REPEAT_TLBI_CFGI, KERNEL_SWITCH_OTHER);
+	attach_to(domain, device);
+	ARM_KIT_EXPECT(kit, cd, ARM_SYNC, cd, ARM_SYNC, cd, ARM_SYNC, cd, ARM_SYNC, ste, ARM_SYNC,
+		       ste, ARM_SYNC, ste, ARM_SYNC, ste, ARM_SYNC, command_prefetch_config(OTHER),
+		       command_atc_inv(OTHER, 0, ATC_SIZE_ALL), ARM_SYNC);
+	map(domain, IOVA, 2 * PAGE_SIZE);
+	arm_kit_look(kit);
+	unmap(domain, IOVA, 2 * PAGE_SIZE);
+	ARM_KIT_EXPECT(kit, first, second, ARM_SYNC, first, second, ARM_SYNC,
+		       command_atc_inv(OTHER, IOVA, 1), ARM_SYNC);
+}
+END_TEST
+
+/* A full batch too: it has a CMD_SYNC then. */
+START_TEST(full_batches_are_sent_twice_as_well)
+{
+	arm_kit_option(kit, KERNEL_ARM_REPEAT_TLBI_CFGI, KERNEL_SWITCH_OTHER);
+	ck_assert_uint_eq(first_sync(65), 64);
+	ck_assert_uint_eq(kit->count, 2 * 65 + 2 * 1 + 2);
+	for (unsigned i = 0; i < 65; i++) /* 64 and the CMD_SYNC */
+		ck_assert_uint_eq(kit->log[i].command.dw[1], kit->log[65 + i].command.dw[1]);
+}
+END_TEST
+
+/* A guest's go in groups of the one kind or the other; hw_info tells it of the erratum (9.3, 9.4). */
+START_TEST(a_guests_tlbis_are_sent_twice_apart_from_its_atc_invs)
+{
+	struct world *world = kit->world;
+	const struct smmu_command tlbi = command_tlbi_nh_asid(1, 7);
+	const struct smmu_command atc = command_atc_inv(0x99, IOVA, 0);
+	const struct smmu_command sent[] = {tlbi, tlbi, atc, atc, tlbi};
+	uint32_t device, flags;
+	arm_kit_option(kit, KERNEL_ARM_REPEAT_TLBI_CFGI, KERNEL_SWITCH_OTHER);
+	uint32_t viommu = (uint32_t)new_viommu(&device);
+	ck_assert_int_gt(world_vdevice(world, viommu, device, 0x99), 0);
+	uint8_t bytes[sizeof(sent)];
+	for (unsigned i = 0; i < 5; i++)
+		command_store(bytes + COMMAND_SIZE * i, &sent[i]);
+	struct iommu_hwpt_invalidate cmd = {.hwpt_id = viommu,
+					    .data_uptr = world_data(world, bytes, sizeof(bytes)),
+					    .data_type = IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3,
+					    .entry_len = COMMAND_SIZE,
+					    .entry_num = 5};
+	smmu_endpoint_new(kit->smmu, SID);
+	arm_kit_look(kit);
+	ck_assert_int_eq(world_ioctl(world, IOMMUFD_NR_HWPT_INVALIDATE, &cmd), 0);
+	const struct smmu_command host = command_atc_inv(SID, IOVA, 0);
+	ARM_KIT_EXPECT(kit, tlbi, tlbi, ARM_SYNC, tlbi, tlbi, ARM_SYNC, host, host, ARM_SYNC, tlbi,
+		       ARM_SYNC, tlbi, ARM_SYNC);
+	struct iommu_hw_info info = {.dev_id = device, .data_len = 40, .data_uptr = world->data};
+	ck_assert_int_eq(world_ioctl(world, IOMMUFD_NR_GET_HW_INFO, &info), 0);
+	world_get(world, world->data, &flags, sizeof(flags));
+	ck_assert_uint_eq(flags, 1);
+}
+END_TEST
+
 /* --- what was recorded of Linux [traces/captures/smmuv3] --- */
 
 struct recorded_stream {
@@ -782,6 +895,11 @@ int main(void)
 	tcase_add_test(tests, plain_domains_have_stage_1_where_there_is_one);
 	tcase_add_test(tests, an_automatic_domain_is_of_stage_1);
 	tcase_add_test(tests, tables_of_streams_are_made_when_a_stream_comes);
+	tcase_add_test(tests, a_sync_can_be_forced_after_63);
+	tcase_add_test(tests, nothing_nests_where_a_sync_is_forced);
+	tcase_add_test(tests, tlbis_and_cfgis_can_be_sent_twice);
+	tcase_add_test(tests, full_batches_are_sent_twice_as_well);
+	tcase_add_test(tests, a_guests_tlbis_are_sent_twice_apart_from_its_atc_invs);
 	tcase_add_loop_test(tests, the_driver_sends_what_linux_sent, 0, 2);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);

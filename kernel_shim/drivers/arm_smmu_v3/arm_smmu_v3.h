@@ -38,6 +38,9 @@ struct iommu_hwpt_arm_smmuv3 {
 	uint64_t ste[2];
 };
 
+/* iommu_hw_info_arm_smmuv3.flags (9.4) */
+#define IOMMU_HW_INFO_ARM_SMMUV3_ERRATA_REPEAT_TLBI_CFGI 1U
+
 struct iommu_viommu_tegra241_cmdqv {
 	uint64_t out_vintf_mmap_offset;
 	uint64_t out_vintf_mmap_length;
@@ -215,6 +218,8 @@ struct arm_smmu_batch {
 	uint32_t count;
 };
 
+/* Whether COMMAND is one that some hardware may miss once: it is sent twice (3.6, T264-SMMU-3). */
+bool arm_smmu_repeats(const struct arm_smmu *smmu, const struct smmu_command *command);
 /* Appends; a batch that is full goes to the queue first, without a CMD_SYNC. */
 void arm_smmu_batch_add(struct arm_smmu_batch *batch, struct smmu_command command);
 /* Sends the rest and a CMD_SYNC, and waits for it. Nothing to send: nothing happens. */

@@ -52,7 +52,7 @@ static void put(struct arm_smmu *smmu, const struct smmu_command *command)
 }
 
 /* The batch, and a CMD_SYNC if wanted: how many commands must be consumed until all is done. */
-static uint64_t send(struct arm_smmu_batch *batch, bool sync)
+static uint64_t send(const struct arm_smmu_batch *batch, bool sync)
 {
 	struct arm_smmu *smmu = batch->smmu;
 	struct scheduler *sched = sched_of(smmu->machine);
@@ -69,27 +69,58 @@ static uint64_t send(struct arm_smmu_batch *batch, bool sync)
 	uint64_t target = smmu->cmdq_issued;
 	arm_smmu_write(smmu, SMMU_CMDQ_PROD, 4, prod_of(smmu));
 	mutex_unlock(sched, &smmu->cmdq_lock);
-	batch->count = 0;
 	return target;
+}
+
+bool arm_smmu_repeats(const struct arm_smmu *smmu, const struct smmu_command *command)
+{
+	unsigned opcode = command_opcode(command);
+	return opcode >= CMD_CFGI_STE && opcode < CMD_ATC_INV &&
+	       kernel_option(smmu->machine, KERNEL_ARM_REPEAT_TLBI_CFGI) == KERNEL_SWITCH_OTHER;
+}
+
+/* With a CMD_SYNC at its end; all of it twice, where hardware may miss it the first time. */
+static void submit(struct arm_smmu_batch *batch, bool wait)
+{
+	unsigned times = arm_smmu_repeats(batch->smmu, &batch->commands[0]) ? 2 : 1;
+	for (unsigned i = 0; i < times; i++) {
+		uint64_t target = send(batch, true);
+		if (wait)
+			wait_until(batch->smmu, target, "CMD_SYNC");
+	}
+	batch->count = 0;
+}
+
+/* Whether a batch that more commands follow ends with a CMD_SYNC: an erratum's workaround (3.6). */
+static bool sync_is_forced(const struct arm_smmu_batch *batch)
+{
+	return (batch->count == TLBI_BATCH - 1 &&
+		kernel_option(batch->smmu->machine, KERNEL_ARM_FORCE_SYNC) ==
+			KERNEL_SWITCH_OTHER) ||
+	       (batch->count == TLBI_BATCH && arm_smmu_repeats(batch->smmu, &batch->commands[0]));
 }
 
 void arm_smmu_batch_add(struct arm_smmu_batch *batch, struct smmu_command command)
 {
-	if (batch->count == TLBI_BATCH)
+	if (batch->count >= TLBI_BATCH - 1 && sync_is_forced(batch))
+		submit(batch, true);
+	if (batch->count == TLBI_BATCH) {
 		send(batch, false);
+		batch->count = 0;
+	}
 	batch->commands[batch->count++] = command;
 }
 
 void arm_smmu_batch_submit_no_wait(struct arm_smmu_batch *batch)
 {
 	if (batch->count > 0)
-		send(batch, true);
+		submit(batch, false);
 }
 
 void arm_smmu_batch_submit(struct arm_smmu_batch *batch)
 {
 	if (batch->count > 0)
-		wait_until(batch->smmu, send(batch, true), "CMD_SYNC");
+		submit(batch, true);
 }
 
 void arm_smmu_cmdq_issue_no_sync(struct arm_smmu *smmu, struct smmu_command command)

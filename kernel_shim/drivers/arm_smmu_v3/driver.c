@@ -152,6 +152,9 @@ static int hw_info(struct device *device, uint32_t *type, void *data, uint32_t m
 	struct arm_smmu *smmu = device->iommu;
 	if (*type == 0 || *type == IOMMU_HW_INFO_TYPE_ARM_SMMUV3) {
 		struct iommu_hw_info_arm_smmuv3 info = {0};
+		if (kernel_option(smmu->machine, KERNEL_ARM_REPEAT_TLBI_CFGI) ==
+		    KERNEL_SWITCH_OTHER)
+			info.flags |= IOMMU_HW_INFO_ARM_SMMUV3_ERRATA_REPEAT_TLBI_CFGI;
 		memcpy(info.idr, smmu->idr, sizeof(info.idr));
 		info.iidr = (uint32_t)arm_smmu_read(smmu, SMMU_IIDR, 4);
 		info.aidr = (uint32_t)arm_smmu_read(smmu, SMMU_AIDR, 4);
@@ -216,7 +219,8 @@ static void block_pasid(struct device *device, uint32_t pasid)
 
 static bool viommu_supported(struct device *device, uint32_t type)
 {
-	if (!nests(device->iommu))
+	if (!nests(device->iommu) ||
+	    kernel_option(device->machine, KERNEL_ARM_FORCE_SYNC) == KERNEL_SWITCH_OTHER)
 		return false;
 	return type == IOMMU_VIOMMU_TYPE_ARM_SMMUV3 ||
 	       (type == IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV && tegra241_cmdqv_present(device->iommu));
