@@ -557,6 +557,91 @@ START_TEST(tables_of_streams_are_made_when_a_stream_comes)
 }
 END_TEST
 
+/* --- lazy invalidation: iommu.strict=0 [3.6] --- */
+
+#define DRAIN_PS 10000000000ULL
+
+/* Not for iommufd, in Linux: pages are another's while the TLB still has them. */
+START_TEST(lazy_unmaps_are_flushed_together_later)
+{
+	struct arm_smmu_domain *domain = attached();
+	arm_kit_option(kit, KERNEL_IOMMU_STRICT, IOMMU_LAZY);
+	for (unsigned round = 0; round < 2; round++) {
+		uint64_t start_ps = kit->machine->clock.now_ps;
+		for (uint64_t at = IOVA; at < IOVA + 6 * PAGE_SIZE; at += 2 * PAGE_SIZE) {
+			map(domain, at, PAGE_SIZE);
+			ck_assert(reaches(at));
+			unmap(domain, at, PAGE_SIZE);
+			ck_assert(reaches(at));
+			ck_assert_int_eq(got.path, PATH_CACHED);
+		}
+		ck_assert_uint_eq(kit->count, 0);
+		ARM_KIT_EXPECT(kit, command_tlbi_nh_asid(0, domain->asid), ARM_SYNC);
+		ck_assert_uint_ge(kit->machine->clock.now_ps, start_ps + DRAIN_PS);
+		ck_assert_uint_lt(kit->machine->clock.now_ps, start_ps + DRAIN_PS * 11 / 10);
+		ck_assert(!reaches(IOVA));
+		ck_assert_uint_eq(kit->smmu->tlb.count, 0);
+		arm_kit_look(kit);
+	}
+}
+END_TEST
+
+START_TEST(a_full_queue_of_lazy_unmaps_is_flushed_at_once)
+{
+	struct arm_smmu_domain *domain = attached();
+	uint64_t start_ps = kit->machine->clock.now_ps;
+	arm_kit_option(kit, KERNEL_IOMMU_STRICT, IOMMU_LAZY);
+	for (unsigned i = 0; i < 256; i++) {
+		ck_assert_uint_eq(kit->count, 0);
+		map(domain, IOVA, PAGE_SIZE);
+		unmap(domain, IOVA, PAGE_SIZE);
+	}
+	ck_assert_uint_eq(kit->count, 2);
+	ck_assert_uint_lt(kit->machine->clock.now_ps, start_ps + DRAIN_PS / 10);
+	ck_assert_uint_eq(kit->log[0].command.dw[0], command_tlbi_nh_asid(0, domain->asid).dw[0]);
+}
+END_TEST
+
+/* What leads to a freed table may not wait: it is invalidated at once, its block is not. */
+START_TEST(tables_do_not_wait_for_a_lazy_flush)
+{
+	remake_with("idr3.features", IDR3_RIL, 0);
+	struct arm_smmu_domain *domain = attached();
+	arm_kit_option(kit, KERNEL_IOMMU_STRICT, IOMMU_LAZY);
+	map_limited(domain, IOVA, HPAGE_SIZE, PAGE_SIZE);
+	unmap(domain, IOVA, HPAGE_SIZE);
+	ck_assert_uint_eq(kit->count, 2);
+	ARM_KIT_EXPECT(kit, range(command_tlbi_nh_va(0, domain->asid, IOVA, 0), 0, 9, 0), ARM_SYNC,
+		       command_tlbi_nh_asid(0, domain->asid), ARM_SYNC);
+}
+END_TEST
+
+/* All of the VMID, which stands alone; then all that devices with ATS have. */
+START_TEST(a_lazy_flush_is_of_everything)
+{
+	struct iommu_domain *made;
+	ck_assert_int_eq(arm_smmu_domain_alloc(kit->driver, 2, true, &made), 0);
+	struct arm_smmu_domain *domain = to_arm_smmu_domain(made);
+	struct arm_smmu_master *device = arm_kit_device(kit, OTHER, true);
+	smmu_endpoint_new(kit->smmu, OTHER);
+	attach_to(domain, device);
+	arm_kit_option(kit, KERNEL_IOMMU_STRICT, IOMMU_LAZY);
+	map(domain, IOVA, PAGE_SIZE);
+	arm_kit_look(kit);
+	unmap(domain, IOVA, PAGE_SIZE);
+	ARM_KIT_EXPECT(kit, command_tlbi_s12_vmall(domain->vmid), ARM_SYNC,
+		       command_atc_inv(OTHER, 0, ATC_SIZE_ALL), ARM_SYNC);
+	unmap(domain, IOVA, PAGE_SIZE);
+	arm_kit_look(kit);
+	arm_smmu_block(&device->device);
+	unmap(domain, IOVA, PAGE_SIZE);
+	domain->domain.ops->free(&domain->domain);
+	unsigned sent = kit->count;
+	arm_kit_run(kit); /* nothing is left that would drain */
+	ck_assert_uint_eq(kit->count, sent);
+}
+END_TEST
+
 /* --- workarounds of errata [3.6] --- */
 
 /* COUNT pages of a nest parent are more than a batch: where a CMD_SYNC is among their TLBIs. */
@@ -895,6 +980,10 @@ int main(void)
 	tcase_add_test(tests, plain_domains_have_stage_1_where_there_is_one);
 	tcase_add_test(tests, an_automatic_domain_is_of_stage_1);
 	tcase_add_test(tests, tables_of_streams_are_made_when_a_stream_comes);
+	tcase_add_test(tests, lazy_unmaps_are_flushed_together_later);
+	tcase_add_test(tests, a_full_queue_of_lazy_unmaps_is_flushed_at_once);
+	tcase_add_test(tests, tables_do_not_wait_for_a_lazy_flush);
+	tcase_add_test(tests, a_lazy_flush_is_of_everything);
 	tcase_add_test(tests, a_sync_can_be_forced_after_63);
 	tcase_add_test(tests, nothing_nests_where_a_sync_is_forced);
 	tcase_add_test(tests, tlbis_and_cfgis_can_be_sent_twice);

@@ -18,6 +18,7 @@
 #define HWQ_KERNEL_SHIM_DRIVERS_ARM_SMMU_V3_H
 
 #include "kernel_shim/drivers/arm_smmu_v3/io_pgtable.h"
+#include "kernel_shim/flush_queue.h"
 #include "kernel_shim/iommufd.h"
 #include "models/nvidia_vcmdq/cmdqv_spec.h"
 #include "models/nvidia_vcmdq/smmu_spec.h"
@@ -148,6 +149,7 @@ struct arm_smmu_domain {
 	uint16_t asid; /* of stage 1 */
 	uint16_t vmid; /* of stage 2; 0: the host's */
 	bool nest_parent;
+	struct flush_queue unmapped; /* and not invalidated yet: iommu.strict=0 */
 	struct arm_smmu_attachments attachments;
 };
 
@@ -255,6 +257,8 @@ void arm_smmu_handle_events(void *context);
 extern const struct io_pgtable_flusher arm_smmu_flusher;
 /* What was gathered; GATHER is empty then. */
 void arm_smmu_iotlb_sync(struct arm_smmu_domain *domain, struct iotlb_gather *gather);
+/* All that is cached of CONTEXT, a struct arm_smmu_domain. */
+void arm_smmu_flush_iotlb_all(void *context);
 /* All of the domain's tag. */
 struct smmu_command arm_smmu_tlbi_all(const struct arm_smmu_domain *domain);
 

@@ -14,10 +14,22 @@ struct arm_smmu_domain *to_arm_smmu_domain(struct iommu_domain *domain)
 
 /* --- map, unmap --- */
 
+/* Linux is never lazy with iommufd's domains (3.6). */
+static void unmap_lazily(struct arm_smmu_domain *domain, uint64_t iova, uint64_t length)
+{
+	io_pgtable_unmap(&domain->table, iova, length, NULL);
+	ledger_tables_cleared(&domain->smmu->machine->ledger);
+	flush_queue_add(&domain->unmapped);
+}
+
 static void unmap(struct iommu_domain *iommu_domain, struct iova iova, uint64_t length)
 {
 	struct arm_smmu_domain *domain = (struct arm_smmu_domain *)iommu_domain;
 	struct iotlb_gather gather = {0};
+	if (kernel_option(iommu_domain->machine, KERNEL_IOMMU_STRICT) == IOMMU_LAZY) {
+		unmap_lazily(domain, iova.value, length);
+		return;
+	}
 	io_pgtable_unmap(&domain->table, iova.value, length, &gather);
 	arm_smmu_iotlb_sync(domain, &gather);
 }
@@ -177,6 +189,7 @@ static void free_domain(struct iommu_domain *iommu_domain)
 {
 	struct arm_smmu_domain *domain = (struct arm_smmu_domain *)iommu_domain;
 	struct arm_smmu *smmu = domain->smmu;
+	flush_queue_fini(&domain->unmapped);
 	io_pgtable_fini(&domain->table);
 	give_back(&smmu->asids, domain->asid);
 	give_back(&smmu->vmids, domain->vmid);
@@ -215,6 +228,7 @@ int arm_smmu_domain_alloc(struct arm_smmu *smmu, unsigned stage, bool nest_paren
 	LIST_INIT(&domain->attachments);
 	domain->smmu = smmu;
 	domain->nest_parent = nest_parent;
+	flush_queue_init(&domain->unmapped, machine, arm_smmu_flush_iotlb_all, domain);
 	int error = make_tables(domain, stage);
 	if (error == 0)
 		error = take_tags(domain);

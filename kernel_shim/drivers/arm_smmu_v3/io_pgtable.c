@@ -207,7 +207,8 @@ void io_pgtable_unmap(struct io_pgtable *table, uint64_t iova, uint64_t length,
 		if (mapped) { /* else: DMA has overwritten it */
 			write_shared_word(table->machine, at, 0);
 			drop_table(table, iova, pte, level);
-			table->flusher->leaf(table->context, gather, iova, size);
+			if (gather != NULL)
+				table->flusher->leaf(table->context, gather, iova, size);
 		}
 		iova += size;
 	}

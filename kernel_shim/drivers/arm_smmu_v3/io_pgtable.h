@@ -45,6 +45,7 @@ void io_pgtable_fini(struct io_pgtable *table);
 /* Bytes mapped: fewer than LENGTH where memory for a table is missing. CHUNK, if not 0, limits a leaf. */
 uint64_t io_pgtable_map(struct io_pgtable *table, uint64_t iova, uint64_t pa, uint64_t length,
 			uint32_t prot, uint64_t chunk);
+/* GATHER: for the flusher; NULL: it is told of tables only. */
 void io_pgtable_unmap(struct io_pgtable *table, uint64_t iova, uint64_t length,
 		      struct iotlb_gather *gather);
 bool io_pgtable_translate(struct io_pgtable *table, uint64_t iova, struct pa *pa);

@@ -80,20 +80,35 @@ static void submit(struct arm_smmu_domain *domain, struct arm_smmu_batch *batch)
 static struct smmu_command atc_inv(const struct arm_smmu_domain *domain, uint32_t sid,
 				   const struct iotlb_gather *gather)
 {
+	if (gather == NULL || domain->nest_parent)
+		return command_atc_inv(sid, 0, ATC_SIZE_ALL);
 	uint64_t first = gather->start / PAGE_SIZE, last = (gather->end - 1) / PAGE_SIZE;
 	uint8_t size = first == last ? 0 : (uint8_t)(64 - __builtin_clzll(first ^ last));
-	if (domain->nest_parent)
-		return command_atc_inv(sid, 0, ATC_SIZE_ALL);
 	return command_atc_inv(sid, align_down(gather->start, PAGE_SIZE << size), size);
 }
 
-/* A nested parent then drops what stage 1 made of it. Devices with ATS come last. */
+/* Of GATHER; NULL: of everything. Devices with ATS come last. */
+static void invalidate_atcs(struct arm_smmu_domain *domain, struct arm_smmu_batch *batch,
+			    const struct iotlb_gather *gather)
+{
+	const struct arm_smmu_attachment *attachment;
+	LIST_FOREACH (attachment, &domain->attachments, link)
+		if (attachment->master->ats_enabled)
+			arm_smmu_batch_add(batch, atc_inv(domain, attachment->master->sid, gather));
+	submit(domain, batch);
+}
+
+static bool flushes(const struct arm_smmu_domain *domain)
+{
+	return kernel_option(domain->smmu->machine, KERNEL_UNMAP_FLUSH) != UNMAP_FLUSH_NONE;
+}
+
+/* A nested parent then drops what stage 1 made of it. */
 static void invalidate(struct arm_smmu_domain *domain, const struct iotlb_gather *gather, bool leaf)
 {
 	struct arm_smmu_batch batch = {.smmu = domain->smmu};
-	const struct arm_smmu_attachment *attachment;
 	ledger_tables_cleared(&domain->smmu->machine->ledger);
-	if (kernel_option(domain->smmu->machine, KERNEL_UNMAP_FLUSH) == UNMAP_FLUSH_NONE)
+	if (!flushes(domain))
 		return;
 	bool all = add_range(&batch, domain, gather, leaf);
 	if (domain->nest_parent && !all) {
@@ -101,11 +116,18 @@ static void invalidate(struct arm_smmu_domain *domain, const struct iotlb_gather
 		arm_smmu_batch_add(&batch, command_tlbi_nh_all(domain->vmid));
 	}
 	submit(domain, &batch);
-	LIST_FOREACH (attachment, &domain->attachments, link)
-		if (attachment->master->ats_enabled)
-			arm_smmu_batch_add(&batch,
-					   atc_inv(domain, attachment->master->sid, gather));
+	invalidate_atcs(domain, &batch, gather);
+}
+
+void arm_smmu_flush_iotlb_all(void *context)
+{
+	struct arm_smmu_domain *domain = context;
+	struct arm_smmu_batch batch = {.smmu = domain->smmu};
+	if (!flushes(domain))
+		return;
+	arm_smmu_batch_add(&batch, arm_smmu_tlbi_all(domain));
 	submit(domain, &batch);
+	invalidate_atcs(domain, &batch, NULL);
 }
 
 void arm_smmu_iotlb_sync(struct arm_smmu_domain *domain, struct iotlb_gather *gather)
