@@ -227,6 +227,64 @@ START_TEST(a_stage_1_takes_the_stream_back)
 }
 END_TEST
 
+/* clang-format off */
+#define ABORT             {0x1}
+#define BYPASS            {0x9, 0x100000000000} /* SHCFG */
+#define BYPASS_PLAIN      {0x9}
+#define STAGE1            {0x300b, 0x80000d6} /* S1DSS 2, S1STALLD */
+#define STAGE1_ENDS       {0x300b, 0x80000d4} /* S1DSS 0 */
+#define STAGE1_ENDS_MOVED {0x400b, 0x80000d4}
+#define STAGE1_PASSES     {0x300b, 0x1000080000d5} /* S1DSS 1, SHCFG */
+#define STAGE2            {0xd, 0x100000000000, 0x448000000000000, 0x5000}
+#define STAGE2_ATS        {0xd, 0x100010000000, 0x448000000000000, 0x5000}
+#define NESTED_PASSES     {0x300f, 0x1000100800d5, 0x448000000000000, 0x5000} /* EATS, MEV */
+/* clang-format on */
+
+/* As Linux's own unit test has it: a CMD_SYNC each; the entry is valid all the time, or it is not. */
+static const struct {
+	const char *name;
+	uint64_t from[STE_WORDS], to[STE_WORDS];
+	unsigned there, back;
+	bool breaks;
+} updates[] = {
+	{"bypass, abort", BYPASS, ABORT, 2, 2, false},
+	{"bypass without ATTR_TYPES_OVR, abort", BYPASS_PLAIN, ABORT, 1, 1, false},
+	{"stage 1, abort", STAGE1, ABORT, 2, 2, false},
+	{"stage 1, bypass", STAGE1, BYPASS, 3, 3, false},
+	{"stage 1, bypass without ATTR_TYPES_OVR", STAGE1, BYPASS_PLAIN, 2, 2, false},
+	{"S1DSS", STAGE1, STAGE1_ENDS, 1, 1, false},
+	{"S1DSS bypass, bypass", STAGE1_PASSES, BYPASS, 2, 2, false},
+	{"stage 2, abort", STAGE2, ABORT, 2, 2, false},
+	{"stage 2, bypass", STAGE2, BYPASS, 2, 2, false},
+	{"stage 1, stage 2 of VMID 0", STAGE1, STAGE2, 3, 3, false},
+	{"nested S1DSS bypass, stage 2", NESTED_PASSES, STAGE2, 3, 2, false},
+	{"EATS", STAGE2, STAGE2_ATS, 1, 1, false},
+	{"context and S1DSS", STAGE1, STAGE1_ENDS_MOVED, 3, 3, true},
+};
+
+static void expect_steps(const uint64_t ste[STE_WORDS], unsigned steps, bool breaks,
+			 const char *name)
+{
+	arm_kit_look(kit);
+	arm_smmu_write_ste(kit->driver, SID, ste);
+	arm_kit_run(kit);
+	ck_assert_msg(kit->count == 2 * steps + 1, "%s: %u commands", name, kit->count);
+	for (unsigned word = 0; word < 4; word++)
+		ck_assert_uint_eq(kit->log[kit->count - 1].ste[word], ste[word]);
+	bool broken = false;
+	for (unsigned i = 0; i < kit->count; i++)
+		broken |= (kit->log[i].ste[0] & STE_V) == 0;
+	ck_assert_msg(broken == breaks, "%s", name);
+}
+
+START_TEST(an_entry_changes_in_as_few_steps_as_in_linux)
+{
+	arm_smmu_write_ste(kit->driver, SID, updates[_i].from);
+	expect_steps(updates[_i].to, updates[_i].there, updates[_i].breaks, updates[_i].name);
+	expect_steps(updates[_i].from, updates[_i].back, updates[_i].breaks, updates[_i].name);
+}
+END_TEST
+
 /* The first domain that needs it makes it; it is not made anew. */
 START_TEST(a_device_keeps_its_context_table)
 {
@@ -966,6 +1024,8 @@ int main(void)
 	tcase_add_test(tests, another_stage_1_takes_the_context_over);
 	tcase_add_test(tests, a_stage_2_takes_the_stream_over);
 	tcase_add_test(tests, a_stage_1_takes_the_stream_back);
+	tcase_add_loop_test(tests, an_entry_changes_in_as_few_steps_as_in_linux, 0,
+			    sizeof(updates) / sizeof(updates[0]));
 	tcase_add_test(tests, a_device_keeps_its_context_table);
 	tcase_add_test(tests, without_memory_for_a_context_nothing_is_attached);
 	tcase_add_test(tests, asids_are_the_lowest_free_from_one);
