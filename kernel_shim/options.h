@@ -13,10 +13,13 @@ enum kernel_option {
 	KERNEL_HW_QUEUE_DESTROY,
 	KERNEL_HW_QUEUE_BASE,
 	KERNEL_UNMAP_FLUSH,
+	KERNEL_IOMMU_STRICT,
 	KERNEL_CMDQV_CONS_DRAM,
 	KERNEL_CMDQV_DEINIT_SYNC,
 	KERNEL_CMDQV_BYPASS,
 	KERNEL_CMDQV_DISABLE,
+	KERNEL_ARM_FORCE_SYNC,
+	KERNEL_ARM_REPEAT_TLBI_CFGI,
 	KERNEL_HOST_MOVE,
 	KERNEL_AMD_VIOMMU,
 	KERNEL_AMD_FLUSH_COVERAGE,
@@ -50,6 +53,12 @@ enum unmap_flush {
 	UNMAP_FLUSH_WAIT,    /* invalidates, and waits for it */
 	UNMAP_FLUSH_NO_WAIT, /* invalidates, and returns */
 	UNMAP_FLUSH_NONE,
+};
+
+/* When an unmap invalidates. */
+enum iommu_strict {
+	IOMMU_STRICT, /* each by itself, before it returns */
+	IOMMU_LAZY,   /* many together, later: never so for iommufd's domains */
 };
 
 /* Of a page that is pinned for an IOAS. */

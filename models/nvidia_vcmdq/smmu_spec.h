@@ -71,6 +71,8 @@
 #define IDR0_TTENDIAN       BITS(22, 21)
 #define IDR0_ATSRECERR      BITS(23, 23)
 #define IDR0_STALL_MODEL    BITS(25, 24)
+#define STALL_MODEL_CHOICE  0U
+#define STALL_MODEL_FORCED  2U
 #define IDR0_TERM_MODEL     BITS(26, 26)
 #define IDR0_ST_LEVEL       BITS(28, 27)
 #define IDR1_SIDSIZE        BITS(5, 0)
@@ -341,6 +343,9 @@ struct smmu_command command_atc_inv(uint32_t sid, uint64_t address, unsigned siz
 /* dw0: of TTB0, and of TTB1 */
 #define CD_T0SZ BITS(5, 0)
 #define CD_TG0  BITS(7, 6)
+#define CD_IR0  BITS(9, 8)
+#define CD_OR0  BITS(11, 10)
+#define CD_SH0  BITS(13, 12)
 #define CD_EPD0 BITS(14, 14)
 #define CD_ENDI BITS(15, 15)
 #define CD_T1SZ BITS(21, 16)
@@ -366,19 +371,24 @@ struct smmu_command command_atc_inv(uint32_t sid, uint64_t address, unsigned siz
 #define CD_E0PD BITS(2, 2)
 #define CD_TTB  BITS(51, 4)
 
+/* How walks reach memory: IR0, OR0 and SH0 of either stage. */
+#define WALK_NOT_CACHED 0U
+#define WALK_WRITE_BACK 1U
+
 /* --- descriptors (5.2, 5.3) --- */
-#define PTE_VALID      BITS(0, 0)
-#define PTE_TABLE      BITS(1, 1) /* levels 0..2: table; level 3: page */
-#define PTE_ADDR       BITS(47, 12)
-#define PTE_ADDR_HIGH  BITS(15, 12) /* 64 KiB granule, 52 bits of address: bits 51..48 */
-#define PTE_DBM        BITS(51, 51) /* read-only means clean */
-#define PTE_CONTIGUOUS BITS(52, 52)
-#define PTE_S2_XN      BITS(54, 53)
-#define PTE_S1_AP_EL0  BITS(6, 6) /* unprivileged too */
-#define PTE_S1_AP_RO   BITS(7, 7)
-#define PTE_S1_NG      BITS(11, 11)
-#define PTE_S1_PXN     BITS(53, 53)
-#define PTE_S1_UXN     BITS(54, 54)
+#define PTE_VALID       BITS(0, 0)
+#define PTE_TABLE       BITS(1, 1) /* levels 0..2: table; level 3: page */
+#define PTE_ADDR        BITS(47, 12)
+#define PTE_ADDR_HIGH   BITS(15, 12) /* 64 KiB granule, 52 bits of address: bits 51..48 */
+#define PTE_DBM         BITS(51, 51) /* read-only means clean */
+#define PTE_CONTIGUOUS  BITS(52, 52)
+#define PTE_S2_XN       BITS(54, 53)
+#define PTE_S1_ATTRINDX BITS(4, 2)
+#define PTE_S1_AP_EL0   BITS(6, 6) /* unprivileged too */
+#define PTE_S1_AP_RO    BITS(7, 7)
+#define PTE_S1_NG       BITS(11, 11)
+#define PTE_S1_PXN      BITS(53, 53)
+#define PTE_S1_UXN      BITS(54, 54)
 /* of tables */
 #define PTE_S1_PXN_TABLE    BITS(59, 59)
 #define PTE_S1_UXN_TABLE    BITS(60, 60)
@@ -390,6 +400,10 @@ struct smmu_command command_atc_inv(uint32_t sid, uint64_t address, unsigned siz
 #define PTE_SH              BITS(9, 8)
 #define PTE_AF              BITS(10, 10)
 #define PTE_MEMATTR_WB      0xfU
+#define PTE_MEMATTR_DEVICE  0x1U
+#define PTE_ATTRINDX_WB     1U /* of Linux's MAIR (4.3) */
+#define PTE_ATTRINDX_DEVICE 2U
+#define PTE_SH_OUTER        2U
 #define PTE_SH_INNER        3U
 
 /* --- event records (6) --- */

@@ -254,7 +254,8 @@ static const struct {
 	/* Behind CONFIG, where the what-if CONS_DRAM_EN is turned on for good. */
 	{"cmdqv", CMDQV_PARAM, CMDQV_ALLOC_MAP + 8 * 4 - CMDQV_PARAM},
 	{"cmdqv", CMDQV_VINTF_BLOCKS, 3 * CMDQV_VINTF_BLOCK_STRIDE},
-	{"cmdqv", CMDQV_DIRECT_PAGE0, 4 * CMDQV_QUEUE_STRIDE},
+	/* VCMDQ 0 is the driver's own: its pointers go on. */
+	{"cmdqv", CMDQV_DIRECT_PAGE0 + CMDQV_QUEUE_STRIDE, 3 * CMDQV_QUEUE_STRIDE},
 	{"cmdqv", CMDQV_DIRECT_PAGE1, 4 * CMDQV_QUEUE_STRIDE},
 	{"vfcntl", 0, 4 * VFCNTL_STRIDE},
 };

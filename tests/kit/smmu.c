@@ -7,7 +7,7 @@
 #include "kernel_shim/iommufd.h"
 #include "tools/runner/builtin_profiles.h"
 
-static const struct smmu_board board = {
+const struct smmu_board smmu_kit_board = {
 	.name = "smmu",
 	.base = {SMMU_AT},
 	.cmdqv_base = {CMDQV_AT},
@@ -103,7 +103,7 @@ struct smmu_kit *smmu_kit_new(const struct profile *profile)
 		.context = kit, .access = on_access, .probe = on_probe, .note = on_note};
 	option_set_init(&assumptions, smmu_assumptions);
 	kit->machine = machine;
-	kit->smmu = smmu_new(machine, &board, profile, &assumptions);
+	kit->smmu = smmu_new(machine, &smmu_kit_board, profile, &assumptions);
 	machine_observe(machine, &observer);
 	return kit;
 }

@@ -19,6 +19,9 @@
 
 enum { KIT_IRQ_GERROR, KIT_IRQ_EVENTQ, KIT_IRQ_CMDQV, KIT_IRQ_PRIQ, KIT_IRQ_SYNC, KIT_IRQS };
 
+/* Where it lies. */
+extern const struct smmu_board smmu_kit_board;
+
 struct smmu_kit {
 	struct machine *machine;
 	struct smmu *smmu;

@@ -282,6 +282,15 @@ static void setup(void)
 	mark = 0;
 }
 
+/* Hardware without stage 1: each domain of it is one of stage 2. */
+static void setup_stage2(void)
+{
+	profile = smmu_kit_grace();
+	smmu_kit_set(&profile, "idr0.features", profile_get(&profile, "idr0.features") & ~IDR0_S1P);
+	make_machine();
+	mark = 0;
+}
+
 static void teardown(void)
 {
 	world_free(world);
@@ -630,16 +639,16 @@ START_TEST(vmids_are_the_lowest_free_from_one)
 {
 	struct iommu_domain *domains[5];
 	for (unsigned i = 0; i < 4; i++) {
-		ck_assert_int_eq(arm_smmu_domain_alloc(driver, false, &domains[i]), 0);
+		ck_assert_int_eq(arm_smmu_domain_alloc(driver, 2, false, &domains[i]), 0);
 		ck_assert_uint_eq(to_arm_smmu_domain(domains[i])->vmid, i + 1);
 	}
 	domains[1]->ops->free(domains[1]);
 	domains[0]->ops->free(domains[0]);
-	ck_assert_int_eq(arm_smmu_domain_alloc(driver, false, &domains[0]), 0);
+	ck_assert_int_eq(arm_smmu_domain_alloc(driver, 2, false, &domains[0]), 0);
 	ck_assert_uint_eq(to_arm_smmu_domain(domains[0])->vmid, 1);
-	ck_assert_int_eq(arm_smmu_domain_alloc(driver, false, &domains[1]), 0);
+	ck_assert_int_eq(arm_smmu_domain_alloc(driver, 2, false, &domains[1]), 0);
 	ck_assert_uint_eq(to_arm_smmu_domain(domains[1])->vmid, 2);
-	ck_assert_int_eq(arm_smmu_domain_alloc(driver, false, &domains[4]), 0);
+	ck_assert_int_eq(arm_smmu_domain_alloc(driver, 2, false, &domains[4]), 0);
 	ck_assert_uint_eq(to_arm_smmu_domain(domains[4])->vmid, 5);
 }
 END_TEST
@@ -648,11 +657,11 @@ START_TEST(a_freed_domain_gives_its_tables_back)
 {
 	uint64_t pfn;
 	struct iommu_domain *domain;
-	ck_assert_int_eq(arm_smmu_domain_alloc(driver, false, &domain), 0);
+	ck_assert_int_eq(arm_smmu_domain_alloc(driver, 2, false, &domain), 0);
 	ck_assert_uint_eq(memory_alloc(&machine->memory, OWNER_KERNEL, 1, 1, 1, 0, &pfn), 1);
 	ck_assert_int_eq(
 		domain->ops->map(domain, iova_of(0), pa_of_pfn(pfn), PAGE_SIZE, IOMMU_READ, 0), 0);
-	uint64_t table = to_arm_smmu_domain(domain)->root_pfn, frames[4];
+	uint64_t table = to_arm_smmu_domain(domain)->table.root_pfn, frames[4];
 	for (unsigned level = 0; level < 4; level++) {
 		frames[level] = table;
 		ck_assert(!memory_is_free(&machine->memory, table));
@@ -735,7 +744,10 @@ START_TEST(domains_take_no_data_and_only_known_flags)
 	ck_assert_int_eq(world_hwpt(world, device, ioas,
 				    IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_DIRTY_TRACKING),
 			 -EOPNOTSUPP);
-	ck_assert_int_eq(world_hwpt(world, device, ioas, IOMMU_HWPT_ALLOC_PASID), -EOPNOTSUPP);
+	ck_assert_int_eq(world_hwpt(world, device, ioas,
+				    IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_PASID),
+			 -EOPNOTSUPP);
+	ck_assert_int_gt(world_hwpt(world, device, ioas, IOMMU_HWPT_ALLOC_PASID), 0);
 	ck_assert_int_gt(world_hwpt(world, device, ioas, 0), 0);
 }
 END_TEST
@@ -817,7 +829,7 @@ START_TEST(a_map_that_runs_out_of_memory_leaves_nothing)
 {
 	struct iommu_domain *domain;
 	struct pa pa;
-	ck_assert_int_eq(arm_smmu_domain_alloc(driver, false, &domain), 0);
+	ck_assert_int_eq(arm_smmu_domain_alloc(driver, 2, false, &domain), 0);
 	machine->failures.countdown = 4;
 	ck_assert_int_eq(domain->ops->map(domain, iova_of(HPAGE_SIZE - PAGE_SIZE),
 					  pa_of(1ULL << 33), 2 * PAGE_SIZE, IOMMU_READ, 0),
@@ -2204,7 +2216,7 @@ END_TEST
 static TCase *streams(void)
 {
 	TCase *tests = tcase_create("streams");
-	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_checked_fixture(tests, setup_stage2, teardown);
 	tcase_add_test(tests, set_up_enables_nothing_before_it_is_ready);
 	tcase_add_test(tests, the_first_commands_are_those_of_the_capture);
 	tcase_add_test(tests, every_stream_is_blocked_at_first);
@@ -2216,13 +2228,8 @@ static TCase *streams(void)
 	tcase_add_test(tests, nothing_is_cached_of_a_vmid_that_is_given_out_again);
 	tcase_add_test(tests, vmids_are_the_lowest_free_from_one);
 	tcase_add_test(tests, a_freed_domain_gives_its_tables_back);
-	tcase_add_test(tests, a_domain_of_another_smmu_is_refused);
 	tcase_add_test(tests, hw_info_knows_the_smmu);
 	tcase_add_test(tests, hw_info_knows_the_cmdqv_and_no_more);
-	tcase_add_test(tests, domains_take_no_data_and_only_known_flags);
-	tcase_add_test(tests, without_a_cmdqv_there_is_no_type_of_it);
-	tcase_add_test(tests, nothing_nests_without_both_stages);
-	tcase_add_test(tests, nothing_nests_on_a_hwpt_alone);
 	tcase_add_test(tests, a_stream_is_bound_to_the_holder_of_its_domain);
 	tcase_add_test(tests, a_stream_is_in_transition_while_its_entry_changes);
 	tcase_add_test(tests, set_up_writes_registers_in_the_order_of_the_capture);
@@ -2234,14 +2241,13 @@ static TCase *streams(void)
 	tcase_add_test(tests, devices_caches_are_emptied_of_the_range);
 	tcase_add_test(tests, an_aborted_fetch_of_the_main_queue_is_recovered_from);
 	tcase_add_test(tests, an_illegal_command_gives_way_to_a_sync);
-	tcase_add_test(tests, a_vintf_begins_with_empty_pairs);
 	return tests;
 }
 
 static TCase *unmaps(void)
 {
 	TCase *tests = tcase_create("unmaps");
-	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_checked_fixture(tests, setup_stage2, teardown);
 	tcase_add_test(tests, mapping_sends_nothing);
 	tcase_add_test(tests, a_map_that_runs_out_of_memory_leaves_nothing);
 	tcase_add_test(tests, unmap_returns_when_the_tlb_has_forgotten);
@@ -2250,9 +2256,22 @@ static TCase *unmaps(void)
 	tcase_add_test(tests, a_block_is_one_leaf);
 	tcase_add_test(tests, leaves_of_another_size_force_out_what_was_gathered);
 	tcase_add_test(tests, each_area_has_its_sync);
+	tcase_add_test(tests, a_small_queue_wraps_and_waits_for_space);
+	return tests;
+}
+
+static TCase *parents(void)
+{
+	TCase *tests = tcase_create("parents");
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, a_domain_of_another_smmu_is_refused);
+	tcase_add_test(tests, domains_take_no_data_and_only_known_flags);
+	tcase_add_test(tests, without_a_cmdqv_there_is_no_type_of_it);
+	tcase_add_test(tests, nothing_nests_without_both_stages);
+	tcase_add_test(tests, nothing_nests_on_a_hwpt_alone);
+	tcase_add_test(tests, a_vintf_begins_with_empty_pairs);
 	tcase_add_test(tests, unmap_of_a_nest_parent_drops_stage_1_too);
 	tcase_add_test(tests, unmap_of_a_nest_parent_empties_the_devices_caches_last);
-	tcase_add_test(tests, a_small_queue_wraps_and_waits_for_space);
 	tcase_add_test(tests, without_a_flush_the_tlb_keeps_what_was_unmapped);
 	tcase_add_test(tests, without_a_wait_unmap_returns_before_the_flush);
 	return tests;
@@ -2321,6 +2340,7 @@ int main(void)
 	Suite *suite = suite_create("arm_smmu_v3");
 	suite_add_tcase(suite, streams());
 	suite_add_tcase(suite, unmaps());
+	suite_add_tcase(suite, parents());
 	suite_add_tcase(suite, guests());
 	return run_suite(suite);
 }

@@ -42,7 +42,7 @@ static struct arm_smmu_domain *attach_new_domain(uint32_t sid)
 {
 	struct arm_smmu_master *master = arm_smmu_master_new(driver, sid, false);
 	struct iommu_domain *made;
-	ck_assert_int_eq(arm_smmu_domain_alloc(driver, false, &made), 0);
+	ck_assert_int_eq(arm_smmu_domain_alloc(driver, 2, false, &made), 0);
 	ck_assert_int_eq(arm_smmu_attach(made, &master->device), 0);
 	return to_arm_smmu_domain(made);
 }
@@ -129,7 +129,7 @@ struct slow {
 static struct slow slow_walk(uint64_t iova)
 {
 	static const unsigned shifts[] = {39, 30, 21, 12};
-	uint64_t table = domain->root_pfn * 4096;
+	uint64_t table = domain->table.root_pfn * 4096;
 	uint64_t entries = 1ULL << (geometry.bits - shifts[geometry.start_level]);
 	struct slow slow = {0};
 	for (unsigned level = geometry.start_level; level < 4; level++) {
@@ -258,7 +258,7 @@ START_TEST(each_output_size_has_the_start_level_of_linux)
 	ck_assert_uint_eq(ste(0), 0xd);
 	ck_assert_uint_eq(ste(2), geometry.dw2);
 	/* Concatenated tables are aligned to the size of them all. */
-	ck_assert_uint_eq(ste(3), domain->root_pfn * PAGE_SIZE);
+	ck_assert_uint_eq(ste(3), domain->table.root_pfn * PAGE_SIZE);
 	ck_assert_uint_eq(ste(3) % (geometry.root_pages * PAGE_SIZE), 0);
 	compare_with_walker(1500);
 }

@@ -216,7 +216,7 @@ static void bench_translation(struct bench_run *run, struct engine_world *world)
 	struct iommu_domain *domain;
 	struct translation translation;
 	double best_walk = 1e9, best_hit = 1e9;
-	arm_smmu_domain_alloc(driver, true, &domain);
+	arm_smmu_domain_alloc(driver, 2, true, &domain);
 	arm_smmu_attach(domain, &master->device);
 	for (uint64_t page = 0; page < DMA_PAGES; page++)
 		domain->ops->map(domain, iova_of(page * PAGE_SIZE), pa_of_pfn(0x180000 + page * 3),

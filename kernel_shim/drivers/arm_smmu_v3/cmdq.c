@@ -67,7 +67,7 @@ static void put(struct arm_smmu_cmdq *cmdq, const struct smmu_command *command)
 }
 
 /* The batch, and a CMD_SYNC if wanted: how many commands must be consumed until all is done. */
-static uint64_t send(struct arm_smmu_batch *batch, bool sync)
+static uint64_t send(const struct arm_smmu_batch *batch, bool sync)
 {
 	struct arm_smmu_cmdq *cmdq = batch->cmdq;
 	struct machine *machine = cmdq->smmu->machine;
@@ -85,27 +85,59 @@ static uint64_t send(struct arm_smmu_batch *batch, bool sync)
 	uint64_t target = cmdq->issued;
 	bus_write(&machine->bus, cmdq->prod, 4, prod_of(cmdq));
 	mutex_unlock(sched, &cmdq->lock);
-	batch->count = 0;
 	return target;
+}
+
+bool arm_smmu_repeats(const struct arm_smmu *smmu, const struct smmu_command *command)
+{
+	unsigned opcode = command_opcode(command);
+	return opcode >= CMD_CFGI_STE && opcode < CMD_ATC_INV &&
+	       kernel_option(smmu->machine, KERNEL_ARM_REPEAT_TLBI_CFGI) == KERNEL_SWITCH_OTHER;
+}
+
+/* With a CMD_SYNC at its end; all of it twice, where hardware may miss it the first time. */
+static void submit(struct arm_smmu_batch *batch, bool wait)
+{
+	unsigned times = arm_smmu_repeats(batch->cmdq->smmu, &batch->commands[0]) ? 2 : 1;
+	for (unsigned i = 0; i < times; i++) {
+		uint64_t target = send(batch, true);
+		if (wait)
+			wait_until(batch->cmdq, target, "CMD_SYNC");
+	}
+	batch->count = 0;
+}
+
+/* Whether a batch that more commands follow ends with a CMD_SYNC: an erratum's workaround (3.6). */
+static bool sync_is_forced(const struct arm_smmu_batch *batch)
+{
+	return (batch->count == TLBI_BATCH - 1 &&
+		kernel_option(batch->cmdq->smmu->machine, KERNEL_ARM_FORCE_SYNC) ==
+			KERNEL_SWITCH_OTHER) ||
+	       (batch->count == TLBI_BATCH &&
+		arm_smmu_repeats(batch->cmdq->smmu, &batch->commands[0]));
 }
 
 void arm_smmu_batch_add(struct arm_smmu_batch *batch, struct smmu_command command)
 {
-	if (batch->count == TLBI_BATCH)
+	if (batch->count >= TLBI_BATCH - 1 && sync_is_forced(batch))
+		submit(batch, true);
+	if (batch->count == TLBI_BATCH) {
 		send(batch, false);
+		batch->count = 0;
+	}
 	batch->commands[batch->count++] = command;
 }
 
 void arm_smmu_batch_submit_no_wait(struct arm_smmu_batch *batch)
 {
 	if (batch->count > 0)
-		send(batch, true);
+		submit(batch, false);
 }
 
 void arm_smmu_batch_submit(struct arm_smmu_batch *batch)
 {
 	if (batch->count > 0)
-		wait_until(batch->cmdq, send(batch, true), "CMD_SYNC");
+		submit(batch, true);
 }
 
 struct arm_smmu_cmdq *arm_smmu_get_cmdq(struct arm_smmu *smmu)

@@ -128,6 +128,10 @@ static int send_commands(struct iommufd_viommu *viommu, struct arm_smmu *smmu, u
 {
 	struct arm_smmu_batch batch = {.cmdq = arm_smmu_get_cmdq(smmu)};
 	for (*done = 0; *done < count;) {
+		/* What is sent twice goes apart from what is not. */
+		if (batch.count > 0 && arm_smmu_repeats(smmu, &batch.commands[0]) !=
+					       arm_smmu_repeats(smmu, &commands[*done]))
+			arm_smmu_batch_submit(&batch);
 		int error = convert(viommu, smmu, vmid, &commands[*done]);
 		if (error != 0)
 			return error;
