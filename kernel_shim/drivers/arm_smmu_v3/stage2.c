@@ -218,7 +218,6 @@ static void remove_table(struct arm_smmu_domain *domain, uint64_t iova, uint64_t
 			 unsigned level)
 {
 	const struct gather walk = {iova, iova + size, PAGE_SIZE};
-	ledger_tables_cleared(&domain->smmu->machine->ledger);
 	invalidate(domain, &walk, false);
 	free_table(domain, pfn, level);
 }
@@ -235,14 +234,26 @@ static void clear_range(struct arm_smmu_domain *domain, uint64_t iova, uint64_t 
 		iova = align_down(iova, size);
 		if (mapped) { /* else: DMA has overwritten it */
 			write_pte(domain, at, 0);
-			if (level < 3 && (pte & PTE_TABLE))
+			if (level < 3 && (pte & PTE_TABLE)) {
+				ledger_tables_cleared(&domain->smmu->machine->ledger);
 				remove_table(domain, iova, size, (pte & PTE_ADDR) / PAGE_SIZE,
 					     level + 1);
+			}
 			gather_leaf(domain, &gather, iova, size);
 		}
 		iova += size;
 	}
 	flush(domain, &gather);
+}
+
+/* Where a block is to stand, a table that became empty goes first. */
+static void make_room(struct arm_smmu_domain *domain, uint64_t iova, unsigned level, uint64_t at)
+{
+	uint64_t table = level < 3 ? next_table(domain, read_pte(domain, at)) : 0;
+	if (table == 0)
+		return;
+	write_pte(domain, at, 0);
+	remove_table(domain, iova, 1ULL << level_shift(level), table, level + 1);
 }
 
 static int map(struct iommu_domain *iommu_domain, struct iova iova, struct pa pa, uint64_t length,
@@ -259,6 +270,7 @@ static int map(struct iommu_domain *iommu_domain, struct iova iova, struct pa pa
 			return refuse(iommu_domain->machine, ENOMEM, "iommufd 3.3",
 				      "no memory for a page table");
 		}
+		make_room(domain, at_iova, level, at);
 		write_pte(domain, at,
 			  (at_pa & PTE_ADDR) | leaf_attributes(prot) |
 				  (level == 3 ? PTE_TABLE : 0));
