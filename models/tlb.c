@@ -195,6 +195,7 @@ struct wanted {
 	struct tlb_tag tag;
 	bool any_space;
 	uint32_t space;
+	uint8_t level;  /* 0: any */
 	uint64_t first; /* pages */
 	uint64_t last;
 };
@@ -245,10 +246,15 @@ static bool match_space(const struct tlb_entry *entry, uint64_t page, const stru
 	return entry->tag.stage1 && !entry->tag.global && entry->tag.space == wanted->space;
 }
 
+static inline bool level_matches(const struct tlb_entry *entry, uint8_t level)
+{
+	return level == 0 || entry->level == level;
+}
+
 static bool match_span(const struct tlb_entry *entry, uint64_t page, const struct wanted *wanted)
 {
 	uint64_t last = page + (1ULL << entry->order) - 1;
-	return entry->tag.stage1 == wanted->tag.stage1 &&
+	return entry->tag.stage1 == wanted->tag.stage1 && level_matches(entry, wanted->level) &&
 	       tag_matches(entry, wanted->tag, wanted->any_space) && page <= wanted->last &&
 	       last >= wanted->first;
 }
@@ -273,18 +279,6 @@ uint32_t tlb_remove_range(struct tlb *tlb, uint16_t domain, uint64_t first, uint
 	return tlb_remove_span(tlb, (struct tlb_tag){.domain = domain}, true, first, last);
 }
 
-uint32_t tlb_remove_span(struct tlb *tlb, struct tlb_tag tag, bool any_space, uint64_t first,
-			 uint64_t last)
-{
-	const struct wanted wanted = {
-		.tag = tag, .any_space = any_space, .first = first, .last = last};
-	if (tag.stage1 && tlb->stage1_count == 0)
-		return 0;
-	if (first == last)
-		return tlb_remove_page(tlb, tag, any_space, first);
-	return remove_from_bucket(tlb, tag.domain, &wanted, match_span);
-}
-
 uint32_t tlb_remove_all(struct tlb *tlb)
 {
 	uint32_t removed = tlb->count;
@@ -299,19 +293,23 @@ uint32_t tlb_remove_all(struct tlb *tlb)
 }
 
 /* Of one set, where a key may match. Apart, so that the usual miss stays short. */
-__attribute__((noinline)) static uint32_t
-remove_from_set(struct tlb *tlb, uint32_t set, uint64_t key, struct tlb_tag tag, bool any_space)
+__attribute__((noinline)) static uint32_t remove_from_set(struct tlb *tlb, uint32_t set,
+							  uint64_t key, struct tlb_tag tag,
+							  bool any_space, uint8_t level)
 {
 	uint32_t removed = 0;
 	for (uint32_t way = 0; (way = find_way(tlb, set, way, key, tag, any_space)) < tlb->ways;
 	     way++) {
+		if (!level_matches(&tlb->sets[set][way], level))
+			continue;
 		remove_entry(tlb, set << WAYS_SHIFT | way);
 		removed++;
 	}
 	return removed;
 }
 
-uint32_t tlb_remove_page(struct tlb *tlb, struct tlb_tag tag, bool any_space, uint64_t page)
+static inline uint32_t remove_page(struct tlb *tlb, struct tlb_tag tag, bool any_space,
+				   uint8_t level, uint64_t page)
 {
 	uint32_t removed = 0;
 	for (uint64_t orders = tlb->orders; orders != 0; orders &= orders - 1) {
@@ -319,9 +317,32 @@ uint32_t tlb_remove_page(struct tlb *tlb, struct tlb_tag tag, bool any_space, ui
 		uint32_t set = set_of(tlb, tag.domain, order, page);
 		if (__builtin_expect(may_have(tlb, set, digest_of(tag.stage1, order, page)), 0))
 			removed += remove_from_set(tlb, set, key_of(tag.stage1, order, page), tag,
-						   any_space);
+						   any_space, level);
 	}
 	return removed;
+}
+
+uint32_t tlb_remove_page(struct tlb *tlb, struct tlb_tag tag, bool any_space, uint64_t page)
+{
+	return remove_page(tlb, tag, any_space, 0, page);
+}
+
+uint32_t tlb_remove_span(struct tlb *tlb, struct tlb_tag tag, bool any_space, uint64_t first,
+			 uint64_t last)
+{
+	return tlb_remove_level(tlb, tag, any_space, 0, first, last);
+}
+
+uint32_t tlb_remove_level(struct tlb *tlb, struct tlb_tag tag, bool any_space, uint8_t level,
+			  uint64_t first, uint64_t last)
+{
+	const struct wanted wanted = {
+		.tag = tag, .any_space = any_space, .level = level, .first = first, .last = last};
+	if (tag.stage1 && tlb->stage1_count == 0)
+		return 0;
+	if (first == last)
+		return remove_page(tlb, tag, any_space, level, first);
+	return remove_from_bucket(tlb, tag.domain, &wanted, match_span);
 }
 
 void tlb_hash(const struct tlb *tlb, struct hash *hash)
@@ -336,7 +357,8 @@ void tlb_hash(const struct tlb *tlb, struct hash *hash)
 			hash_u64(hash, (uint64_t)set << 32 | way);
 			hash_u64(hash, keys[way]);
 			hash_u64(hash, entry->pa << 8 | entry->perm);
-			hash_u64(hash, (uint64_t)entry->tag.domain << 32 |
+			hash_u64(hash, (uint64_t)entry->level << 48 |
+					       (uint64_t)entry->tag.domain << 32 |
 					       (uint64_t)entry->tag.space << 1 | entry->tag.global);
 		}
 	}

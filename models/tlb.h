@@ -41,6 +41,7 @@ struct tlb_entry {
 	struct tlb_tag tag;
 	uint8_t order; /* log2 of its pages */
 	uint8_t perm;  /* of the engine: PTE_S2_READ | PTE_S2_WRITE, and others */
+	uint8_t level; /* of the engine: of the descriptor that said it */
 	uint64_t pa;   /* its first page */
 	uint32_t next; /* in its bucket: number + 1 */
 	uint32_t previous;
@@ -82,6 +83,9 @@ uint32_t tlb_remove_range(struct tlb *tlb, uint16_t domain, uint64_t first, uint
 /* Entries that hold any of the pages [FIRST, LAST]; otherwise as tlb_remove_page(). */
 uint32_t tlb_remove_span(struct tlb *tlb, struct tlb_tag tag, bool any_space, uint64_t first,
 			 uint64_t last);
+/* The same of entries of LEVEL alone; 0: of any. */
+uint32_t tlb_remove_level(struct tlb *tlb, struct tlb_tag tag, bool any_space, uint8_t level,
+			  uint64_t first, uint64_t last);
 /* Entries that hold PAGE. With stage 1: of the space and global ones, or of any. */
 uint32_t tlb_remove_page(struct tlb *tlb, struct tlb_tag tag, bool any_space, uint64_t page);
 

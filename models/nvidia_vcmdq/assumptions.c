@@ -39,5 +39,6 @@ const struct option smmu_assumptions[] = {
 	[ASSUME_ARBITER] = {"cmdqv.arbiter",
 			    "tegra241-cmdqv 3",
 			    {{"turns", "assumed"}, {"none", "not excluded"}}},
+	[ASSUME_TTL] = {"smmu.ttl", "smmuv3 3.3", {{"exact", "allowed"}, {"ignored", "allowed"}}},
 	{NULL, NULL, {{NULL, NULL}}},
 };

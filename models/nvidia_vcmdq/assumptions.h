@@ -20,6 +20,7 @@ enum smmu_assumption {
 	ASSUME_POINTER_DISTANCE,
 	ASSUME_RES0,
 	ASSUME_ARBITER,
+	ASSUME_TTL,
 };
 
 enum assume_prefetch {
@@ -77,6 +78,11 @@ enum assume_res0 {
 enum assume_arbiter {
 	ARBITER_TURNS, /* VCMDQs share one command processor, a batch at a time */
 	ARBITER_NONE,  /* each runs as if it were alone */
+};
+
+enum assume_ttl {
+	TTL_EXACT, /* a TLBI with TTL reaches leaves of that level alone, and no tables */
+	TTL_IGNORED,
 };
 
 /* In the order of enum smmu_assumption. */

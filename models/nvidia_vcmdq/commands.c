@@ -23,9 +23,19 @@ static void reached(struct probe *probe, enum probe_effect effect, uint32_t targ
 	probe->target = target;
 }
 
+/* The caches of a StreamWorld: leaves, and the tables on the way to them. */
+struct world {
+	struct tlb *leaves;
+	struct tlb *tables;
+};
+
+static inline struct world el1_of(struct smmu *smmu)
+{
+	return (struct world){&smmu->tlb, &smmu->walks};
+}
+
 /* How many 4-KiB pages a TLBI with a range takes from its address on (3.3). */
-__attribute__((noinline)) static uint64_t range_pages(const struct smmu *smmu,
-						      const struct smmu_command *command)
+static uint64_t range_pages(const struct smmu *smmu, const struct smmu_command *command)
 {
 	uint64_t granule = field_get(command->dw[1], CMD_TLBI_TG);
 	if (!(smmu->idr[3] & IDR3_RIL))
@@ -35,39 +45,65 @@ __attribute__((noinline)) static uint64_t range_pages(const struct smmu *smmu,
 	return pages << (2 * (granule - 1));
 }
 
-/* Of TLB, what TAG (with any space, if ANY_SPACE) has of the command's pages. */
-static inline uint32_t remove_pages(struct smmu *smmu, struct tlb *tlb,
+/* Where the leaves are that a TLBI with a range reaches; 0: at any level (3.3). */
+static uint8_t range_level(struct smmu *smmu, const struct smmu_command *command)
+{
+	uint8_t level = (uint8_t)field_get(command->dw[1], CMD_TLBI_TTL);
+	if (level == 0 || !(smmu->idr[3] & IDR3_RIL) ||
+	    option_get(&smmu->assumptions, ASSUME_TTL) == TTL_IGNORED)
+		return 0;
+	return level;
+}
+
+__attribute__((noinline)) static uint32_t remove_range(struct smmu *smmu, struct world world,
+						       const struct smmu_command *command,
+						       struct tlb_tag tag, bool any_space,
+						       uint64_t first)
+{
+	uint64_t last = first + range_pages(smmu, command) - 1;
+	uint8_t level = range_level(smmu, command);
+	if (!(command->dw[1] & CMD_LEAF) && level == 0)
+		tlb_remove_span(world.tables, tag, any_space, first, last);
+	return tlb_remove_level(world.leaves, tag, any_space, level, first, last);
+}
+
+/* What TAG (with any space, if ANY_SPACE) has of the command's pages; how many leaves went. */
+static inline uint32_t remove_pages(struct smmu *smmu, struct world world,
 				    const struct smmu_command *command, struct tlb_tag tag,
 				    bool any_space)
 {
 	uint64_t page = (command->dw[1] & (tag.stage1 ? CMD_ADDR : CMD_IPA)) >> PAGE_SHIFT;
-	if (__builtin_expect((command->dw[1] & CMD_TLBI_TG) == 0, 1))
-		return tlb_remove_page(tlb, tag, any_space, page);
-	uint64_t count = range_pages(smmu, command);
-	return tlb_remove_span(tlb, tag, any_space, page, page + count - 1);
+	if (__builtin_expect((command->dw[1] & CMD_TLBI_TG) != 0, 0))
+		return remove_range(smmu, world, command, tag, any_space, page);
+	if (!(command->dw[1] & CMD_LEAF))
+		tlb_remove_page(world.tables, tag, any_space, page);
+	return tlb_remove_page(world.leaves, tag, any_space, page);
 }
 
-/* Of one VMID; how many entries went. */
+/* Of one VMID; how many leaves went. */
 static inline uint32_t remove_of_vmid(struct smmu *smmu, const struct smmu_command *command,
 				      uint16_t vmid)
 {
-	struct tlb *tlb = &smmu->tlb;
+	const struct world world = el1_of(smmu);
 	const struct tlb_tag stage1 = {
 		.stage1 = true, .domain = vmid, .space = asid_of(smmu, command)};
 	const struct tlb_tag stage2 = {.domain = vmid};
 	switch (command_opcode(command)) {
 	case CMD_TLBI_NH_VA:
-		return remove_pages(smmu, tlb, command, stage1, false);
+		return remove_pages(smmu, world, command, stage1, false);
 	case CMD_TLBI_NH_VAA:
-		return remove_pages(smmu, tlb, command, stage1, true);
+		return remove_pages(smmu, world, command, stage1, true);
 	case CMD_TLBI_NH_ASID:
-		return tlb_remove_space(tlb, vmid, stage1.space);
+		tlb_remove_space(world.tables, vmid, stage1.space);
+		return tlb_remove_space(world.leaves, vmid, stage1.space);
 	case CMD_TLBI_NH_ALL:
-		return tlb_remove_stage1(tlb, vmid);
+		tlb_remove_stage1(world.tables, vmid);
+		return tlb_remove_stage1(world.leaves, vmid);
 	case CMD_TLBI_S2_IPA:
-		return remove_pages(smmu, tlb, command, stage2, true);
+		return remove_pages(smmu, world, command, stage2, true);
 	default: /* CMD_TLBI_S12_VMALL */
-		return tlb_remove_domain(tlb, vmid);
+		tlb_remove_domain(world.tables, vmid);
+		return tlb_remove_domain(world.leaves, vmid);
 	}
 }
 
@@ -93,41 +129,52 @@ static inline uint32_t invalidate_tlb(struct smmu *smmu, const struct smmu_comma
 /* EL2 has ASIDs in EL2-E2H alone (3.2, 7.2). */
 static uint32_t invalidate_el2(struct smmu *smmu, const struct smmu_command *command)
 {
-	struct tlb *tlb = &smmu->el2_tlb;
+	const struct world world = {&smmu->el2_tlb, &smmu->el2_walks};
 	bool e2h = smmu->cr2 & CR2_E2H;
 	const struct tlb_tag tag = {.stage1 = true, .space = asid_of(smmu, command)};
 	switch (command_opcode(command)) {
 	case CMD_TLBI_EL2_VA:
-		return remove_pages(smmu, tlb, command, tag, !e2h);
+		return remove_pages(smmu, world, command, tag, !e2h);
 	case CMD_TLBI_EL2_VAA:
-		return remove_pages(smmu, tlb, command, tag, true);
+		return remove_pages(smmu, world, command, tag, true);
 	case CMD_TLBI_EL2_ASID:
-		return tlb_remove_space(tlb, 0, tag.space);
+		tlb_remove_space(world.tables, 0, tag.space);
+		return tlb_remove_space(world.leaves, 0, tag.space);
 	default: /* CMD_TLBI_EL2_ALL */
-		return tlb_remove_all(tlb);
+		tlb_remove_all(world.tables);
+		return tlb_remove_all(world.leaves);
 	}
 }
 
+/* A range has no Leaf, and takes the level above along. */
 static void invalidate_config(struct smmu *smmu, const struct smmu_command *command,
 			      struct probe *probe)
 {
 	uint32_t sid = sid_of(command);
 	bool range = command_opcode(command) == CMD_CFGI_STE_RANGE;
 	uint32_t bits = range ? (uint32_t)field_get(command->dw[1], CMD_CFGI_RANGE) + 1 : 0;
+	const struct level1_key key = {
+		.sid = sid, .sid_bits = (uint8_t)bits, .ssid_bits = LEVEL1_ALL};
 	config_cache_drop(&smmu->configs, sid, bits);
 	context_cache_drop(&smmu->contexts, sid, bits);
+	level1_cache_drop(&smmu->level1_contexts, &key);
+	if (range || !(command->dw[1] & CMD_LEAF))
+		level1_cache_drop(&smmu->level1_streams, &key);
 	reached(probe, range ? EFFECT_ALL : EFFECT_DEVICE, sid);
 }
 
 static void invalidate_contexts(struct smmu *smmu, const struct smmu_command *command,
 				struct probe *probe)
 {
-	uint32_t sid = sid_of(command);
-	if (command_opcode(command) == CMD_CFGI_CD_ALL)
+	uint32_t sid = sid_of(command), ssid = (uint32_t)field_get(command->dw[0], CMD_SSID);
+	bool all = command_opcode(command) == CMD_CFGI_CD_ALL;
+	const struct level1_key key = {.sid = sid, .ssid = ssid, .ssid_bits = all ? LEVEL1_ALL : 0};
+	if (all)
 		context_cache_drop(&smmu->contexts, sid, 0);
 	else
-		context_cache_drop_one(&smmu->contexts, sid,
-				       (uint32_t)field_get(command->dw[0], CMD_SSID));
+		context_cache_drop_one(&smmu->contexts, sid, ssid);
+	if (all || !(command->dw[1] & CMD_LEAF))
+		level1_cache_drop(&smmu->level1_contexts, &key);
 	reached(probe, EFFECT_DEVICE, sid);
 }
 
@@ -229,6 +276,7 @@ void smmu_execute(struct smmu *smmu, struct command_queue *queue,
 		reached(probe, EFFECT_ALL, 0);
 		break;
 	case CMD_TLBI_NSNH_ALL:
+		tlb_remove_all(&smmu->walks);
 		probe->removed = tlb_remove_all(&smmu->tlb);
 		reached(probe, EFFECT_ALL, 0);
 		break;

@@ -225,26 +225,46 @@ static enum port_status fetch(struct smmu *smmu, uint32_t sid, uint64_t address,
 	return port_read(&smmu->port, &access, bytes);
 }
 
-/* Through level 1. 0 and *ADDRESS, or the event; *ADDRESS is then what could not be read. */
+/* The level-1 descriptor at ADDRESS, cached or fetched; false: it can't be read. */
+static bool read_level1(struct smmu *smmu, const struct level1_key *key, uint64_t address,
+			uint64_t *descriptor)
+{
+	uint8_t bytes[L1STD_SIZE];
+	if (level1_cache_find(&smmu->level1_streams, key, descriptor))
+		return true;
+	if (fetch(smmu, key->sid, address, bytes, sizeof(bytes)) != PORT_OK)
+		return false;
+	*descriptor = load_le64(bytes);
+	return true;
+}
+
+/*
+ * Through level 1. 0 and *ADDRESS, or the event; *ADDRESS is then what could not be read. What leads
+ * nowhere is not cached.
+ */
 static unsigned find_in_level2(struct smmu *smmu, uint32_t sid, uint32_t log2size,
 			       uint64_t *address)
 {
 	uint32_t split = (uint32_t)field_get(smmu->strtab_cfg, STRTAB_CFG_SPLIT);
-	uint8_t bytes[L1STD_SIZE];
+	uint64_t descriptor;
 	split = split == 8 || split == 10 ? split : 6;
+	const struct level1_key key = {
+		.sid = sid, .sid_bits = (uint8_t)split, .ssid_bits = LEVEL1_ALL};
 	uint32_t bits = log2size > split ? log2size - split : 0;
 	*address = smmu_table_base(smmu->strtab_base & STRTAB_BASE_ADDR, bits) +
 		   (uint64_t)L1STD_SIZE * (sid >> split);
-	if (fetch(smmu, sid, *address, bytes, sizeof(bytes)) != PORT_OK)
+	if (!read_level1(smmu, &key, *address, &descriptor))
 		return EVT_F_STE_FETCH;
-	uint64_t descriptor = load_le64(bytes);
 	uint32_t span = (uint32_t)field_get(descriptor, L1STD_SPAN);
 	uint32_t index = sid & ((1U << split) - 1);
 	if (span == 0 || span > SPAN_MAX || span > split + 1 || index >> (span - 1) != 0)
 		return EVT_C_BAD_STREAMID;
 	uint64_t table = descriptor & L1STD_L2PTR & ~(((uint64_t)STE_SIZE << (span - 1)) - 1);
 	*address = table + (uint64_t)STE_SIZE * index;
-	return table >> oas_of(smmu) != 0 ? EVT_F_STE_FETCH : 0;
+	if (table >> oas_of(smmu) != 0)
+		return EVT_F_STE_FETCH;
+	level1_cache_insert(&smmu->level1_streams, &key, descriptor);
+	return 0;
 }
 
 /* 0 and *ADDRESS of the STE, or the event. */

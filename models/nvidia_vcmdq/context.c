@@ -134,7 +134,9 @@ static bool fetch(struct request *request, uint64_t address, void *bytes, uint32
 static bool find(struct request *request, uint32_t ssid, uint64_t *address)
 {
 	const struct stream_config *config = request->config;
+	struct level1_cache *cache = &request->smmu->level1_contexts;
 	uint8_t bytes[L1CD_SIZE];
+	uint64_t descriptor;
 	if (config->context_format == S1FMT_LINEAR) {
 		/* Aligned to its size. */
 		uint64_t size = (uint64_t)CD_SIZE << config->context_bits;
@@ -143,15 +145,20 @@ static bool find(struct request *request, uint32_t ssid, uint64_t *address)
 	}
 	unsigned leaf_bits = config->context_format == S1FMT_4K ? 6 : 10;
 	unsigned bits = config->context_bits > leaf_bits ? config->context_bits - leaf_bits : 0U;
-	if (!fetch(request,
-		   smmu_table_base(config->contexts, bits) +
-			   (uint64_t)L1CD_SIZE * (ssid >> leaf_bits),
-		   bytes, sizeof(bytes)))
-		return false;
-	uint64_t descriptor = load_le64(bytes);
-	if (!(descriptor & L1CD_V)) {
-		smmu_config_fault(request, EVT_C_BAD_SUBSTREAMID, 0);
-		return false;
+	const struct level1_key key = {
+		.sid = request->access->sid, .ssid = ssid, .ssid_bits = (uint8_t)leaf_bits};
+	if (!level1_cache_find(cache, &key, &descriptor)) {
+		if (!fetch(request,
+			   smmu_table_base(config->contexts, bits) +
+				   (uint64_t)L1CD_SIZE * (ssid >> leaf_bits),
+			   bytes, sizeof(bytes)))
+			return false;
+		descriptor = load_le64(bytes);
+		if (!(descriptor & L1CD_V)) {
+			smmu_config_fault(request, EVT_C_BAD_SUBSTREAMID, 0);
+			return false;
+		}
+		level1_cache_insert(cache, &key, descriptor);
 	}
 	uint64_t table = descriptor & L1CD_L2PTR & ~(((uint64_t)CD_SIZE << leaf_bits) - 1);
 	*address = table + (uint64_t)CD_SIZE * (ssid & ((1U << leaf_bits) - 1));

@@ -107,4 +107,9 @@ void smmu_hash(const struct smmu *smmu, struct hash *hash)
 	tlb_hash(&smmu->tlb, hash);
 	if (smmu->features & COMMAND_NEEDS_HYP)
 		tlb_hash(&smmu->el2_tlb, hash);
+	tlb_hash(&smmu->walks, hash);
+	if (smmu->features & COMMAND_NEEDS_HYP)
+		tlb_hash(&smmu->el2_walks, hash);
+	level1_cache_hash(&smmu->level1_streams, hash);
+	level1_cache_hash(&smmu->level1_contexts, hash);
 }

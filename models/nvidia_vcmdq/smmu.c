@@ -18,6 +18,8 @@ const struct parameter_range smmu_parameters[] = {
 	{"config.entries", 1, CONFIG_CACHE_MAX},
 	{"tlb.entries", 64, 1U << 20},
 	{"tlb.ways", 1, 64},
+	{"walk_cache.entries", 1, 1U << 16},
+	{"walk_cache.ways", 1, 64},
 	{"idr0.features", 0, UINT32_MAX},
 	{"idr1.features", 0, UINT32_MAX}, /* less CMDQS and EVENTQS */
 	{"idr3.features", 0, UINT32_MAX},
@@ -406,6 +408,26 @@ static void init_cmdqv(struct smmu *smmu, const struct profile *profile)
 		command_queue_init(&smmu->vcmdqs[q].queue, smmu, q);
 }
 
+static void init_caches(struct smmu *smmu, const struct profile *profile)
+{
+	struct machine *machine = smmu->machine;
+	uint32_t configs = (uint32_t)profile_get(profile, "config.entries");
+	uint32_t entries = (uint32_t)profile_get(profile, "tlb.entries");
+	uint32_t ways = (uint32_t)profile_get(profile, "tlb.ways");
+	uint32_t walks = (uint32_t)profile_get(profile, "walk_cache.entries");
+	uint32_t walk_ways = (uint32_t)profile_get(profile, "walk_cache.ways");
+	config_cache_init(&smmu->configs, machine, configs);
+	context_cache_init(&smmu->contexts, machine, configs);
+	level1_cache_init(&smmu->level1_streams, machine, configs);
+	level1_cache_init(&smmu->level1_contexts, machine, configs);
+	tlb_init(&smmu->tlb, machine, entries, ways);
+	tlb_init(&smmu->walks, machine, walks, walk_ways);
+	if (!(smmu->features & COMMAND_NEEDS_HYP))
+		return;
+	tlb_init(&smmu->el2_tlb, machine, entries, ways);
+	tlb_init(&smmu->el2_walks, machine, walks, walk_ways);
+}
+
 struct smmu *smmu_new(struct machine *machine, const struct smmu_board *board,
 		      const struct profile *profile, const struct option_set *assumptions)
 {
@@ -429,15 +451,7 @@ struct smmu *smmu_new(struct machine *machine, const struct smmu_board *board,
 	TAILQ_INIT(&smmu->stalls);
 	set_id_registers(smmu, profile);
 	command_queue_init(&smmu->cmdq, smmu, CONTEXT_MAIN_QUEUE);
-	config_cache_init(&smmu->configs, machine,
-			  (uint32_t)profile_get(profile, "config.entries"));
-	context_cache_init(&smmu->contexts, machine,
-			   (uint32_t)profile_get(profile, "config.entries"));
-	tlb_init(&smmu->tlb, machine, (uint32_t)profile_get(profile, "tlb.entries"),
-		 (uint32_t)profile_get(profile, "tlb.ways"));
-	if (smmu->features & COMMAND_NEEDS_HYP)
-		tlb_init(&smmu->el2_tlb, machine, (uint32_t)profile_get(profile, "tlb.entries"),
-			 (uint32_t)profile_get(profile, "tlb.ways"));
+	init_caches(smmu, profile);
 	init_cmdqv(smmu, profile);
 	bus_add(&machine->bus, board->base, SMMU_WINDOW_SIZE, &smmu_mmio_ops, smmu, board->name);
 	if (smmu->vcmdq_count > 0)

@@ -7,6 +7,10 @@
  *               queue, event queue
  *   tables      one tree of translation tables: stage 2's, or one half of a stage 1's
  *   context     what a context descriptor (CD) says: stage 1 of a stream, or of one of its substreams
+ *   walks       the walk cache: tables on the way to leaves, kept until a TLBI that is not for leaves
+ *               alone
+ *   level 1     descriptors of the stream table and of tables of contexts, kept until a CFGI that is
+ *               not for leaves alone
  *   cmdqv       up to 128 virtual command queues over 64 VINTFs; fetches by host physical address,
  *               untranslated, and feeds the same TLB and devices
  *   queue       one command queue of either kind; fetches ahead, executes in order
@@ -138,6 +142,31 @@ struct context_cache {
 	struct context_config *entries; /* direct-mapped; made when the first one comes */
 	uint32_t count;
 	uint32_t used;
+};
+
+#define LEVEL1_ALL 32U /* bits: all streams, all substreams */
+
+/* What a level-1 descriptor is for: aligned powers of two of streams and substreams. */
+struct level1_key {
+	uint32_t sid; /* any of them */
+	uint32_t ssid;
+	uint8_t sid_bits;
+	uint8_t ssid_bits;
+};
+
+/* An L1STD or an L1CD, as it was fetched. */
+struct level1 {
+	struct level1_key key;
+	bool valid;
+	uint64_t descriptor;
+};
+
+struct level1_cache {
+	struct machine *machine;
+	struct level1 *entries; /* direct-mapped; made when the first one comes */
+	uint32_t count;         /* a power of two */
+	uint32_t used;
+	uint64_t hits;
 };
 
 /* --- queues (queue.c) --- */
@@ -285,7 +314,11 @@ struct smmu {
 	struct config_cache configs;
 	struct context_cache contexts;
 	struct tlb tlb;     /* of NS-EL1 */
+	struct tlb walks;   /* its walk cache: tables, by descriptor; of a nested stage 1 by IPA */
 	struct tlb el2_tlb; /* where there is HYP */
+	struct tlb el2_walks;
+	struct level1_cache level1_streams;  /* L1STDs */
+	struct level1_cache level1_contexts; /* L1CDs */
 	struct smmu_endpoints endpoints;
 	struct smmu_stalls stalls;
 	uint16_t next_stag;
@@ -391,6 +424,17 @@ const struct stream_config *smmu_stream_config(struct smmu *smmu, uint32_t sid, 
 					       uint64_t *fetch_address);
 /* Drops what is cached of SIDs that agree with SID in all but the low RANGE bits. */
 void config_cache_drop(struct config_cache *cache, uint32_t sid, uint32_t range);
+
+/* level1.c: caches of level-1 descriptors, of the stream table and of tables of contexts. */
+void level1_cache_init(struct level1_cache *cache, struct machine *machine, uint32_t count);
+/* The descriptor that is for KEY; false: it is not there. */
+bool level1_cache_find(struct level1_cache *cache, const struct level1_key *key,
+		       uint64_t *descriptor);
+void level1_cache_insert(struct level1_cache *cache, const struct level1_key *key,
+			 uint64_t descriptor);
+/* Drops all that is for any of KEY's. */
+void level1_cache_drop(struct level1_cache *cache, const struct level1_key *key);
+void level1_cache_hash(const struct level1_cache *cache, struct hash *hash);
 
 /* context.c */
 void context_cache_init(struct context_cache *cache, struct machine *machine, uint32_t count);
@@ -584,6 +628,7 @@ struct leaf {
 	uint64_t address; /* where its first byte is */
 	uint8_t order;    /* log2 4-KiB pages */
 	uint8_t perm;     /* PERM_* */
+	uint8_t level;    /* where it stood; of both stages: in stage 1 */
 	bool global;
 	bool fleeting; /* as the tables would be, had they been updated: not to be cached */
 };
@@ -596,9 +641,10 @@ enum translate_result smmu_stage_fault(struct request *request, unsigned event,
 enum translate_result smmu_walk_abort(struct request *request, const struct stage_input *input,
 				      uint64_t fetch_address);
 
-/* walk.c: the leaf of INPUT in TABLES, or a fault. */
+/* walk.c: the leaf of INPUT in TABLES, or a fault. TAG: what tables on the way are cached under. */
 enum translate_result smmu_walk(struct request *request, const struct tables *tables,
-				const struct stage_input *input, struct leaf *leaf);
+				struct tlb_tag tag, const struct stage_input *input,
+				struct leaf *leaf);
 /* translate.c: an IPA through stage 2, cached or walked. NEED: PERM_*, of any of which one will do. */
 enum translate_result smmu_stage2(struct request *request, const struct stage_input *input,
 				  uint8_t need, struct leaf *leaf, enum access_path *path);

@@ -394,6 +394,7 @@ struct smmu_command command_atc_inv(uint32_t sid, uint64_t address, unsigned siz
 #define PTE_S1_UXN_TABLE    BITS(60, 60)
 #define PTE_S1_AP_TABLE_EL0 BITS(61, 61) /* no unprivileged access below */
 #define PTE_S1_AP_TABLE_RO  BITS(62, 62)
+#define PTE_S1_TABLE_RIGHTS BITS(62, 59) /* all four */
 #define PTE_S2_MEMATTR      BITS(5, 2)
 #define PTE_S2_READ         BITS(6, 6)
 #define PTE_S2_WRITE        BITS(7, 7)

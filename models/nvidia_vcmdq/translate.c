@@ -105,6 +105,7 @@ static void remember(struct tlb *tlb, struct tlb_tag tag, const struct leaf *lea
 	const struct tlb_entry entry = {.tag = tag,
 					.order = leaf->order,
 					.perm = leaf->perm,
+					.level = leaf->level,
 					.pa = leaf->address >> PAGE_SHIFT};
 	if (!leaf->fleeting)
 		tlb_insert(tlb, &entry, input >> PAGE_SHIFT);
@@ -116,6 +117,7 @@ static enum translate_result stage2_from(struct request *request, const struct t
 					 struct leaf *leaf, enum access_path *path)
 {
 	const struct tables *tables = &request->config->stage2;
+	const struct tlb_tag tag = {.domain = request->config->vmid};
 	/* What it does not permit, a walk may come to permit (HD). */
 	if (entry != NULL && tables->set_dirty && !(entry->perm & need))
 		entry = NULL;
@@ -124,10 +126,9 @@ static enum translate_result stage2_from(struct request *request, const struct t
 	if (entry != NULL) {
 		leaf_of_entry(entry, leaf);
 	} else {
-		if (smmu_walk(request, tables, input, leaf) != TRANSLATE_OK)
+		if (smmu_walk(request, tables, tag, input, leaf) != TRANSLATE_OK)
 			return TRANSLATE_FAULT;
-		remember(&request->smmu->tlb, (struct tlb_tag){.domain = request->config->vmid},
-			 leaf, input->address);
+		remember(&request->smmu->tlb, tag, leaf, input->address);
 	}
 	if (!(leaf->perm & need) ||
 	    (tables->protected && input->class != EVT_CLASS_IN && (leaf->perm & PERM_DEVICE)))
@@ -295,7 +296,7 @@ static enum translate_result walk_stage1(struct request *request,
 	struct tlb_tag tag = stage1_tag(request, context);
 	enum access_path path = PATH_WALKED;
 	struct leaf leaf;
-	if (smmu_walk(request, tables, input, &leaf) != TRANSLATE_OK)
+	if (smmu_walk(request, tables, tag, input, &leaf) != TRANSLATE_OK)
 		return TRANSLATE_FAULT;
 	tag.global = leaf.global;
 	if (request->config->kind == STREAM_STAGE1)

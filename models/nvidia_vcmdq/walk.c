@@ -2,19 +2,13 @@
 /* Walks of translation tables, of either stage and any granule (smmuv3 5). */
 #include "models/nvidia_vcmdq/smmu.h"
 
-/* What tables on the way take away from what is below them (5.3). */
-struct restrictions {
-	bool no_user;
-	bool no_write;
-	bool no_exec;
-	bool no_user_exec;
-};
-
 struct walk {
 	struct request *request;
 	const struct tables *tables;
 	const struct stage_input *input;
-	struct restrictions restrictions;
+	struct tlb_tag tag;
+	struct tlb *cache;     /* of tables */
+	uint64_t restrictions; /* PTE_S1_TABLE_RIGHTS of the tables on the way */
 	/* The descriptor read last. */
 	uint64_t at;       /* PA */
 	uint64_t input_at; /* behind stage 2: IPA */
@@ -97,20 +91,12 @@ static inline uint64_t address_of(uint64_t descriptor, uint64_t mask, bool wide)
 	return address;
 }
 
-static void restrict_by(struct restrictions *restrictions, uint64_t table)
-{
-	restrictions->no_user |= (table & PTE_S1_AP_TABLE_EL0) != 0;
-	restrictions->no_write |= (table & PTE_S1_AP_TABLE_RO) != 0;
-	restrictions->no_exec |= (table & PTE_S1_PXN_TABLE) != 0;
-	restrictions->no_user_exec |= (table & PTE_S1_UXN_TABLE) != 0;
-}
-
 /* AP[1] counts as 1, and there is one kind of access (5.3). */
 static uint8_t el2_perm(const struct walk *walk, uint64_t leaf)
 {
-	const struct restrictions *restrictions = &walk->restrictions;
-	bool write = !(leaf & PTE_S1_AP_RO) && !restrictions->no_write;
-	bool exec = !(leaf & PTE_S1_UXN) && !restrictions->no_user_exec &&
+	uint64_t tables = walk->restrictions;
+	bool write = !(leaf & PTE_S1_AP_RO) && !(tables & PTE_S1_AP_TABLE_RO);
+	bool exec = !(leaf & PTE_S1_UXN) && !(tables & PTE_S1_UXN_TABLE) &&
 		    !(walk->tables->no_write_exec && write);
 	return (uint8_t)(PERM_READ | (write ? (unsigned)PERM_WRITE : 0U) |
 			 (exec ? (unsigned)PERM_EXEC : 0U));
@@ -118,13 +104,13 @@ static uint8_t el2_perm(const struct walk *walk, uint64_t leaf)
 
 static uint8_t stage1_perm(const struct walk *walk, uint64_t leaf)
 {
-	const struct restrictions *restrictions = &walk->restrictions;
+	uint64_t tables = walk->restrictions;
 	if (is_plain_el2(walk->request->smmu, walk->request->config))
 		return el2_perm(walk, leaf);
-	bool user = (leaf & PTE_S1_AP_EL0) && !restrictions->no_user;
-	bool write = !(leaf & PTE_S1_AP_RO) && !restrictions->no_write;
-	bool exec = !(leaf & PTE_S1_PXN) && !restrictions->no_exec;
-	bool user_exec = !(leaf & PTE_S1_UXN) && !restrictions->no_user_exec;
+	bool user = (leaf & PTE_S1_AP_EL0) && !(tables & PTE_S1_AP_TABLE_EL0);
+	bool write = !(leaf & PTE_S1_AP_RO) && !(tables & PTE_S1_AP_TABLE_RO);
+	bool exec = !(leaf & PTE_S1_PXN) && !(tables & PTE_S1_PXN_TABLE);
+	bool user_exec = !(leaf & PTE_S1_UXN) && !(tables & PTE_S1_UXN_TABLE);
 	unsigned perm = 0;
 	if (user)
 		perm |= (unsigned)PERM_USER_READ | (write ? (unsigned)PERM_USER_WRITE : 0U);
@@ -194,6 +180,7 @@ static inline void make_leaf(const struct walk *walk, const struct found *found,
 		.address = address,
 		.order = (uint8_t)(shift - PAGE_SHIFT),
 		.perm = leaf_perm(walk, found->descriptor),
+		.level = (uint8_t)found->level,
 		.global = !(found->descriptor & PTE_S1_NG),
 	};
 }
@@ -232,11 +219,74 @@ static inline enum translate_result take_leaf(struct walk *walk, const struct fo
 	return TRANSLATE_OK;
 }
 
+/* --- the walk cache: tables on the way, as their descriptors were read (7.1) --- */
+
+/* The table that is read next. */
+struct position {
+	uint64_t table;
+	uint64_t index_mask;
+	unsigned level;
+	unsigned shift;
+};
+
+static inline struct position root_of(const struct tables *tables)
+{
+	unsigned level = tables->start_level;
+	return (struct position){
+		.table = tables->root,
+		.index_mask = ~0ULL, /* start tables may be longer */
+		.level = level,
+		.shift = tables->page_shift + (tables->page_shift - 3U) * (3 - level),
+	};
+}
+
+static inline struct position below(const struct position *at, unsigned level_bits, uint64_t table)
+{
+	return (struct position){table, (1ULL << level_bits) - 1, at->level + 1,
+				 at->shift - level_bits};
+}
+
+/* From the deepest table that is cached; from the root, if none is, or it is of tables of another shape. */
+static inline struct position start_of(struct walk *walk)
+{
+	const struct tables *tables = walk->tables;
+	const unsigned level_bits = tables->page_shift - 3U;
+	const struct tlb_entry *known =
+		tlb_lookup(walk->cache, walk->tag, walk->input->address >> PAGE_SHIFT);
+	if (known == NULL)
+		return root_of(tables);
+	const struct position at = {.level = known->level, .shift = known->order + PAGE_SHIFT};
+	if (at.shift != tables->page_shift + level_bits * (3 - at.level))
+		return root_of(tables);
+	walk->restrictions = field_put(PTE_S1_TABLE_RIGHTS, known->perm);
+	return below(&at, level_bits, known->pa << PAGE_SHIFT);
+}
+
+/* AT: where the descriptor of TABLE was read. */
+static inline void remember_table(const struct walk *walk, const struct position *at,
+				  uint64_t table)
+{
+	const struct tlb_entry entry = {
+		.tag = walk->tag,
+		.order = (uint8_t)(at->shift - PAGE_SHIFT),
+		.perm = (uint8_t)field_get(walk->restrictions, PTE_S1_TABLE_RIGHTS),
+		.level = (uint8_t)at->level,
+		.pa = table >> PAGE_SHIFT,
+	};
+	tlb_insert(walk->cache, &entry, walk->input->address >> PAGE_SHIFT);
+}
+
 /* By the order of events in 6.3: abort, F_TRANSLATION, F_ADDR_SIZE, at the leaf F_ACCESS. */
 enum translate_result smmu_walk(struct request *request, const struct tables *tables,
-				const struct stage_input *input, struct leaf *leaf)
+				struct tlb_tag tag, const struct stage_input *input,
+				struct leaf *leaf)
 {
-	struct walk walk = {.request = request, .tables = tables, .input = input};
+	struct walk walk = {.request = request,
+			    .tables = tables,
+			    .input = input,
+			    .tag = tag,
+			    .cache = tag.stage1 && request->config->el2 ? &request->smmu->el2_walks
+									: &request->smmu->walks};
 	const bool nested = !input->stage2 && request->config->kind == STREAM_NESTED;
 	const bool restricted = !input->stage2 && !tables->flat;
 	const bool wide = tables->wide;
@@ -244,28 +294,24 @@ enum translate_result smmu_walk(struct request *request, const struct tables *ta
 	const unsigned blocks = block_levels(tables);
 	const uint64_t mask = PTE_ADDR & ~((1ULL << tables->page_shift) - 1);
 	const uint64_t address = input->address & ((1ULL << tables->input_bits) - 1);
-	uint64_t table = tables->root, index_mask = ~0ULL, descriptor;
-	unsigned level = tables->start_level;
-	unsigned shift = tables->page_shift + level_bits * (3 - level);
-	for (;; level++) {
-		uint64_t index = address >> shift & index_mask;
-		if (!read_descriptor(&walk, nested, table + 8 * index, &descriptor))
+	struct position at = start_of(&walk);
+	for (;;) {
+		uint64_t index = address >> at.shift & at.index_mask, descriptor;
+		if (!read_descriptor(&walk, nested, at.table + 8 * index, &descriptor))
 			return TRANSLATE_FAULT;
 		bool table_bit = descriptor & PTE_TABLE;
 		uint64_t next = address_of(descriptor, mask, wide);
-		if (!(descriptor & PTE_VALID) || (!table_bit && !(blocks >> level & 1)))
+		if (!(descriptor & PTE_VALID) || (!table_bit && !(blocks >> at.level & 1)))
 			return smmu_stage_fault(request, EVT_F_TRANSLATION, input);
 		if (next >> output_bits != 0)
 			return smmu_stage_fault(request, EVT_F_ADDR_SIZE, input);
-		if (level < 3 && table_bit) {
-			table = next;
-			shift -= level_bits;
-			index_mask = (1ULL << level_bits) - 1; /* start tables may be longer */
-			if (restricted)
-				restrict_by(&walk.restrictions, descriptor);
-			continue;
+		if (at.level == 3 || !table_bit) {
+			const struct found found = {descriptor, next, at.level, at.shift};
+			return take_leaf(&walk, &found, leaf);
 		}
-		const struct found found = {descriptor, next, level, shift};
-		return take_leaf(&walk, &found, leaf);
+		if (restricted)
+			walk.restrictions |= descriptor & PTE_S1_TABLE_RIGHTS;
+		remember_table(&walk, &at, next);
+		at = below(&at, level_bits, next);
 	}
 }

@@ -140,6 +140,22 @@ void kit_smmu_write(struct smmu_kit *kit, uint64_t offset, unsigned width, uint6
 	bus_write(&kit->machine->bus, pa_of(SMMU_AT + offset), width, value);
 }
 
+void kit_forget(struct smmu_kit *kit)
+{
+	static const struct level1_key all = {.sid_bits = LEVEL1_ALL, .ssid_bits = LEVEL1_ALL};
+	struct smmu *smmu = kit->smmu;
+	config_cache_drop(&smmu->configs, 0, 32);
+	context_cache_drop(&smmu->contexts, 0, 32);
+	level1_cache_drop(&smmu->level1_streams, &all);
+	level1_cache_drop(&smmu->level1_contexts, &all);
+	tlb_remove_all(&smmu->tlb);
+	tlb_remove_all(&smmu->walks);
+	if (!(smmu->features & COMMAND_NEEDS_HYP))
+		return;
+	tlb_remove_all(&smmu->el2_tlb);
+	tlb_remove_all(&smmu->el2_walks);
+}
+
 unsigned kit_run(struct smmu_kit *kit)
 {
 	unsigned steps = 0;

@@ -51,6 +51,8 @@ uint64_t kit_read(struct smmu_kit *kit, uint64_t offset, unsigned width);
 void kit_write(struct smmu_kit *kit, uint64_t offset, unsigned width, uint64_t value);
 uint64_t kit_smmu_read(struct smmu_kit *kit, uint64_t offset, unsigned width);
 void kit_smmu_write(struct smmu_kit *kit, uint64_t offset, unsigned width, uint64_t value);
+/* Empties the SMMU's caches. */
+void kit_forget(struct smmu_kit *kit);
 /* Steps until nothing is due; how many. */
 unsigned kit_run(struct smmu_kit *kit);
 /* COUNT consecutive fresh frames: their address. */

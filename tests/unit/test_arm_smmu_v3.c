@@ -941,6 +941,36 @@ START_TEST(a_table_that_goes_is_invalidated_twice)
 }
 END_TEST
 
+/* The frame of the level-3 table for IOVA. */
+static uint64_t last_table(uint64_t iova)
+{
+	uint64_t table = ste_word(SID, 3) & STE_S2TTB;
+	for (unsigned shift = 39; shift > 12; shift -= 9)
+		table = word_at(table + 8 * (iova >> shift & 511)) & PTE_ADDR;
+	return table / PAGE_SIZE;
+}
+
+/* Or its walk is cached, and the block never found. */
+START_TEST(a_block_takes_the_place_of_an_empty_table_that_goes_first)
+{
+	attach_new(0);
+	map_pages(QUEUE_IOVA, 1);
+	ck_assert(works(QUEUE_IOVA, false));
+	unmap_pages(QUEUE_IOVA, 1);
+	ck_assert(!works(QUEUE_IOVA, false));
+	uint64_t table = last_table(QUEUE_IOVA);
+	look_from_here();
+	map_pages(QUEUE_IOVA, HPAGE_FRAMES);
+	EXPECT_COMMANDS(command_tlbi_s12_vmall(VMID), SYNC);
+	ck_assert(works(QUEUE_IOVA, false));
+	ck_assert_uint_eq(got.order, 9);
+	ck_assert(memory_is_free(&machine->memory, table));
+	/* Over nothing it needs no command. */
+	map_pages(QUEUE_IOVA + HPAGE_SIZE, HPAGE_FRAMES);
+	EXPECT_COMMANDS(command_tlbi_s12_vmall(VMID), SYNC);
+}
+END_TEST
+
 START_TEST(unmap_of_a_nest_parent_drops_stage_1_too)
 {
 	attach_new(IOMMU_HWPT_ALLOC_NEST_PARENT);
@@ -2238,6 +2268,7 @@ static TCase *streams(void)
 	tcase_add_test(tests, a_domain_is_replaced_by_way_of_an_invalid_entry);
 	tcase_add_test(tests, the_last_device_of_a_domain_takes_its_vmid_along);
 	tcase_add_test(tests, a_table_that_goes_is_invalidated_twice);
+	tcase_add_test(tests, a_block_takes_the_place_of_an_empty_table_that_goes_first);
 	tcase_add_test(tests, devices_caches_are_emptied_of_the_range);
 	tcase_add_test(tests, an_aborted_fetch_of_the_main_queue_is_recovered_from);
 	tcase_add_test(tests, an_illegal_command_gives_way_to_a_sync);

@@ -312,14 +312,6 @@ static void put_command(const struct smmu_capture_line *line)
 
 /* --- DMA --- */
 
-static void forget_all(void)
-{
-	struct smmu *smmu = replay->kit->smmu;
-	tlb_remove_all(&smmu->tlb);
-	config_cache_drop(&smmu->configs, 0, 32);
-	context_cache_drop(&smmu->contexts, 0, 32);
-}
-
 static bool holds(const struct smmu_capture_dma *dma)
 {
 	const struct smmu_access access = {
@@ -328,7 +320,7 @@ static bool holds(const struct smmu_capture_dma *dma)
 		(uint8_t)((dma->readable ? PTE_S2_READ : 0) | (dma->writable ? PTE_S2_WRITE : 0));
 	struct translation got;
 	if (replay->caches == CACHES_COLD)
-		forget_all();
+		kit_forget(replay->kit);
 	return smmu_translate_access(replay->kit->smmu, &access, &got) == TRANSLATE_OK &&
 	       got.pa.value == dma->pa && got.perm == perm;
 }
@@ -716,11 +708,8 @@ static void check_translation(struct smmu_kit *kit, const struct smmu_capture_tr
 {
 	for (unsigned write = 0; write < 2; write++) {
 		struct translation got;
-		if (cold) {
-			tlb_remove_all(&kit->smmu->tlb);
-			config_cache_drop(&kit->smmu->configs, 0, 32);
-			context_cache_drop(&kit->smmu->contexts, 0, 32);
-		}
+		if (cold)
+			kit_forget(kit);
 		smmu_kit_clear(kit);
 		bool reached = smmu_translate(kit->smmu, one->sid, one->iova, write != 0, &got) ==
 			       TRANSLATE_OK;
@@ -813,7 +802,7 @@ static void check_rebuilt(const struct smmu_capture *run)
 	for (uint32_t i = 0; i < count; i++) {
 		if (all[i].fault)
 			continue;
-		forget_all();
+		kit_forget(replay->kit);
 		check_translation(replay->kit, &all[i], true);
 	}
 	stop();
