@@ -85,6 +85,7 @@
 #define CONTROL_GA_EN          BITS(17, 17)
 #define CONTROL_DEV_TABLE_SEG  BITS(36, 34) /* log2 tables */
 #define CONTROL_PPR_AUTO_RSP   BITS(39, 39)
+#define CONTROL_HAD_UPDATE     BITS(47, 46)
 #define CONTROL_GD_UPDATE_DIS  BITS(48, 48)
 #define CONTROL_VCMD_EN        BITS(52, 52)
 #define CONTROL_VIOMMU_EN      BITS(53, 53)
@@ -121,6 +122,8 @@
 #define EFR_DEV_TABLE_SEG BITS(39, 38) /* the same, at most */
 #define EFR_US            BITS(37, 37)
 #define EFR_GIO           BITS(48, 48)
+#define EFR_HA            BITS(49, 49)
+#define EFR_HD            BITS(52, 52)
 #define EFR_VIOMMU        BITS(55, 55)
 #define EFR2_GCR3_TRP     BITS(3, 3)
 
@@ -225,6 +228,7 @@ void amd_command_range(const struct amd_command *command, uint64_t *first, uint6
 /* q0 */
 #define DTE_V           BITS(0, 0)
 #define DTE_TV          BITS(1, 1)
+#define DTE_HAD         BITS(8, 7)
 #define DTE_MODE        BITS(11, 9)
 #define DTE_ROOT        BITS(51, 12) /* in place */
 #define DTE_PPR         BITS(52, 52)
@@ -256,6 +260,10 @@ void amd_command_range(const struct amd_command *command, uint64_t *first, uint6
 #define DTE_GDEVICE   BITS(31, 16)
 #define DTE_GUEST     BITS(47, 32)
 
+/* HADUpdate, HAD: what may be written to host tables (11) */
+#define HAD_ACCESSED       1U
+#define HAD_ACCESSED_DIRTY 3U
+
 #define DTE_GLX_RESERVED 3U
 #define INT_CTL_ABORT    0U
 #define INT_CTL_FORWARD  1U
@@ -271,6 +279,8 @@ void amd_dte_set_gcr3(struct amd_dte *dte, uint64_t root);
 
 /* --- v1 page tables (11) --- */
 #define PTE_PR          BITS(0, 0)
+#define PTE_A           BITS(5, 5)
+#define PTE_D           BITS(6, 6) /* of a leaf */
 #define PTE_NEXT        BITS(11, 9)
 #define PTE_ADDR        BITS(51, 12) /* in place */
 #define PTE_FC          BITS(60, 60)
