@@ -207,7 +207,7 @@ END_TEST
 static struct amd_domain *new_domain(void)
 {
 	struct iommu_domain *domain;
-	ck_assert_int_eq(amd_domain_alloc(amd->driver, &domain), 0);
+	ck_assert_int_eq(amd_domain_alloc(amd->driver, false, &domain), 0);
 	return to_amd_domain(domain);
 }
 

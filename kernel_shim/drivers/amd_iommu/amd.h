@@ -118,6 +118,7 @@ struct amd_domain {
 	uint16_t id;
 	struct amd_tables tables;
 	uint32_t attached; /* devices: what iommu_array counts */
+	bool dirty_tracking;
 	struct amd_devices devices;
 	struct amd_viommus viommus;
 };
@@ -195,9 +196,14 @@ void amd_tables_unmap(struct amd_tables *tables, uint64_t iova, uint64_t length)
 bool amd_tables_have_freed(struct amd_tables *tables);
 void amd_tables_release(struct amd_tables *tables);
 bool amd_tables_find(struct amd_tables *tables, uint64_t iova, uint64_t *pa);
+/* Tells of each leaf with a D in any of its replicas; CLEAR: and takes it from all. */
+void amd_tables_read_dirty(struct amd_tables *tables, uint64_t iova, uint64_t last, bool clear,
+			   dirty_fn *report, void *context);
 
 /* domain.c */
-int amd_domain_alloc(struct amd *amd, struct iommu_domain **out);
+int amd_domain_alloc(struct amd *amd, bool dirty_ops, struct iommu_domain **out);
+/* The entry of a device of the domain, or of one over it, with DomainID ID. */
+struct amd_dte amd_domain_dte(const struct amd_domain *domain, uint16_t id);
 struct amd_domain *to_amd_domain(struct iommu_domain *domain);
 int amd_attach(struct iommu_domain *domain, struct device *device);
 void amd_block(struct device *device);
