@@ -37,18 +37,23 @@
 #define AMD_XT_GA           0x0180U
 #define AMD_EFR2            0x01a0U
 /* The page that a guest's VF page shows: the same offsets less 0x2000 (amd-viommu 4). */
-#define AMD_PAGE3      0x2000U
-#define AMD_CMD_HEAD   0x2000U
-#define AMD_CMD_TAIL   0x2008U
-#define AMD_EVENT_HEAD 0x2010U
-#define AMD_EVENT_TAIL 0x2018U
-#define AMD_STATUS     0x2020U
-#define AMD_PPR_HEAD   0x2030U
-#define AMD_PPR_TAIL   0x2038U
-#define AMD_GA_HEAD    0x2040U
-#define AMD_GA_TAIL    0x2048U
-#define AMD_PPR_AUTO   0x2080U
-#define AMD_PPR_EARLY  0x2088U
+#define AMD_PAGE3        0x2000U
+#define AMD_CMD_HEAD     0x2000U
+#define AMD_CMD_TAIL     0x2008U
+#define AMD_EVENT_HEAD   0x2010U
+#define AMD_EVENT_TAIL   0x2018U
+#define AMD_STATUS       0x2020U
+#define AMD_PPR_HEAD     0x2030U
+#define AMD_PPR_TAIL     0x2038U
+#define AMD_GA_HEAD      0x2040U
+#define AMD_GA_TAIL      0x2048U
+#define AMD_PPR_B_HEAD   0x2050U
+#define AMD_PPR_B_TAIL   0x2058U
+#define AMD_EVENT_B_HEAD 0x2070U
+#define AMD_EVENT_B_TAIL 0x2078U
+#define AMD_PPR_AUTO     0x2080U
+#define AMD_PPR_EARLY    0x2088U
+#define AMD_PPR_B_EARLY  0x2090U
 
 #define DEV_TABLE_SIZE BITS(8, 0) /* 4 KiB pages - 1; of a segment one bit less */
 #define DEV_TABLE_ADDR BITS(51, 12)
@@ -83,6 +88,8 @@
 #define CONTROL_PPR_EN         BITS(15, 15)
 #define CONTROL_GT_EN          BITS(16, 16)
 #define CONTROL_GA_EN          BITS(17, 17)
+#define CONTROL_DUAL_PPR_LOG   BITS(31, 30)
+#define CONTROL_DUAL_EVENT_LOG BITS(33, 32)
 #define CONTROL_DEV_TABLE_SEG  BITS(36, 34) /* log2 tables */
 #define CONTROL_PPR_AUTO_RSP   BITS(39, 39)
 #define CONTROL_HAD_UPDATE     BITS(47, 46)
@@ -96,36 +103,43 @@
 #define INV_TIMEOUT_1S         4U
 
 /* Status (4) */
-#define STATUS_EVENT_OVERFLOW     BITS(0, 0)
-#define STATUS_EVENT_INT          BITS(1, 1)
-#define STATUS_COMWAIT_INT        BITS(2, 2)
-#define STATUS_EVENT_LOG_RUN      BITS(3, 3)
-#define STATUS_CMD_BUF_RUN        BITS(4, 4)
-#define STATUS_PPR_OVERFLOW       BITS(5, 5)
-#define STATUS_PPR_INT            BITS(6, 6)
-#define STATUS_PPR_LOG_RUN        BITS(7, 7)
-#define STATUS_PPR_OVERFLOW_EARLY BITS(18, 18)
-#define STATUS_W1C                0x68e67ULL
+#define STATUS_EVENT_OVERFLOW       BITS(0, 0)
+#define STATUS_EVENT_INT            BITS(1, 1)
+#define STATUS_COMWAIT_INT          BITS(2, 2)
+#define STATUS_EVENT_LOG_RUN        BITS(3, 3)
+#define STATUS_CMD_BUF_RUN          BITS(4, 4)
+#define STATUS_PPR_OVERFLOW         BITS(5, 5)
+#define STATUS_PPR_INT              BITS(6, 6)
+#define STATUS_PPR_LOG_RUN          BITS(7, 7)
+#define STATUS_PPR_OVERFLOW_B       BITS(11, 11)
+#define STATUS_PPR_LOG_ACTIVE       BITS(12, 12)
+#define STATUS_EVENT_OVERFLOW_B     BITS(15, 15)
+#define STATUS_EVENT_LOG_ACTIVE     BITS(16, 16)
+#define STATUS_PPR_OVERFLOW_EARLY_B BITS(17, 17)
+#define STATUS_PPR_OVERFLOW_EARLY   BITS(18, 18)
+#define STATUS_W1C                  0x68e67ULL
 
 /* EFR, EFR2 (5) */
-#define EFR_PREFETCH      BITS(0, 0)
-#define EFR_PPR           BITS(1, 1)
-#define EFR_NX            BITS(3, 3)
-#define EFR_GT            BITS(4, 4)
-#define EFR_IA            BITS(6, 6)
-#define EFR_GA            BITS(7, 7)
-#define EFR_HE            BITS(8, 8)
-#define EFR_HATS          BITS(11, 10)
-#define EFR_GATS          BITS(13, 12)
-#define EFR_GLX           BITS(15, 14)
-#define EFR_PASMAX        BITS(36, 32)
-#define EFR_DEV_TABLE_SEG BITS(39, 38) /* the same, at most */
-#define EFR_US            BITS(37, 37)
-#define EFR_GIO           BITS(48, 48)
-#define EFR_HA            BITS(49, 49)
-#define EFR_HD            BITS(52, 52)
-#define EFR_VIOMMU        BITS(55, 55)
-#define EFR2_GCR3_TRP     BITS(3, 3)
+#define EFR_PREFETCH       BITS(0, 0)
+#define EFR_PPR            BITS(1, 1)
+#define EFR_NX             BITS(3, 3)
+#define EFR_GT             BITS(4, 4)
+#define EFR_IA             BITS(6, 6)
+#define EFR_GA             BITS(7, 7)
+#define EFR_HE             BITS(8, 8)
+#define EFR_HATS           BITS(11, 10)
+#define EFR_GATS           BITS(13, 12)
+#define EFR_GLX            BITS(15, 14)
+#define EFR_DUAL_PPR_LOG   BITS(25, 24)
+#define EFR_DUAL_EVENT_LOG BITS(29, 28)
+#define EFR_PASMAX         BITS(36, 32)
+#define EFR_DEV_TABLE_SEG  BITS(39, 38) /* the same, at most */
+#define EFR_US             BITS(37, 37)
+#define EFR_GIO            BITS(48, 48)
+#define EFR_HA             BITS(49, 49)
+#define EFR_HD             BITS(52, 52)
+#define EFR_VIOMMU         BITS(55, 55)
+#define EFR2_GCR3_TRP      BITS(3, 3)
 
 /* --- commands (7) --- */
 #define COMMAND_SIZE 16U
@@ -441,12 +455,16 @@ struct amd_irte {
 #define GUEST_CMD_EN         BITS(8, 8)
 #define GUEST_CMD_COMWAIT_EN BITS(9, 9)
 #define GUEST_EVENT_LENGTH   BITS(3, 0)
+#define GUEST_EVENT_LENGTH_B BITS(7, 4)
 #define GUEST_EVENT_EN       BITS(8, 8)
 #define GUEST_EVENT_INT_EN   BITS(9, 9)
+#define GUEST_EVENT_DUAL     BITS(11, 10)
 #define GUEST_PPR_LENGTH     BITS(3, 0)
+#define GUEST_PPR_LENGTH_B   BITS(7, 4)
 #define GUEST_PPR_LOG_EN     BITS(8, 8)
 #define GUEST_PPR_INT_EN     BITS(9, 9)
 #define GUEST_PPR_EN         BITS(10, 10)
+#define GUEST_PPR_DUAL       BITS(12, 11)
 #define GUEST_PPR_AUTO_RSP   BITS(13, 13)
 #define GUEST_PPR_BASE       BITS(55, 16) /* base[51:12] */
 #define GUEST_BASE           BITS(51, 12) /* in place; a guest address */
