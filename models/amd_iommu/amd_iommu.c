@@ -41,7 +41,7 @@ const struct register_row amd_registers[] = {
 	{AMD_HW_EVENT_STATUS, 1, 8, 8, RW, 0, HW_EVENT_VALID | HW_EVENT_OVERFLOW, "HW_EVENT_STATUS",
 	 "2"},
 	{AMD_GA_BASE, 1, 8, 8, RW, 0, RING_ADDR | RING_LENGTH, "GA_BASE", "2"},
-	{AMD_GA_TAIL_COPY, 1, 8, 8, RW, 0, BITS(51, 3), "GA_TAIL_COPY", "2"},
+	{AMD_GA_TAIL_COPY, 1, 8, 8, RW, 0, GA_TAIL_ADDR, "GA_TAIL_COPY", "2"},
 	{AMD_PPR_B_BASE, 1, 8, 8, RW, 0, RING_ADDR | RING_LENGTH, "PPR_B_BASE", "2"},
 	{AMD_EVENT_B_BASE, 1, 8, 8, RW, 0, RING_ADDR | RING_LENGTH, "EVENT_B_BASE", "2"},
 	{AMD_DEV_TABLE_SEG, AMD_DEV_TABLES - 1, 8, 8, RW, 0, BITS(7, 0) | DEV_TABLE_ADDR,
@@ -57,8 +57,8 @@ const struct register_row amd_registers[] = {
 	{AMD_STATUS, 1, 8, 8, RW, 0, 0x79fff, "STATUS", "4"},
 	{AMD_PPR_HEAD, 1, 8, 8, RW, 0, RING_POINTER, "PPR_HEAD", "2"},
 	{AMD_PPR_TAIL, 1, 8, 8, RW, 0, RING_POINTER, "PPR_TAIL", "2"},
-	{AMD_GA_HEAD, 1, 8, 8, RW, 0, BITS(15, 3), "GA_HEAD", "2"},
-	{AMD_GA_TAIL, 1, 8, 8, RW, 0, BITS(15, 3), "GA_TAIL", "2"},
+	{AMD_GA_HEAD, 1, 8, 8, RW, 0, GA_POINTER, "GA_HEAD", "2"},
+	{AMD_GA_TAIL, 1, 8, 8, RW, 0, GA_POINTER, "GA_TAIL", "2"},
 	{AMD_PPR_B_HEAD, 1, 8, 8, RW, 0, RING_POINTER, "PPR_B_HEAD", "2"},
 	{AMD_PPR_B_TAIL, 1, 8, 8, RW, 0, RING_POINTER, "PPR_B_TAIL", "2"},
 	{AMD_EVENT_B_HEAD, 1, 8, 8, RW, 0, RING_POINTER, "EVENT_B_HEAD", "2"},
@@ -126,7 +126,16 @@ static uint64_t read_register(struct amd_iommu *amd, uint32_t offset, uint32_t i
 	case AMD_STATUS:
 		return amd->status | (amd_ring_running(&amd->ring) ? STATUS_CMD_BUF_RUN : 0) |
 		       amd_logs_status(amd, &amd->events, &amd_event_bits) |
-		       amd_logs_status(amd, &amd->pprs, &amd_ppr_bits);
+		       amd_logs_status(amd, &amd->pprs, &amd_ppr_bits) |
+		       (amd_ga_running(amd) ? STATUS_GA_LOG_RUN : 0);
+	case AMD_GA_BASE:
+		return amd->ga.base;
+	case AMD_GA_TAIL_COPY:
+		return amd->ga.tail_copy;
+	case AMD_GA_HEAD:
+		return amd->ga.log.head;
+	case AMD_GA_TAIL:
+		return amd->ga.log.tail;
 	case AMD_PPR_AUTO:
 		return amd->ppr_auto;
 	case AMD_PPR_EARLY:
@@ -170,6 +179,7 @@ static void write_control(struct amd_iommu *amd, uint64_t value)
 			amd_dual_of(field_get(value, CONTROL_DUAL_PPR_LOG),
 				    field_get(amd->efr, EFR_DUAL_PPR_LOG)),
 			&amd->status);
+	amd_ga_enable(amd, value & CONTROL_GA_LOG_EN);
 	amd_ring_enable(&amd->ring, value & CONTROL_CMD_BUF_EN);
 	amd_ring_kick(&amd->ring, 0);
 	LIST_FOREACH (guest, &amd->guests, link)
@@ -202,6 +212,21 @@ static void write_dev_table(struct amd_iommu *amd, uint32_t number, uint64_t val
 {
 	if (!(amd->control & CONTROL_IOMMU_EN))
 		amd->dev_table[number] = value;
+}
+
+/* Head at any time, the rest only while the log stands (2). */
+static void write_ga(struct amd_iommu *amd, uint32_t offset, uint64_t value)
+{
+	struct amd_event_log *log = &amd->ga.log;
+	uint32_t pointer = log->size != 0 ? (uint32_t)value & (log->size - 1) : 0;
+	if (offset == AMD_GA_HEAD)
+		log->head = pointer;
+	else if (offset == AMD_GA_BASE)
+		amd_ga_move(amd, value);
+	else if (!amd_ga_running(amd) && offset == AMD_GA_TAIL)
+		log->tail = pointer;
+	else if (!amd_ga_running(amd))
+		amd->ga.tail_copy = value;
 }
 
 static void write_register(struct amd_iommu *amd, uint32_t offset, uint32_t index, uint64_t value)
@@ -246,6 +271,12 @@ static void write_register(struct amd_iommu *amd, uint32_t offset, uint32_t inde
 	case AMD_CMD_TAIL:
 		amd->ring.tail = amd_pointer_in(value, amd->ring.size);
 		amd_ring_kick(&amd->ring, amd->timing.doorbell_ps);
+		break;
+	case AMD_GA_BASE:
+	case AMD_GA_TAIL_COPY:
+	case AMD_GA_HEAD:
+	case AMD_GA_TAIL:
+		write_ga(amd, offset, value);
 		break;
 	case AMD_PPR_AUTO:
 		amd->ppr_auto = value;
@@ -444,6 +475,9 @@ void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
 	hash_ring(&amd->ring, hash);
 	hash_logs(&amd->events, hash);
 	hash_logs(&amd->pprs, hash);
+	hash_u64(hash, amd->ga.base);
+	hash_u64(hash, amd->ga.tail_copy);
+	hash_log(&amd->ga.log, hash);
 	hash_u64(hash, amd->ppr_auto);
 	for (uint32_t i = 0; i < amd->dtes.count; i++) {
 		const struct dte_cache_entry *entry = &amd->dtes.entries[i];

@@ -318,6 +318,21 @@ void amd_complete_ppr(struct amd_iommu *amd, uint16_t device, const struct amd_c
 /* Whether LOG is as full as its early-overflow register EARLY says. */
 bool amd_early_overflow(const struct amd_event_log *log, uint64_t early);
 
+/* --- the GA log (ga_log.c) --- */
+
+struct amd_ga_log {
+	uint64_t base; /* the register */
+	uint64_t tail_copy;
+	struct amd_event_log log;
+};
+
+/* A base that is written, GALogEn; and what becomes of them. */
+void amd_ga_move(struct amd_iommu *amd, uint64_t value);
+void amd_ga_enable(struct amd_iommu *amd, bool enabled);
+bool amd_ga_running(const struct amd_iommu *amd);
+/* An interrupt of DEVICE was posted, and the vCPU it is for does not run. */
+void amd_log_ga(struct amd_iommu *amd, uint16_t device, uint32_t tag);
+
 /* --- interrupts (interrupt.c) --- */
 
 struct amd_irte_entry {
@@ -462,6 +477,7 @@ struct amd_iommu {
 	struct amd_ring ring;
 	struct amd_logs events;
 	struct amd_logs pprs;
+	struct amd_ga_log ga;
 	uint64_t ppr_auto;
 	uint64_t ppr_early[2]; /* of A, B */
 	struct dte_cache dtes;

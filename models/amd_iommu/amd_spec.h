@@ -60,6 +60,9 @@
 #define RING_ADDR      BITS(51, 12)
 #define RING_LENGTH    BITS(59, 56) /* 2^code entries, code 8 to 15 */
 #define RING_POINTER   BITS(18, 4)  /* byte offset */
+#define GA_POINTER     BITS(15, 3)
+#define GA_BYTES_MAX   0x10000U    /* that a pointer reaches */
+#define GA_TAIL_ADDR   BITS(51, 3) /* in place: an address */
 #define RING_CODE_MIN  8U
 #define RING_CODE_MAX  15U
 /* Exclusion range: the limit's low 12 bits count as ones */
@@ -88,6 +91,8 @@
 #define CONTROL_PPR_EN         BITS(15, 15)
 #define CONTROL_GT_EN          BITS(16, 16)
 #define CONTROL_GA_EN          BITS(17, 17)
+#define CONTROL_GA_LOG_EN      BITS(28, 28)
+#define CONTROL_GA_INT_EN      BITS(29, 29)
 #define CONTROL_DUAL_PPR_LOG   BITS(31, 30)
 #define CONTROL_DUAL_EVENT_LOG BITS(33, 32)
 #define CONTROL_DEV_TABLE_SEG  BITS(36, 34) /* log2 tables */
@@ -111,6 +116,9 @@
 #define STATUS_PPR_OVERFLOW         BITS(5, 5)
 #define STATUS_PPR_INT              BITS(6, 6)
 #define STATUS_PPR_LOG_RUN          BITS(7, 7)
+#define STATUS_GA_LOG_RUN           BITS(8, 8)
+#define STATUS_GA_OVERFLOW          BITS(9, 9)
+#define STATUS_GA_INT               BITS(10, 10)
 #define STATUS_PPR_OVERFLOW_B       BITS(11, 11)
 #define STATUS_PPR_LOG_ACTIVE       BITS(12, 12)
 #define STATUS_EVENT_OVERFLOW_B     BITS(15, 15)
@@ -393,10 +401,13 @@ struct amd_irte {
 };
 
 /* q0 */
-#define IRTE_REMAP_EN      BITS(0, 0)
-#define IRTE_SUP_IOPF      BITS(1, 1)
-#define IRTE_TYPE          BITS(4, 2)
-#define IRTE_DM            BITS(6, 6)
+#define IRTE_REMAP_EN BITS(0, 0)
+#define IRTE_SUP_IOPF BITS(1, 1)
+#define IRTE_TYPE     BITS(4, 2)
+#define IRTE_DM       BITS(6, 6)
+/* In guest mode two of these bits mean something else. */
+#define IRTE_GA_LOG        BITS(2, 2)
+#define IRTE_IS_RUN        BITS(6, 6)
 #define IRTE_GUEST_MODE    BITS(7, 7)
 #define IRTE_DEST          BITS(15, 8)
 #define IRTE_VECTOR        BITS(23, 16)
@@ -427,6 +438,13 @@ struct amd_irte {
 #define PPR_SUCCESS 0U
 #define PPR_INVALID 1U
 #define PPR_FAILURE 0xfU
+
+/* --- GA log (14) --- */
+#define GA_ENTRY_SIZE       8U
+#define GA_TAG              BITS(31, 0)
+#define GA_DEVICE           BITS(47, 32)
+#define GA_TYPE             BITS(63, 60)
+#define GA_TYPE_NOT_RUNNING 1U
 
 /* --- virtual functions (amd-viommu 3 to 5) --- */
 #define VF_WINDOW_SIZE     0x10000000ULL
