@@ -373,6 +373,7 @@ struct amd_iommu *amd_iommu_new(struct machine *machine, const struct amd_board 
 	amd->iotlb = profile_get(profile, "iotlb.supported") != 0;
 	LIST_INIT(&amd->endpoints);
 	LIST_INIT(&amd->timeouts);
+	TAILQ_INIT(&amd->pendings);
 	LIST_INIT(&amd->guests);
 	amd_ring_init(&amd->ring, amd, NULL, CONTEXT_HOST_RING);
 	amd_irte_cache_init(&amd->irtes, machine);
@@ -447,6 +448,7 @@ void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
 {
 	const struct amd_guest *guest;
 	const struct amd_timeout *timeout;
+	const struct amd_pending *pending;
 	const struct amd_endpoint *endpoint;
 	LIST_FOREACH (endpoint, &amd->endpoints, link)
 		amd_endpoint_hash(endpoint, hash);
@@ -455,6 +457,10 @@ void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
 		hash_u64(hash, timeout->record.q[0]);
 		hash_u64(hash, timeout->record.q[1]);
 	}
+	TAILQ_FOREACH (pending, &amd->pendings, link)
+		if (pending->done_ps > amd->machine->clock.now_ps)
+			hash_u64(hash, pending->done_ps ^ (uint64_t)pending->context << 16 ^
+					       pending->queue);
 	hash_u64(hash, amd->control);
 	for (uint32_t i = 0; i < AMD_DEV_TABLES; i++)
 		hash_u64(hash, amd->dev_table[i]);

@@ -444,6 +444,16 @@ struct amd_timeout {
 
 LIST_HEAD(amd_timeouts, amd_timeout);
 
+/* An invalidation of a device's cache that a ring has put into a queue. Lies in the arena. */
+struct amd_pending {
+	TAILQ_ENTRY(amd_pending) link;
+	uint32_t context; /* of the ring: a guest's QueueIDs are its own */
+	uint16_t queue;
+	uint64_t done_ps;
+};
+
+TAILQ_HEAD(amd_pendings, amd_pending);
+
 /* Where the hardware is, and how it is wired. */
 struct amd_board {
 	const char *name; /* literal; of the engine in reports and faults */
@@ -488,6 +498,7 @@ struct amd_iommu {
 	struct amd_irte_cache irtes;
 	struct amd_endpoints endpoints;
 	struct amd_timeouts timeouts;
+	struct amd_pendings pendings;         /* by the time when they are done */
 	struct amd_guests guests;             /* that something has touched */
 	struct amd_guest **guests_by_id[256]; /* high byte, low byte of the GuestID */
 };

@@ -197,6 +197,8 @@ enum amd_opcode {
 #define CMD_ADDR       BITS(63, 12) /* in place */
 #define CMD_PPR_GROUP  BITS(40, 32)
 #define CMD_PPR_CODE   BITS(47, 44)
+/* MaxPend 0, as PCIe has it (7) */
+#define ATS_QUEUE_DEPTH_MAX 32U
 /* The whole address space, as Linux writes it (7, Size encoding). */
 #define CMD_ADDR_ALL 0x7ffffffffffff000ULL
 
