@@ -301,12 +301,33 @@ struct dirty_bitmap {
 	uint64_t page;    /* bytes a bit */
 	uint64_t end;     /* address: last byte of the user pages that hold the range's bits */
 	struct va bitmap; /* value 0: only clear */
+	/* What was dirty, if anything was. */
+	bool gathered;
+	uint64_t first_dirty;
+	uint64_t last_dirty;
 };
+
+static void gather(struct dirty_bitmap *dirty, uint64_t first, uint64_t last)
+{
+	if (!dirty->gathered || first < dirty->first_dirty)
+		dirty->first_dirty = first;
+	if (!dirty->gathered || last > dirty->last_dirty)
+		dirty->last_dirty = last;
+	dirty->gathered = true;
+}
+
+/* Once a call, for all that was cleared. */
+static void sync_cleared(struct iommu_domain *domain, const struct dirty_bitmap *dirty)
+{
+	if (dirty->gathered && domain->ops->iotlb_sync != NULL)
+		domain->ops->iotlb_sync(domain, dirty->first_dirty, dirty->last_dirty);
+}
 
 /* Bits of a whole IOPTE; of one that begins before the range none (4.4 [Q]). */
 static void record_dirty(void *context, uint64_t iova, uint64_t length)
 {
 	struct dirty_bitmap *dirty = context;
+	gather(dirty, iova, iova + length - 1);
 	if (dirty->bitmap.value == 0 || iova < dirty->iova)
 		return;
 	uint64_t first = (iova - dirty->iova) / dirty->page;
@@ -342,6 +363,8 @@ static void read_and_clear_dirty(struct io_pagetable *iopt, struct iommu_domain 
 			break;
 		at = last + 1;
 	}
+	if (clear)
+		sync_cleared(domain, dirty);
 	up_read(sched, &iopt->iova_rwsem);
 }
 
@@ -355,6 +378,7 @@ static void clear_all_dirty(struct io_pagetable *iopt, struct iommu_domain *doma
 		if (!area->busy)
 			domain->ops->read_dirty(domain, area->iova, area->last, true, record_dirty,
 						&none);
+	sync_cleared(domain, &none);
 	up_read(sched, &iopt->iova_rwsem);
 }
 

@@ -79,6 +79,8 @@ struct iommu_domain_ops {
 	int (*set_dirty_tracking)(struct iommu_domain *domain, bool enable);
 	void (*read_dirty)(struct iommu_domain *domain, uint64_t iova, uint64_t last, bool clear,
 			   dirty_fn *report, void *context);
+	/* Caches forget that pages of [FIRST, LAST] are dirty. NULL: none knows. */
+	void (*iotlb_sync)(struct iommu_domain *domain, uint64_t first, uint64_t last);
 	int (*attach)(struct iommu_domain *domain, struct device *device);
 	int (*attach_pasid)(struct iommu_domain *domain, struct device *device, uint32_t pasid);
 	int (*cache_invalidate)(struct iommu_domain *domain, struct user_data_array *array);

@@ -41,7 +41,9 @@ const struct register_row amd_registers[] = {
 	{AMD_HW_EVENT_STATUS, 1, 8, 8, RW, 0, HW_EVENT_VALID | HW_EVENT_OVERFLOW, "HW_EVENT_STATUS",
 	 "2"},
 	{AMD_GA_BASE, 1, 8, 8, RW, 0, RING_ADDR | RING_LENGTH, "GA_BASE", "2"},
-	{AMD_GA_TAIL_COPY, 1, 8, 8, RW, 0, BITS(51, 3), "GA_TAIL_COPY", "2"},
+	{AMD_GA_TAIL_COPY, 1, 8, 8, RW, 0, GA_TAIL_ADDR, "GA_TAIL_COPY", "2"},
+	{AMD_PPR_B_BASE, 1, 8, 8, RW, 0, RING_ADDR | RING_LENGTH, "PPR_B_BASE", "2"},
+	{AMD_EVENT_B_BASE, 1, 8, 8, RW, 0, RING_ADDR | RING_LENGTH, "EVENT_B_BASE", "2"},
 	{AMD_DEV_TABLE_SEG, AMD_DEV_TABLES - 1, 8, 8, RW, 0, BITS(7, 0) | DEV_TABLE_ADDR,
 	 "DEV_TABLE_SEG", "2"},
 	{AMD_XT_GENERAL, 1, 8, 8, RW, 0, XT_INTERRUPT, "XT_GENERAL", "2"},
@@ -55,10 +57,15 @@ const struct register_row amd_registers[] = {
 	{AMD_STATUS, 1, 8, 8, RW, 0, 0x79fff, "STATUS", "4"},
 	{AMD_PPR_HEAD, 1, 8, 8, RW, 0, RING_POINTER, "PPR_HEAD", "2"},
 	{AMD_PPR_TAIL, 1, 8, 8, RW, 0, RING_POINTER, "PPR_TAIL", "2"},
-	{AMD_GA_HEAD, 1, 8, 8, RW, 0, BITS(15, 3), "GA_HEAD", "2"},
-	{AMD_GA_TAIL, 1, 8, 8, RW, 0, BITS(15, 3), "GA_TAIL", "2"},
+	{AMD_GA_HEAD, 1, 8, 8, RW, 0, GA_POINTER, "GA_HEAD", "2"},
+	{AMD_GA_TAIL, 1, 8, 8, RW, 0, GA_POINTER, "GA_TAIL", "2"},
+	{AMD_PPR_B_HEAD, 1, 8, 8, RW, 0, RING_POINTER, "PPR_B_HEAD", "2"},
+	{AMD_PPR_B_TAIL, 1, 8, 8, RW, 0, RING_POINTER, "PPR_B_TAIL", "2"},
+	{AMD_EVENT_B_HEAD, 1, 8, 8, RW, 0, RING_POINTER, "EVENT_B_HEAD", "2"},
+	{AMD_EVENT_B_TAIL, 1, 8, 8, RW, 0, RING_POINTER, "EVENT_B_TAIL", "2"},
 	{AMD_PPR_AUTO, 1, 8, 8, RW, 0, PPR_AUTO_CODE | PPR_AUTO_MASK_GN, "PPR_AUTO", "2"},
 	{AMD_PPR_EARLY, 1, 8, 8, RW, 0, PPR_EARLY_THRESHOLD | BITS(31, 30), "PPR_EARLY", "2"},
+	{AMD_PPR_B_EARLY, 1, 8, 8, RW, 0, PPR_EARLY_THRESHOLD | BITS(31, 30), "PPR_B_EARLY", "2"},
 	{0, 0, 0, 0, 0, 0, 0, NULL, NULL},
 };
 #undef RW
@@ -84,6 +91,9 @@ static uint64_t *kept(struct amd_iommu *amd, uint32_t offset)
 
 static uint64_t read_register(struct amd_iommu *amd, uint32_t offset, uint32_t index)
 {
+	uint64_t pointer;
+	if (amd_logs_read(&amd->events, &amd->pprs, offset, &pointer))
+		return pointer;
 	switch (offset) {
 	case AMD_DEV_TABLE:
 		return amd->dev_table[0];
@@ -92,7 +102,9 @@ static uint64_t read_register(struct amd_iommu *amd, uint32_t offset, uint32_t i
 	case AMD_CMD_BASE:
 		return amd->cmd_base;
 	case AMD_EVENT_BASE:
-		return amd->event_base;
+		return amd->event_base[0];
+	case AMD_EVENT_B_BASE:
+		return amd->event_base[1];
 	case AMD_CONTROL:
 		return amd->control;
 	case AMD_EXCL_BASE:
@@ -104,27 +116,32 @@ static uint64_t read_register(struct amd_iommu *amd, uint32_t offset, uint32_t i
 	case AMD_EFR2:
 		return amd->efr2;
 	case AMD_PPR_BASE:
-		return amd->ppr_base;
+		return amd->ppr_base[0];
+	case AMD_PPR_B_BASE:
+		return amd->ppr_base[1];
 	case AMD_CMD_HEAD:
 		return amd->ring.head;
 	case AMD_CMD_TAIL:
 		return amd->ring.tail;
-	case AMD_EVENT_HEAD:
-		return amd->log.head;
-	case AMD_EVENT_TAIL:
-		return amd->log.tail;
 	case AMD_STATUS:
 		return amd->status | (amd_ring_running(&amd->ring) ? STATUS_CMD_BUF_RUN : 0) |
-		       (amd_event_log_running(amd, &amd->log) ? STATUS_EVENT_LOG_RUN : 0) |
-		       (amd_event_log_running(amd, &amd->ppr) ? STATUS_PPR_LOG_RUN : 0);
-	case AMD_PPR_HEAD:
-		return amd->ppr.head;
-	case AMD_PPR_TAIL:
-		return amd->ppr.tail;
+		       amd_logs_status(amd, &amd->events, &amd_event_bits) |
+		       amd_logs_status(amd, &amd->pprs, &amd_ppr_bits) |
+		       (amd_ga_running(amd) ? STATUS_GA_LOG_RUN : 0);
+	case AMD_GA_BASE:
+		return amd->ga.base;
+	case AMD_GA_TAIL_COPY:
+		return amd->ga.tail_copy;
+	case AMD_GA_HEAD:
+		return amd->ga.log.head;
+	case AMD_GA_TAIL:
+		return amd->ga.log.tail;
 	case AMD_PPR_AUTO:
 		return amd->ppr_auto;
 	case AMD_PPR_EARLY:
-		return amd->ppr_early;
+		return amd->ppr_early[0];
+	case AMD_PPR_B_EARLY:
+		return amd->ppr_early[1];
 	case AMD_HW_EVENT_UPPER:
 		return amd->hw_event.q[0];
 	case AMD_HW_EVENT_LOWER:
@@ -142,22 +159,6 @@ static uint32_t ring_bytes(uint64_t base)
 	return code >= RING_CODE_MIN ? (uint32_t)COMMAND_SIZE << code : 0;
 }
 
-static uint32_t pointer_in(uint64_t value, uint32_t size)
-{
-	return size != 0 ? (uint32_t)(value & RING_POINTER) & (size - 1) : 0;
-}
-
-/* EventLogEn and PPRLogEn start a log that had overflowed (13). */
-static void enable_log(struct amd_iommu *amd, struct amd_event_log *log, bool enabled,
-		       uint64_t overflow)
-{
-	if (enabled && !log->enabled) {
-		log->overflow = false;
-		amd->status &= ~overflow;
-	}
-	log->enabled = enabled;
-}
-
 static void write_control(struct amd_iommu *amd, uint64_t value)
 {
 	struct amd_guest *guest;
@@ -170,8 +171,15 @@ static void write_control(struct amd_iommu *amd, uint64_t value)
 			amd_ring_forget(&guest->ring);
 	}
 	amd->control = value;
-	enable_log(amd, &amd->log, value & CONTROL_EVENT_LOG_EN, STATUS_EVENT_OVERFLOW);
-	enable_log(amd, &amd->ppr, value & CONTROL_PPR_LOG_EN, STATUS_PPR_OVERFLOW);
+	amd_logs_enable(&amd->events, &amd_event_bits, value & CONTROL_EVENT_LOG_EN,
+			amd_dual_of(field_get(value, CONTROL_DUAL_EVENT_LOG),
+				    field_get(amd->efr, EFR_DUAL_EVENT_LOG)),
+			&amd->status);
+	amd_logs_enable(&amd->pprs, &amd_ppr_bits, value & CONTROL_PPR_LOG_EN,
+			amd_dual_of(field_get(value, CONTROL_DUAL_PPR_LOG),
+				    field_get(amd->efr, EFR_DUAL_PPR_LOG)),
+			&amd->status);
+	amd_ga_enable(amd, value & CONTROL_GA_LOG_EN);
 	amd_ring_enable(&amd->ring, value & CONTROL_CMD_BUF_EN);
 	amd_ring_kick(&amd->ring, 0);
 	LIST_FOREACH (guest, &amd->guests, link)
@@ -206,8 +214,25 @@ static void write_dev_table(struct amd_iommu *amd, uint32_t number, uint64_t val
 		amd->dev_table[number] = value;
 }
 
+/* Head at any time, the rest only while the log stands (2). */
+static void write_ga(struct amd_iommu *amd, uint32_t offset, uint64_t value)
+{
+	struct amd_event_log *log = &amd->ga.log;
+	uint32_t pointer = log->size != 0 ? (uint32_t)value & (log->size - 1) : 0;
+	if (offset == AMD_GA_HEAD)
+		log->head = pointer;
+	else if (offset == AMD_GA_BASE)
+		amd_ga_move(amd, value);
+	else if (!amd_ga_running(amd) && offset == AMD_GA_TAIL)
+		log->tail = pointer;
+	else if (!amd_ga_running(amd))
+		amd->ga.tail_copy = value;
+}
+
 static void write_register(struct amd_iommu *amd, uint32_t offset, uint32_t index, uint64_t value)
 {
+	if (amd_logs_write(amd, &amd->events, &amd->pprs, offset, value))
+		return;
 	switch (offset) {
 	case AMD_DEV_TABLE:
 		write_dev_table(amd, 0, value);
@@ -219,7 +244,10 @@ static void write_register(struct amd_iommu *amd, uint32_t offset, uint32_t inde
 		write_cmd_base(amd, value);
 		break;
 	case AMD_EVENT_BASE:
-		write_log_base(amd, &amd->log, &amd->event_base, value);
+		write_log_base(amd, &amd->events.of[0], &amd->event_base[0], value);
+		break;
+	case AMD_EVENT_B_BASE:
+		write_log_base(amd, &amd->events.of[1], &amd->event_base[1], value);
 		break;
 	case AMD_CONTROL:
 		write_control(amd, value);
@@ -231,35 +259,33 @@ static void write_register(struct amd_iommu *amd, uint32_t offset, uint32_t inde
 		amd->excl_limit = value;
 		break;
 	case AMD_PPR_BASE:
-		write_log_base(amd, &amd->ppr, &amd->ppr_base, value);
+		write_log_base(amd, &amd->pprs.of[0], &amd->ppr_base[0], value);
+		break;
+	case AMD_PPR_B_BASE:
+		write_log_base(amd, &amd->pprs.of[1], &amd->ppr_base[1], value);
 		break;
 	case AMD_CMD_HEAD:
 		if (!amd_ring_running(&amd->ring))
-			amd->ring.head = pointer_in(value, amd->ring.size);
+			amd->ring.head = amd_pointer_in(value, amd->ring.size);
 		break;
 	case AMD_CMD_TAIL:
-		amd->ring.tail = pointer_in(value, amd->ring.size);
+		amd->ring.tail = amd_pointer_in(value, amd->ring.size);
 		amd_ring_kick(&amd->ring, amd->timing.doorbell_ps);
 		break;
-	case AMD_EVENT_HEAD:
-		amd->log.head = pointer_in(value, amd->log.size);
-		break;
-	case AMD_EVENT_TAIL:
-		if (!amd_event_log_running(amd, &amd->log))
-			amd->log.tail = pointer_in(value, amd->log.size);
-		break;
-	case AMD_PPR_HEAD:
-		amd->ppr.head = pointer_in(value, amd->ppr.size);
-		break;
-	case AMD_PPR_TAIL:
-		if (!amd_event_log_running(amd, &amd->ppr))
-			amd->ppr.tail = pointer_in(value, amd->ppr.size);
+	case AMD_GA_BASE:
+	case AMD_GA_TAIL_COPY:
+	case AMD_GA_HEAD:
+	case AMD_GA_TAIL:
+		write_ga(amd, offset, value);
 		break;
 	case AMD_PPR_AUTO:
 		amd->ppr_auto = value;
 		break;
 	case AMD_PPR_EARLY:
-		amd->ppr_early = value;
+		amd->ppr_early[0] = value;
+		break;
+	case AMD_PPR_B_EARLY:
+		amd->ppr_early[1] = value;
 		break;
 	case AMD_STATUS:
 		amd->status &= ~(value & STATUS_W1C); /* the log starts with EventLogEn (13) */
@@ -347,6 +373,7 @@ struct amd_iommu *amd_iommu_new(struct machine *machine, const struct amd_board 
 	amd->iotlb = profile_get(profile, "iotlb.supported") != 0;
 	LIST_INIT(&amd->endpoints);
 	LIST_INIT(&amd->timeouts);
+	TAILQ_INIT(&amd->pendings);
 	LIST_INIT(&amd->guests);
 	amd_ring_init(&amd->ring, amd, NULL, CONTEXT_HOST_RING);
 	amd_irte_cache_init(&amd->irtes, machine);
@@ -392,6 +419,13 @@ static void hash_log(const struct amd_event_log *log, struct hash *hash)
 	hash_u64(hash, (uint64_t)log->head << 32 | log->tail);
 }
 
+static void hash_logs(const struct amd_logs *logs, struct hash *hash)
+{
+	hash_log(&logs->of[0], hash);
+	hash_log(&logs->of[1], hash);
+	hash_u64(hash, (uint64_t)logs->dual << 1 | logs->active);
+}
+
 static void hash_guest(const struct amd_guest *guest, struct hash *hash)
 {
 	hash_u64(hash, guest->id);
@@ -403,16 +437,18 @@ static void hash_guest(const struct amd_guest *guest, struct hash *hash)
 	hash_u64(hash, guest->ppr_b);
 	hash_u64(hash, guest->status);
 	hash_ring(&guest->ring, hash);
-	hash_log(&guest->log, hash);
-	hash_log(&guest->ppr_log, hash);
+	hash_logs(&guest->events, hash);
+	hash_logs(&guest->pprs, hash);
 	hash_u64(hash, guest->ppr_auto);
-	hash_u64(hash, guest->ppr_early);
+	hash_u64(hash, guest->ppr_early[0]);
+	hash_u64(hash, guest->ppr_early[1]);
 }
 
 void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
 {
 	const struct amd_guest *guest;
 	const struct amd_timeout *timeout;
+	const struct amd_pending *pending;
 	const struct amd_endpoint *endpoint;
 	LIST_FOREACH (endpoint, &amd->endpoints, link)
 		amd_endpoint_hash(endpoint, hash);
@@ -421,12 +457,19 @@ void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
 		hash_u64(hash, timeout->record.q[0]);
 		hash_u64(hash, timeout->record.q[1]);
 	}
+	TAILQ_FOREACH (pending, &amd->pendings, link)
+		if (pending->done_ps > amd->machine->clock.now_ps)
+			hash_u64(hash, pending->done_ps ^ (uint64_t)pending->context << 16 ^
+					       pending->queue);
 	hash_u64(hash, amd->control);
 	for (uint32_t i = 0; i < AMD_DEV_TABLES; i++)
 		hash_u64(hash, amd->dev_table[i]);
 	hash_u64(hash, amd->cmd_base);
-	hash_u64(hash, amd->event_base);
-	hash_u64(hash, amd->ppr_base);
+	for (unsigned i = 0; i < 2; i++) {
+		hash_u64(hash, amd->event_base[i]);
+		hash_u64(hash, amd->ppr_base[i]);
+		hash_u64(hash, amd->ppr_early[i]);
+	}
 	hash_u64(hash, amd->excl_base);
 	hash_u64(hash, amd->excl_limit);
 	hash_u64(hash, amd->status);
@@ -436,10 +479,12 @@ void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
 	hash_u64(hash, amd->hw_event.q[1]);
 	hash_u64(hash, amd->hw_event_status);
 	hash_ring(&amd->ring, hash);
-	hash_log(&amd->log, hash);
-	hash_log(&amd->ppr, hash);
+	hash_logs(&amd->events, hash);
+	hash_logs(&amd->pprs, hash);
+	hash_u64(hash, amd->ga.base);
+	hash_u64(hash, amd->ga.tail_copy);
+	hash_log(&amd->ga.log, hash);
 	hash_u64(hash, amd->ppr_auto);
-	hash_u64(hash, amd->ppr_early);
 	for (uint32_t i = 0; i < amd->dtes.count; i++) {
 		const struct dte_cache_entry *entry = &amd->dtes.entries[i];
 		if (!entry->valid)

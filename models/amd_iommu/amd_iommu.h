@@ -6,7 +6,8 @@
  *   ring         one command buffer: the host's, read by physical address, or a guest's, read by
  *                guest address; head moves when a command is taken, not when it is done
  *   guest        what the hardware keeps of one GuestID: VF registers (the guest's), VFCntl
- *                registers (the host's), a ring, an event log
+ *                registers (the host's), a ring, logs
+ *   logs         of events, or of page requests: A, and with Dual...LogEn B, one of them in use
  *   trans_devid  the DeviceID whose table entry says how a guest's buffers are translated
  *   own device   the IOMMU's own table entry translates its private addresses (IPA), where the maps
  *                of DeviceIDs and DomainIDs lie
@@ -36,7 +37,7 @@
 
 #define LINE_COMMANDS     4U /* a 64-byte line */
 #define CONTEXT_HOST_RING 0x7fffffffU
-#define AMD_REGISTERS_MAX 32U
+#define AMD_REGISTERS_MAX 48U
 #define AMD_DEV_TABLES    8U
 
 /* Picoseconds, from the profile. */
@@ -203,7 +204,7 @@ enum amd_result {
 /* Executes the taken command. */
 enum amd_result amd_execute(struct amd_ring *ring);
 
-/* --- events (event_log.c) --- */
+/* --- logs that the hardware writes (log.c) --- */
 
 struct amd_event_log {
 	uint64_t base; /* physical address, or a guest's */
@@ -214,9 +215,65 @@ struct amd_event_log {
 	bool overflow;
 };
 
+/* The second logs: none, one changed to by a restart after an overflow, or before one (13). */
+enum amd_dual {
+	AMD_DUAL_OFF,
+	AMD_DUAL_RESTART,
+	AMD_DUAL_AUTOSWAP,
+};
+
+/* Bits of the status register (4); of A and B. */
+struct amd_log_bits {
+	uint64_t overflow[2];
+	uint64_t early[2];
+	uint64_t interrupt;
+	uint64_t run;
+	uint64_t active;
+};
+
+extern const struct amd_log_bits amd_event_bits;
+extern const struct amd_log_bits amd_ppr_bits;
+
+struct amd_logs {
+	struct amd_event_log of[2]; /* A, B */
+	uint8_t active;             /* the one in use */
+	uint8_t dual;               /* enum amd_dual */
+};
+
+static inline struct amd_event_log *amd_logs_current(struct amd_logs *logs)
+{
+	return &logs->of[logs->active];
+}
+
+/* Dual...LogEn, as far as Dual...LogSup has it. */
+static inline unsigned amd_dual_of(uint64_t enabled, uint64_t supported)
+{
+	uint64_t dual = enabled < supported ? enabled : supported;
+	return dual < AMD_DUAL_AUTOSWAP ? (unsigned)dual : AMD_DUAL_AUTOSWAP;
+}
+
 bool amd_event_log_running(const struct amd_iommu *amd, const struct amd_event_log *log);
 /* A slot that is free; false: it overflows, and logging stops until software says otherwise. */
 bool amd_log_take_slot(struct amd_event_log *log, uint32_t *offset);
+/* The same of the log in use, or with autoswap of the other one. NULL: the one in use overflows. */
+struct amd_event_log *amd_logs_take_slot(const struct amd_iommu *amd, struct amd_logs *logs,
+					 uint32_t *offset);
+/* ...LogEn, and DUAL of it: starts what had overflowed, and clears that in STATUS. */
+void amd_logs_enable(struct amd_logs *logs, const struct amd_log_bits *bits, bool enabled,
+		     unsigned dual, uint64_t *status);
+/* Which bits of the status register say how the logs stand. */
+uint64_t amd_logs_status(const struct amd_iommu *amd, const struct amd_logs *logs,
+			 const struct amd_log_bits *bits);
+/* Head or tail of a log at OFFSET of the third page. False: it is none of them. */
+bool amd_logs_read(struct amd_logs *events, struct amd_logs *pprs, uint32_t offset,
+		   uint64_t *value);
+bool amd_logs_write(const struct amd_iommu *amd, struct amd_logs *events, struct amd_logs *pprs,
+		    uint32_t offset, uint64_t value);
+/* A pointer of software's, inside a ring of SIZE bytes. */
+uint32_t amd_pointer_in(uint64_t value, uint32_t size);
+
+/* --- events (event_log.c) --- */
+
 bool amd_log_write(struct amd_iommu *amd, struct access *access, const struct amd_event *record);
 /* What was written is software's. */
 void amd_log_advance(struct amd_event_log *log);
@@ -260,6 +317,21 @@ enum amd_ppr_result amd_page_request(struct amd_iommu *amd, const struct amd_pag
 void amd_complete_ppr(struct amd_iommu *amd, uint16_t device, const struct amd_command *command);
 /* Whether LOG is as full as its early-overflow register EARLY says. */
 bool amd_early_overflow(const struct amd_event_log *log, uint64_t early);
+
+/* --- the GA log (ga_log.c) --- */
+
+struct amd_ga_log {
+	uint64_t base; /* the register */
+	uint64_t tail_copy;
+	struct amd_event_log log;
+};
+
+/* A base that is written, GALogEn; and what becomes of them. */
+void amd_ga_move(struct amd_iommu *amd, uint64_t value);
+void amd_ga_enable(struct amd_iommu *amd, bool enabled);
+bool amd_ga_running(const struct amd_iommu *amd);
+/* An interrupt of DEVICE was posted, and the vCPU it is for does not run. */
+void amd_log_ga(struct amd_iommu *amd, uint16_t device, uint32_t tag);
 
 /* --- interrupts (interrupt.c) --- */
 
@@ -325,10 +397,10 @@ struct amd_guest {
 	uint64_t ppr_b;
 	uint64_t status; /* write-1-to-clear bits */
 	struct amd_ring ring;
-	struct amd_event_log log;
-	struct amd_event_log ppr_log;
+	struct amd_logs events;
+	struct amd_logs pprs;
 	uint64_t ppr_auto;
-	uint64_t ppr_early;
+	uint64_t ppr_early[2]; /* of A, B */
 };
 
 LIST_HEAD(amd_guests, amd_guest);
@@ -372,6 +444,16 @@ struct amd_timeout {
 
 LIST_HEAD(amd_timeouts, amd_timeout);
 
+/* An invalidation of a device's cache that a ring has put into a queue. Lies in the arena. */
+struct amd_pending {
+	TAILQ_ENTRY(amd_pending) link;
+	uint32_t context; /* of the ring: a guest's QueueIDs are its own */
+	uint16_t queue;
+	uint64_t done_ps;
+};
+
+TAILQ_HEAD(amd_pendings, amd_pending);
+
 /* Where the hardware is, and how it is wired. */
 struct amd_board {
 	const char *name; /* literal; of the engine in reports and faults */
@@ -393,8 +475,8 @@ struct amd_iommu {
 	uint64_t control;
 	uint64_t dev_table[AMD_DEV_TABLES]; /* segment 0 is the Device Table Base */
 	uint64_t cmd_base;
-	uint64_t event_base;
-	uint64_t ppr_base;
+	uint64_t event_base[2]; /* of A, B */
+	uint64_t ppr_base[2];
 	uint64_t excl_base;
 	uint64_t excl_limit;
 	uint64_t status;                  /* write-1-to-clear bits */
@@ -403,10 +485,11 @@ struct amd_iommu {
 	struct amd_event hw_event;        /* a copy of the last event of HESup's kinds */
 	uint64_t hw_event_status;
 	struct amd_ring ring;
-	struct amd_event_log log;
-	struct amd_event_log ppr;
+	struct amd_logs events;
+	struct amd_logs pprs;
+	struct amd_ga_log ga;
 	uint64_t ppr_auto;
-	uint64_t ppr_early;
+	uint64_t ppr_early[2]; /* of A, B */
 	struct dte_cache dtes;
 	struct tlb tlb;     /* leaves */
 	struct tlb buffers; /* leaves of guests' buffers, by trans_devid; amd.buffer_tag says if */
@@ -415,6 +498,7 @@ struct amd_iommu {
 	struct amd_irte_cache irtes;
 	struct amd_endpoints endpoints;
 	struct amd_timeouts timeouts;
+	struct amd_pendings pendings;         /* by the time when they are done */
 	struct amd_guests guests;             /* that something has touched */
 	struct amd_guest **guests_by_id[256]; /* high byte, low byte of the GuestID */
 };

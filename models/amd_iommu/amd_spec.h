@@ -37,24 +37,32 @@
 #define AMD_XT_GA           0x0180U
 #define AMD_EFR2            0x01a0U
 /* The page that a guest's VF page shows: the same offsets less 0x2000 (amd-viommu 4). */
-#define AMD_PAGE3      0x2000U
-#define AMD_CMD_HEAD   0x2000U
-#define AMD_CMD_TAIL   0x2008U
-#define AMD_EVENT_HEAD 0x2010U
-#define AMD_EVENT_TAIL 0x2018U
-#define AMD_STATUS     0x2020U
-#define AMD_PPR_HEAD   0x2030U
-#define AMD_PPR_TAIL   0x2038U
-#define AMD_GA_HEAD    0x2040U
-#define AMD_GA_TAIL    0x2048U
-#define AMD_PPR_AUTO   0x2080U
-#define AMD_PPR_EARLY  0x2088U
+#define AMD_PAGE3        0x2000U
+#define AMD_CMD_HEAD     0x2000U
+#define AMD_CMD_TAIL     0x2008U
+#define AMD_EVENT_HEAD   0x2010U
+#define AMD_EVENT_TAIL   0x2018U
+#define AMD_STATUS       0x2020U
+#define AMD_PPR_HEAD     0x2030U
+#define AMD_PPR_TAIL     0x2038U
+#define AMD_GA_HEAD      0x2040U
+#define AMD_GA_TAIL      0x2048U
+#define AMD_PPR_B_HEAD   0x2050U
+#define AMD_PPR_B_TAIL   0x2058U
+#define AMD_EVENT_B_HEAD 0x2070U
+#define AMD_EVENT_B_TAIL 0x2078U
+#define AMD_PPR_AUTO     0x2080U
+#define AMD_PPR_EARLY    0x2088U
+#define AMD_PPR_B_EARLY  0x2090U
 
 #define DEV_TABLE_SIZE BITS(8, 0) /* 4 KiB pages - 1; of a segment one bit less */
 #define DEV_TABLE_ADDR BITS(51, 12)
 #define RING_ADDR      BITS(51, 12)
 #define RING_LENGTH    BITS(59, 56) /* 2^code entries, code 8 to 15 */
 #define RING_POINTER   BITS(18, 4)  /* byte offset */
+#define GA_POINTER     BITS(15, 3)
+#define GA_BYTES_MAX   0x10000U    /* that a pointer reaches */
+#define GA_TAIL_ADDR   BITS(51, 3) /* in place: an address */
 #define RING_CODE_MIN  8U
 #define RING_CODE_MAX  15U
 /* Exclusion range: the limit's low 12 bits count as ones */
@@ -83,8 +91,13 @@
 #define CONTROL_PPR_EN         BITS(15, 15)
 #define CONTROL_GT_EN          BITS(16, 16)
 #define CONTROL_GA_EN          BITS(17, 17)
+#define CONTROL_GA_LOG_EN      BITS(28, 28)
+#define CONTROL_GA_INT_EN      BITS(29, 29)
+#define CONTROL_DUAL_PPR_LOG   BITS(31, 30)
+#define CONTROL_DUAL_EVENT_LOG BITS(33, 32)
 #define CONTROL_DEV_TABLE_SEG  BITS(36, 34) /* log2 tables */
 #define CONTROL_PPR_AUTO_RSP   BITS(39, 39)
+#define CONTROL_HAD_UPDATE     BITS(47, 46)
 #define CONTROL_GD_UPDATE_DIS  BITS(48, 48)
 #define CONTROL_VCMD_EN        BITS(52, 52)
 #define CONTROL_VIOMMU_EN      BITS(53, 53)
@@ -95,34 +108,46 @@
 #define INV_TIMEOUT_1S         4U
 
 /* Status (4) */
-#define STATUS_EVENT_OVERFLOW     BITS(0, 0)
-#define STATUS_EVENT_INT          BITS(1, 1)
-#define STATUS_COMWAIT_INT        BITS(2, 2)
-#define STATUS_EVENT_LOG_RUN      BITS(3, 3)
-#define STATUS_CMD_BUF_RUN        BITS(4, 4)
-#define STATUS_PPR_OVERFLOW       BITS(5, 5)
-#define STATUS_PPR_INT            BITS(6, 6)
-#define STATUS_PPR_LOG_RUN        BITS(7, 7)
-#define STATUS_PPR_OVERFLOW_EARLY BITS(18, 18)
-#define STATUS_W1C                0x68e67ULL
+#define STATUS_EVENT_OVERFLOW       BITS(0, 0)
+#define STATUS_EVENT_INT            BITS(1, 1)
+#define STATUS_COMWAIT_INT          BITS(2, 2)
+#define STATUS_EVENT_LOG_RUN        BITS(3, 3)
+#define STATUS_CMD_BUF_RUN          BITS(4, 4)
+#define STATUS_PPR_OVERFLOW         BITS(5, 5)
+#define STATUS_PPR_INT              BITS(6, 6)
+#define STATUS_PPR_LOG_RUN          BITS(7, 7)
+#define STATUS_GA_LOG_RUN           BITS(8, 8)
+#define STATUS_GA_OVERFLOW          BITS(9, 9)
+#define STATUS_GA_INT               BITS(10, 10)
+#define STATUS_PPR_OVERFLOW_B       BITS(11, 11)
+#define STATUS_PPR_LOG_ACTIVE       BITS(12, 12)
+#define STATUS_EVENT_OVERFLOW_B     BITS(15, 15)
+#define STATUS_EVENT_LOG_ACTIVE     BITS(16, 16)
+#define STATUS_PPR_OVERFLOW_EARLY_B BITS(17, 17)
+#define STATUS_PPR_OVERFLOW_EARLY   BITS(18, 18)
+#define STATUS_W1C                  0x68e67ULL
 
 /* EFR, EFR2 (5) */
-#define EFR_PREFETCH      BITS(0, 0)
-#define EFR_PPR           BITS(1, 1)
-#define EFR_NX            BITS(3, 3)
-#define EFR_GT            BITS(4, 4)
-#define EFR_IA            BITS(6, 6)
-#define EFR_GA            BITS(7, 7)
-#define EFR_HE            BITS(8, 8)
-#define EFR_HATS          BITS(11, 10)
-#define EFR_GATS          BITS(13, 12)
-#define EFR_GLX           BITS(15, 14)
-#define EFR_PASMAX        BITS(36, 32)
-#define EFR_DEV_TABLE_SEG BITS(39, 38) /* the same, at most */
-#define EFR_US            BITS(37, 37)
-#define EFR_GIO           BITS(48, 48)
-#define EFR_VIOMMU        BITS(55, 55)
-#define EFR2_GCR3_TRP     BITS(3, 3)
+#define EFR_PREFETCH       BITS(0, 0)
+#define EFR_PPR            BITS(1, 1)
+#define EFR_NX             BITS(3, 3)
+#define EFR_GT             BITS(4, 4)
+#define EFR_IA             BITS(6, 6)
+#define EFR_GA             BITS(7, 7)
+#define EFR_HE             BITS(8, 8)
+#define EFR_HATS           BITS(11, 10)
+#define EFR_GATS           BITS(13, 12)
+#define EFR_GLX            BITS(15, 14)
+#define EFR_DUAL_PPR_LOG   BITS(25, 24)
+#define EFR_DUAL_EVENT_LOG BITS(29, 28)
+#define EFR_PASMAX         BITS(36, 32)
+#define EFR_DEV_TABLE_SEG  BITS(39, 38) /* the same, at most */
+#define EFR_US             BITS(37, 37)
+#define EFR_GIO            BITS(48, 48)
+#define EFR_HA             BITS(49, 49)
+#define EFR_HD             BITS(52, 52)
+#define EFR_VIOMMU         BITS(55, 55)
+#define EFR2_GCR3_TRP      BITS(3, 3)
 
 /* --- commands (7) --- */
 #define COMMAND_SIZE 16U
@@ -172,6 +197,8 @@ enum amd_opcode {
 #define CMD_ADDR       BITS(63, 12) /* in place */
 #define CMD_PPR_GROUP  BITS(40, 32)
 #define CMD_PPR_CODE   BITS(47, 44)
+/* MaxPend 0, as PCIe has it (7) */
+#define ATS_QUEUE_DEPTH_MAX 32U
 /* The whole address space, as Linux writes it (7, Size encoding). */
 #define CMD_ADDR_ALL 0x7ffffffffffff000ULL
 
@@ -225,6 +252,7 @@ void amd_command_range(const struct amd_command *command, uint64_t *first, uint6
 /* q0 */
 #define DTE_V           BITS(0, 0)
 #define DTE_TV          BITS(1, 1)
+#define DTE_HAD         BITS(8, 7)
 #define DTE_MODE        BITS(11, 9)
 #define DTE_ROOT        BITS(51, 12) /* in place */
 #define DTE_PPR         BITS(52, 52)
@@ -256,6 +284,10 @@ void amd_command_range(const struct amd_command *command, uint64_t *first, uint6
 #define DTE_GDEVICE   BITS(31, 16)
 #define DTE_GUEST     BITS(47, 32)
 
+/* HADUpdate, HAD: what may be written to host tables (11) */
+#define HAD_ACCESSED       1U
+#define HAD_ACCESSED_DIRTY 3U
+
 #define DTE_GLX_RESERVED 3U
 #define INT_CTL_ABORT    0U
 #define INT_CTL_FORWARD  1U
@@ -271,6 +303,8 @@ void amd_dte_set_gcr3(struct amd_dte *dte, uint64_t root);
 
 /* --- v1 page tables (11) --- */
 #define PTE_PR          BITS(0, 0)
+#define PTE_A           BITS(5, 5)
+#define PTE_D           BITS(6, 6) /* of a leaf */
 #define PTE_NEXT        BITS(11, 9)
 #define PTE_ADDR        BITS(51, 12) /* in place */
 #define PTE_FC          BITS(60, 60)
@@ -369,10 +403,13 @@ struct amd_irte {
 };
 
 /* q0 */
-#define IRTE_REMAP_EN      BITS(0, 0)
-#define IRTE_SUP_IOPF      BITS(1, 1)
-#define IRTE_TYPE          BITS(4, 2)
-#define IRTE_DM            BITS(6, 6)
+#define IRTE_REMAP_EN BITS(0, 0)
+#define IRTE_SUP_IOPF BITS(1, 1)
+#define IRTE_TYPE     BITS(4, 2)
+#define IRTE_DM       BITS(6, 6)
+/* In guest mode two of these bits mean something else. */
+#define IRTE_GA_LOG        BITS(2, 2)
+#define IRTE_IS_RUN        BITS(6, 6)
 #define IRTE_GUEST_MODE    BITS(7, 7)
 #define IRTE_DEST          BITS(15, 8)
 #define IRTE_VECTOR        BITS(23, 16)
@@ -404,6 +441,13 @@ struct amd_irte {
 #define PPR_INVALID 1U
 #define PPR_FAILURE 0xfU
 
+/* --- GA log (14) --- */
+#define GA_ENTRY_SIZE       8U
+#define GA_TAG              BITS(31, 0)
+#define GA_DEVICE           BITS(47, 32)
+#define GA_TYPE             BITS(63, 60)
+#define GA_TYPE_NOT_RUNNING 1U
+
 /* --- virtual functions (amd-viommu 3 to 5) --- */
 #define VF_WINDOW_SIZE     0x10000000ULL
 #define VF_STRIDE          0x1000U
@@ -431,12 +475,16 @@ struct amd_irte {
 #define GUEST_CMD_EN         BITS(8, 8)
 #define GUEST_CMD_COMWAIT_EN BITS(9, 9)
 #define GUEST_EVENT_LENGTH   BITS(3, 0)
+#define GUEST_EVENT_LENGTH_B BITS(7, 4)
 #define GUEST_EVENT_EN       BITS(8, 8)
 #define GUEST_EVENT_INT_EN   BITS(9, 9)
+#define GUEST_EVENT_DUAL     BITS(11, 10)
 #define GUEST_PPR_LENGTH     BITS(3, 0)
+#define GUEST_PPR_LENGTH_B   BITS(7, 4)
 #define GUEST_PPR_LOG_EN     BITS(8, 8)
 #define GUEST_PPR_INT_EN     BITS(9, 9)
 #define GUEST_PPR_EN         BITS(10, 10)
+#define GUEST_PPR_DUAL       BITS(12, 11)
 #define GUEST_PPR_AUTO_RSP   BITS(13, 13)
 #define GUEST_PPR_BASE       BITS(55, 16) /* base[51:12] */
 #define GUEST_BASE           BITS(51, 12) /* in place; a guest address */

@@ -93,19 +93,70 @@ static void log_timeout(struct event *event)
 }
 
 /* When the invalidation is given up, and that logged. */
-static uint64_t give_up_after(struct amd_ring *ring, uint16_t device, uint64_t limit_ms)
+static uint64_t give_up_after(struct amd_ring *ring, uint16_t device, uint64_t sent_ps,
+			      uint64_t limit_ms)
 {
 	struct amd_iommu *amd = ring->amd;
 	struct amd_timeout *timeout = arena_new(amd->machine->arena, struct amd_timeout);
 	timeout->amd = amd;
 	timeout->event.fn = log_timeout;
 	timeout->event.owner = timeout;
-	timeout->due_ps = amd->machine->clock.now_ps + limit_ms * 1000000000ULL;
+	timeout->due_ps = sent_ps + limit_ms * 1000000000ULL;
 	timeout->record = (struct amd_event){
 		{field_put(EVT_CODE, EVENT_IOTLB_INV_TIMEOUT) | device, ring->probe.pa.value}};
 	LIST_INSERT_HEAD(&amd->timeouts, timeout, link);
 	clock_post(&amd->machine->clock, &timeout->event, timeout->due_ps, EVENT_HARDWARE);
 	return timeout->due_ps;
+}
+
+static bool is_of_queue(const struct amd_pending *pending, const struct amd_ring *ring)
+{
+	return pending->context == ring->context &&
+	       pending->queue == field_get(ring->taken.q[0], CMD_QUEUE);
+}
+
+static void drop_done(struct amd_iommu *amd)
+{
+	struct amd_pending *first;
+	while ((first = TAILQ_FIRST(&amd->pendings)) != NULL &&
+	       first->done_ps <= amd->machine->clock.now_ps) {
+		TAILQ_REMOVE(&amd->pendings, first, link);
+		arena_delete(amd->machine->arena, first);
+	}
+}
+
+/* The device is asked once its queue has fewer than MaxPend in flight (7, 16). */
+static uint64_t sent_ps(struct amd_ring *ring)
+{
+	struct amd_iommu *amd = ring->amd;
+	const struct amd_pending *pending;
+	uint64_t most = field_get(ring->taken.q[0], CMD_MAX_PEND), ahead = 0, seen = 0;
+	most = most != 0 ? most : ATS_QUEUE_DEPTH_MAX;
+	drop_done(amd);
+	TAILQ_FOREACH (pending, &amd->pendings, link)
+		ahead += is_of_queue(pending, ring);
+	if (ahead < most)
+		return amd->machine->clock.now_ps;
+	TAILQ_FOREACH (pending, &amd->pendings, link)
+		if (is_of_queue(pending, ring) && seen++ == ahead - most)
+			break;
+	return pending->done_ps;
+}
+
+static void put_into_queue(struct amd_ring *ring, uint64_t done_ps)
+{
+	struct amd_iommu *amd = ring->amd;
+	struct amd_pending *before = TAILQ_LAST(&amd->pendings, amd_pendings);
+	struct amd_pending *pending = arena_new(amd->machine->arena, struct amd_pending);
+	pending->context = ring->context;
+	pending->queue = (uint16_t)field_get(ring->taken.q[0], CMD_QUEUE);
+	pending->done_ps = done_ps;
+	while (before != NULL && before->done_ps > done_ps)
+		before = TAILQ_PREV(before, amd_pendings, link);
+	if (before != NULL)
+		TAILQ_INSERT_AFTER(&amd->pendings, before, pending, link);
+	else
+		TAILQ_INSERT_HEAD(&amd->pendings, pending, link);
 }
 
 /* The device answers after a round trip, or is given up after InvTimeOut (3, 8.5). */
@@ -114,13 +165,19 @@ static void invalidate_iotlb(struct amd_ring *ring, uint16_t device)
 	static const uint64_t limits_ms[8] = {0, 1, 10, 100, 1000, 10000, 100000, 0};
 	struct amd_iommu *amd = ring->amd;
 	uint64_t limit_ms = limits_ms[field_get(amd->control, CONTROL_INV_TIMEOUT)];
-	uint64_t answer_ps = amd->timing.ats_round_trip_ps;
+	uint64_t start_ps = sent_ps(ring), done_ps = UINT64_MAX;
 	struct amd_endpoint *endpoint = amd_endpoint_find(amd, device);
-	uint64_t done_ps = amd->machine->clock.now_ps + answer_ps;
-	if (endpoint != NULL && !endpoint->silent)
+	if (start_ps == UINT64_MAX) { /* behind what is never answered */
+		ring->iotlb_done_ps = UINT64_MAX;
+		return;
+	}
+	if (endpoint != NULL && !endpoint->silent) {
+		done_ps = start_ps + amd->timing.ats_round_trip_ps;
 		amd_endpoint_invalidate(endpoint, &ring->taken, done_ps);
-	else
-		done_ps = limit_ms != 0 ? give_up_after(ring, device, limit_ms) : UINT64_MAX;
+	} else if (limit_ms != 0) {
+		done_ps = give_up_after(ring, device, start_ps, limit_ms);
+	}
+	put_into_queue(ring, done_ps);
 	ring->iotlb_done_ps = done_ps > ring->iotlb_done_ps ? done_ps : ring->iotlb_done_ps;
 }
 

@@ -2,12 +2,6 @@
 /* Event logs: the host's and the guests' (amd-iommu 13; amd-viommu 11). */
 #include "models/amd_iommu/amd_iommu.h"
 
-bool amd_event_log_running(const struct amd_iommu *amd, const struct amd_event_log *log)
-{
-	return log->enabled && !log->overflow && log->size != 0 &&
-	       (amd->control & CONTROL_IOMMU_EN);
-}
-
 static void note_event(struct amd_iommu *amd, const struct amd_event *event)
 {
 	struct note note = {
@@ -18,22 +12,6 @@ static void note_event(struct amd_iommu *amd, const struct amd_event *event)
 		.what = amd_event_name((unsigned)field_get(event->q[0], EVT_CODE)),
 	};
 	machine_note(amd->machine, &note);
-}
-
-bool amd_log_take_slot(struct amd_event_log *log, uint32_t *offset)
-{
-	uint32_t next = (log->tail + EVENT_SIZE) & (log->size - 1);
-	if (next == log->head) {
-		log->overflow = true;
-		return false;
-	}
-	*offset = log->tail;
-	return true;
-}
-
-void amd_log_advance(struct amd_event_log *log)
-{
-	log->tail = (log->tail + EVENT_SIZE) & (log->size - 1);
 }
 
 bool amd_log_write(struct amd_iommu *amd, struct access *access, const struct amd_event *event)
@@ -62,14 +40,15 @@ static void copy_hardware_event(struct amd_iommu *amd, const struct amd_event *e
 
 void amd_log_event(struct amd_iommu *amd, const struct amd_event *event)
 {
-	struct amd_event_log *log = &amd->log;
+	struct amd_logs *logs = &amd->events;
 	bool interrupt = amd->control & CONTROL_EVENT_INT_EN;
 	uint32_t offset;
 	copy_hardware_event(amd, event);
-	if (!amd_event_log_running(amd, log))
+	if (!amd_event_log_running(amd, amd_logs_current(logs)))
 		return; /* lost (13) */
-	if (!amd_log_take_slot(log, &offset)) {
-		amd_raise_status(amd, STATUS_EVENT_OVERFLOW, interrupt);
+	struct amd_event_log *log = amd_logs_take_slot(amd, logs, &offset);
+	if (log == NULL) {
+		amd_raise_status(amd, amd_event_bits.overflow[logs->active], interrupt);
 		return;
 	}
 	struct access access = {
@@ -87,14 +66,15 @@ void amd_log_event(struct amd_iommu *amd, const struct amd_event *event)
 void amd_log_guest_event(struct amd_guest *guest, const struct amd_event *event)
 {
 	struct amd_iommu *amd = guest->amd;
-	struct amd_event_log *log = &guest->log;
+	struct amd_logs *logs = &guest->events;
 	struct amd_translation translation;
 	uint32_t offset;
-	if (!amd_event_log_running(amd, log))
+	if (!amd_event_log_running(amd, amd_logs_current(logs)))
 		return;
-	if (!amd_log_take_slot(log, &offset)) {
-		amd_guest_raise(guest, STATUS_EVENT_OVERFLOW, guest->event & GUEST_EVENT_INT_EN,
-				AMD_EXTENDED_EVENT);
+	struct amd_event_log *log = amd_logs_take_slot(amd, logs, &offset);
+	if (log == NULL) {
+		amd_guest_raise(guest, amd_event_bits.overflow[logs->active],
+				guest->event & GUEST_EVENT_INT_EN, AMD_EXTENDED_EVENT);
 		return;
 	}
 	if (amd_guest_translate(guest, log->base + offset, true, &translation) != AMD_TRANSLATED) {

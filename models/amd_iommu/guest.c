@@ -49,10 +49,10 @@ void amd_guest_reset(struct amd_guest *guest)
 	guest->ppr = 0;
 	guest->ppr_b = 0;
 	guest->status = 0;
-	memset(&guest->log, 0, sizeof(guest->log));
-	memset(&guest->ppr_log, 0, sizeof(guest->ppr_log));
+	memset(&guest->events, 0, sizeof(guest->events));
+	memset(&guest->pprs, 0, sizeof(guest->pprs));
 	guest->ppr_auto = 0;
-	guest->ppr_early = 0;
+	memset(guest->ppr_early, 0, sizeof(guest->ppr_early));
 }
 
 /* --- translation of buffers --- */
@@ -191,39 +191,50 @@ static void write_command(struct amd_guest *guest, uint64_t value)
 }
 
 /* A log that runs keeps its base, too. */
-static void set_log(struct amd_guest *guest, struct amd_event_log *log, uint64_t base,
-		    uint32_t size, bool enabled, uint64_t overflow)
+static void move_log(const struct amd_guest *guest, struct amd_event_log *log, uint64_t base,
+		     uint32_t size)
 {
-	bool starts = enabled && !log->enabled;
-	if (!enabled)
-		log->enabled = false;
-	if (!amd_event_log_running(guest->amd, log) && (log->base != base || log->size != size)) {
-		log->base = base;
-		log->size = size;
-		log->head = 0;
-		log->tail = 0;
-	}
-	if (starts) {
-		log->overflow = false;
-		guest->status &= ~overflow;
-	}
-	log->enabled = enabled;
+	if (amd_event_log_running(guest->amd, log) || (log->base == base && log->size == size))
+		return;
+	log->base = base;
+	log->size = size;
+	log->head = 0;
+	log->tail = 0;
 }
 
-static void write_event(struct amd_guest *guest, uint64_t value)
+/* Bases of the second logs have registers of their own, which are looked at with these. */
+static void set_events(struct amd_guest *guest)
 {
-	guest->event = value;
-	set_log(guest, &guest->log, value & GUEST_BASE,
-		ring_bytes(field_get(value, GUEST_EVENT_LENGTH)), value & GUEST_EVENT_EN,
-		STATUS_EVENT_OVERFLOW);
+	struct amd_logs *logs = &guest->events;
+	uint64_t value = guest->event;
+	bool enabled = value & GUEST_EVENT_EN;
+	logs->of[0].enabled &= enabled;
+	logs->of[1].enabled &= enabled;
+	move_log(guest, &logs->of[0], value & GUEST_BASE,
+		 ring_bytes(field_get(value, GUEST_EVENT_LENGTH)));
+	move_log(guest, &logs->of[1], guest->event_b,
+		 ring_bytes(field_get(value, GUEST_EVENT_LENGTH_B)));
+	amd_logs_enable(logs, &amd_event_bits, enabled,
+			amd_dual_of(field_get(value, GUEST_EVENT_DUAL),
+				    field_get(guest->amd->efr, EFR_DUAL_EVENT_LOG)),
+			&guest->status);
 }
 
-static void write_ppr(struct amd_guest *guest, uint64_t value)
+static void set_pprs(struct amd_guest *guest)
 {
-	guest->ppr = value;
-	set_log(guest, &guest->ppr_log, field_get(value, GUEST_PPR_BASE) * PAGE_SIZE,
-		ring_bytes(field_get(value, GUEST_PPR_LENGTH)), value & GUEST_PPR_LOG_EN,
-		STATUS_PPR_OVERFLOW);
+	struct amd_logs *logs = &guest->pprs;
+	uint64_t value = guest->ppr;
+	bool enabled = value & GUEST_PPR_LOG_EN;
+	logs->of[0].enabled &= enabled;
+	logs->of[1].enabled &= enabled;
+	move_log(guest, &logs->of[0], field_get(value, GUEST_PPR_BASE) * PAGE_SIZE,
+		 ring_bytes(field_get(value, GUEST_PPR_LENGTH)));
+	move_log(guest, &logs->of[1], guest->ppr_b,
+		 ring_bytes(field_get(value, GUEST_PPR_LENGTH_B)));
+	amd_logs_enable(logs, &amd_ppr_bits, enabled,
+			amd_dual_of(field_get(value, GUEST_PPR_DUAL),
+				    field_get(guest->amd->efr, EFR_DUAL_PPR_LOG)),
+			&guest->status);
 }
 
 static void write_vfcntl(struct amd_guest *guest, uint32_t offset, uint64_t value)
@@ -238,18 +249,22 @@ static void write_vfcntl(struct amd_guest *guest, uint32_t offset, uint64_t valu
 		break;
 	case VFCNTL_EVENT_B:
 		guest->event_b = value & GUEST_BASE;
+		set_events(guest);
 		break;
 	case VFCNTL_COMMAND:
 		write_command(guest, value);
 		break;
 	case VFCNTL_EVENT:
-		write_event(guest, value);
+		guest->event = value;
+		set_events(guest);
 		break;
 	case VFCNTL_PPR:
-		write_ppr(guest, value);
+		guest->ppr = value;
+		set_pprs(guest);
 		break;
 	case VFCNTL_PPR_B:
 		guest->ppr_b = value & GUEST_BASE;
+		set_pprs(guest);
 		break;
 	default:
 		break;
@@ -278,74 +293,56 @@ const struct mmio_ops amd_vfcntl_ops = {vfcntl_read, vfcntl_write};
 
 /* --- VF: the guest's (4) --- */
 
-static uint64_t vf_register(const struct amd_guest *guest, uint32_t offset)
+static uint64_t vf_register(struct amd_guest *guest, uint32_t offset)
 {
-	uint64_t run =
-		(amd_ring_running(&guest->ring) ? STATUS_CMD_BUF_RUN : 0) |
-		(amd_event_log_running(guest->amd, &guest->log) ? STATUS_EVENT_LOG_RUN : 0) |
-		(amd_event_log_running(guest->amd, &guest->ppr_log) ? STATUS_PPR_LOG_RUN : 0);
+	uint64_t pointer;
+	if (amd_logs_read(&guest->events, &guest->pprs, offset + AMD_PAGE3, &pointer))
+		return pointer;
 	switch (offset + AMD_PAGE3) {
 	case AMD_CMD_HEAD:
 		return guest->ring.head;
 	case AMD_CMD_TAIL:
 		return guest->ring.tail;
-	case AMD_EVENT_HEAD:
-		return guest->log.head;
-	case AMD_EVENT_TAIL:
-		return guest->log.tail;
 	case AMD_STATUS:
-		return guest->status | run;
-	case AMD_PPR_HEAD:
-		return guest->ppr_log.head;
-	case AMD_PPR_TAIL:
-		return guest->ppr_log.tail;
+		return guest->status | (amd_ring_running(&guest->ring) ? STATUS_CMD_BUF_RUN : 0) |
+		       amd_logs_status(guest->amd, &guest->events, &amd_event_bits) |
+		       amd_logs_status(guest->amd, &guest->pprs, &amd_ppr_bits);
 	case AMD_PPR_AUTO:
 		return guest->ppr_auto;
 	case AMD_PPR_EARLY:
-		return guest->ppr_early;
+		return guest->ppr_early[0];
+	case AMD_PPR_B_EARLY:
+		return guest->ppr_early[1];
 	default:
 		return 0;
 	}
 }
 
-static uint32_t pointer_in(uint64_t value, uint32_t size)
-{
-	return size != 0 ? (uint32_t)(value & RING_POINTER) & (size - 1) : 0;
-}
-
 static void write_vf(struct amd_guest *guest, uint32_t offset, uint64_t value)
 {
+	const uint64_t early = PPR_EARLY_THRESHOLD | PPR_EARLY_INT_EN | PPR_EARLY_EN;
+	if (amd_logs_write(guest->amd, &guest->events, &guest->pprs, offset + AMD_PAGE3, value))
+		return;
 	switch (offset + AMD_PAGE3) {
 	case AMD_CMD_HEAD: /* legal only while the ring stands (2) */
 		if (!amd_ring_running(&guest->ring))
-			guest->ring.head = pointer_in(value, guest->ring.size);
+			guest->ring.head = amd_pointer_in(value, guest->ring.size);
 		break;
 	case AMD_CMD_TAIL:
-		guest->ring.tail = pointer_in(value, guest->ring.size);
+		guest->ring.tail = amd_pointer_in(value, guest->ring.size);
 		amd_ring_kick(&guest->ring, guest->amd->timing.doorbell_ps);
-		break;
-	case AMD_EVENT_HEAD:
-		guest->log.head = pointer_in(value, guest->log.size);
-		break;
-	case AMD_EVENT_TAIL:
-		if (!amd_event_log_running(guest->amd, &guest->log))
-			guest->log.tail = pointer_in(value, guest->log.size);
 		break;
 	case AMD_STATUS:
 		guest->status &= ~(value & STATUS_W1C);
-		break;
-	case AMD_PPR_HEAD:
-		guest->ppr_log.head = pointer_in(value, guest->ppr_log.size);
-		break;
-	case AMD_PPR_TAIL:
-		if (!amd_event_log_running(guest->amd, &guest->ppr_log))
-			guest->ppr_log.tail = pointer_in(value, guest->ppr_log.size);
 		break;
 	case AMD_PPR_AUTO:
 		guest->ppr_auto = value & (PPR_AUTO_CODE | PPR_AUTO_MASK_GN);
 		break;
 	case AMD_PPR_EARLY:
-		guest->ppr_early = value & (PPR_EARLY_THRESHOLD | PPR_EARLY_INT_EN | PPR_EARLY_EN);
+		guest->ppr_early[0] = value & early;
+		break;
+	case AMD_PPR_B_EARLY:
+		guest->ppr_early[1] = value & early;
 		break;
 	default:
 		break;
@@ -355,7 +352,7 @@ static void write_vf(struct amd_guest *guest, uint32_t offset, uint64_t value)
 static uint64_t vf_read(void *owner, uint64_t offset, unsigned width)
 {
 	struct amd_iommu *amd = owner;
-	const struct amd_guest *guest = amd_guest_find(amd, (uint16_t)(offset / VF_STRIDE));
+	struct amd_guest *guest = amd_guest_find(amd, (uint16_t)(offset / VF_STRIDE));
 	uint64_t value = guest != NULL ? vf_register(guest, offset % VF_STRIDE & ~7U) : 0;
 	value >>= offset % 8 * 8;
 	return width == 4 ? (uint32_t)value : value;

@@ -8,14 +8,6 @@
  */
 #include "models/amd_iommu/walk.h"
 
-/* An entry that the walk met, in case its A or D is to be set. */
-struct met {
-	uint64_t at;    /* physical address */
-	uint64_t input; /* guest address */
-	uint64_t entry;
-	bool writable; /* by the host's tables */
-};
-
 struct guest_walk {
 	struct walk *walk;
 	enum amd_leaf_cache cache; /* of host leaves, too */
@@ -51,7 +43,8 @@ static enum amd_translate_result host_leaf(struct guest_walk *guest, uint64_t gp
 	nested.guest = false;
 	nested.write = write;
 	if (field_get(nested.dte->q[0], DTE_MODE) == 0) {
-		*leaf = (struct tlb_entry){.order = 40, .perm = PERM_READ | PERM_WRITE};
+		*leaf = (struct tlb_entry){.order = 40,
+					   .perm = PERM_READ | PERM_WRITE | PERM_HOST_DIRTY};
 		return AMD_TRANSLATED;
 	}
 	enum amd_translate_result result = amd_walk_host(&nested, guest->cache, leaf);
@@ -74,7 +67,6 @@ static enum amd_translate_result read_guest(struct guest_walk *guest, uint64_t g
 		return result;
 	met->input = gpa;
 	met->at = inside(&leaf, gpa);
-	met->writable = leaf.perm & PERM_WRITE;
 	return amd_walk_read(guest->walk, met->at, &met->entry);
 }
 
@@ -212,30 +204,21 @@ static bool allows(const struct walk *walk, unsigned perm)
 
 /* --- accessed and dirty (12) --- */
 
+/* The page that the entry is in is written through the host's tables, if there are any. */
 static enum amd_translate_result mark_entry(struct guest_walk *guest, struct met *met,
 					    uint64_t bits)
 {
 	struct walk nested = *guest->walk;
-	struct access access = {
-		.context = CONTEXT_DEVICE(nested.device),
-		.purpose = ACCESS_TABLE_WRITE,
-		.path = PATH_WALKED,
-		.input = met->input,
-		.pa = pa_of(met->at),
-	};
+	struct tlb_entry leaf;
 	if ((met->entry & bits) == bits)
 		return AMD_TRANSLATED;
+	enum amd_translate_result result = host_leaf(guest, met->input, true, &leaf);
+	if (result != AMD_TRANSLATED)
+		return result;
 	nested.address = met->input;
 	nested.guest = false;
 	nested.write = true;
-	if (!met->writable)
-		return amd_walk_page_fault(&nested, EVT_PR | EVT_PE);
-	met->entry |= bits;
-	nested.out->cost_ps += nested.amd->timing.walk_read_ps;
-	if (port_write_u64(&nested.amd->port, &access, met->entry) == PORT_OK)
-		return AMD_TRANSLATED;
-	return amd_walk_fault(&nested, EVENT_PAGE_TAB_HARDWARE_ERROR,
-			      field_put(EVT_TYPE, EVT_TYPE_MASTER_ABORT), met->at);
+	return amd_walk_mark(&nested, met, bits);
 }
 
 /* A of all that the walk met, D of the leaf if it is written. */
@@ -282,7 +265,8 @@ static enum amd_translate_result walk_both(struct guest_walk *guest, struct tlb_
 	remember_table(guest);
 	uint8_t order = (uint8_t)(amd_level_shift(guest->level) - 12);
 	leaf->order = host.order < order ? host.order : order;
-	leaf->perm = (uint8_t)(guest->perm & (host.perm | ~(PERM_READ | PERM_WRITE)));
+	leaf->perm = (uint8_t)((guest->perm & (host.perm | ~(PERM_READ | PERM_WRITE))) |
+			       (host.perm & PERM_HOST_DIRTY));
 	leaf->pa = inside(&host, gpa) / PAGE_SIZE >> leaf->order << leaf->order;
 	return AMD_TRANSLATED;
 }
@@ -307,7 +291,8 @@ static bool is_canonical(const struct walk *walk)
 /* A leaf that does not allow the access, or whose D is to be set, is walked for anew. */
 static bool serves(const struct walk *walk, const struct tlb_entry *known)
 {
-	return allows(walk, known->perm) && (!walk->write || (known->perm & PERM_DIRTY));
+	return allows(walk, known->perm) && (!walk->write || (known->perm & PERM_DIRTY)) &&
+	       !amd_walk_dirties(walk, known->perm);
 }
 
 enum amd_translate_result amd_walk_guest(struct walk *walk, enum amd_leaf_cache cache)

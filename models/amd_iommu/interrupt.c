@@ -95,8 +95,6 @@ static void decode(const struct amd_iommu *amd, const struct amd_irte *irte,
 {
 	bool wide = amd->control & CONTROL_GA_EN;
 	*out = (struct amd_interrupt){
-		.type = (uint8_t)field_get(irte->q[0], IRTE_TYPE),
-		.logical = irte->q[0] & IRTE_DM,
 		.vector = (uint8_t)(wide ? field_get(irte->q[1], IRTE_WIDE_VECTOR)
 					 : field_get(irte->q[0], IRTE_VECTOR)),
 		.destination =
@@ -105,8 +103,11 @@ static void decode(const struct amd_iommu *amd, const struct amd_irte *irte,
 					: field_get(irte->q[0], IRTE_DEST)),
 		.posted = wide && (irte->q[0] & IRTE_GUEST_MODE),
 	};
-	if (!out->posted)
+	if (!out->posted) {
+		out->type = (uint8_t)field_get(irte->q[0], IRTE_TYPE);
+		out->logical = irte->q[0] & IRTE_DM;
 		return;
+	}
 	out->vapic = pa_of(irte->q[1] & IRTE_WIDE_VAPIC);
 	out->tag = (uint32_t)field_get(irte->q[0], IRTE_WIDE_TAG);
 }
@@ -138,7 +139,23 @@ static enum amd_interrupt_result deliver(struct amd_iommu *amd, uint16_t device,
 					 const struct amd_irte *irte, struct amd_interrupt *out)
 {
 	decode(amd, irte, out);
-	return out->posted ? post(amd, device, out) : AMD_INTERRUPT_REMAPPED;
+	if (!out->posted)
+		return AMD_INTERRUPT_REMAPPED;
+	enum amd_interrupt_result result = post(amd, device, out);
+	if (result == AMD_INTERRUPT_POSTED && (irte->q[0] & IRTE_GA_LOG) &&
+	    !(irte->q[0] & IRTE_IS_RUN))
+		amd_log_ga(amd, device, out->tag);
+	return result;
+}
+
+/* Linux changes IsRun with each schedule of a vCPU, and invalidates nothing: it is not cached. */
+static void refresh(struct amd_iommu *amd, uint16_t device, uint64_t at, struct amd_irte *irte)
+{
+	const uint64_t looked_at = IRTE_GUEST_MODE | IRTE_GA_LOG;
+	struct amd_irte now;
+	if ((irte->q[0] & looked_at) == looked_at && (amd->control & CONTROL_GA_EN) &&
+	    read_irte(amd, device, at, &now))
+		irte->q[0] = (irte->q[0] & ~IRTE_IS_RUN) | (now.q[0] & IRTE_IS_RUN);
 }
 
 static enum amd_interrupt_result remap_by_table(const struct remap *remap, uint32_t index,
@@ -149,8 +166,10 @@ static enum amd_interrupt_result remap_by_table(const struct remap *remap, uint3
 	uint64_t size = amd->control & CONTROL_GA_EN ? IRTE_WIDE_SIZE : IRTE_SIZE;
 	uint64_t at = (remap->dte->q[2] & DTE_INT_ROOT) + size * index;
 	struct amd_irte irte;
-	if (slot->valid && slot->device == remap->device && slot->index == index)
+	if (slot->valid && slot->device == remap->device && slot->index == index) {
+		refresh(amd, remap->device, at, &slot->irte);
 		return deliver(amd, remap->device, &slot->irte, out);
+	}
 	if (index >= 1U << field_get(remap->dte->q[2], DTE_INT_LENGTH))
 		return unmapped(remap, false);
 	if (!read_irte(amd, remap->device, at, &irte))

@@ -91,15 +91,16 @@ static enum amd_ppr_result drop(struct amd_iommu *amd, const struct amd_page_req
 static enum amd_ppr_result log_for_host(struct amd_iommu *amd,
 					const struct amd_page_request *request)
 {
-	struct amd_event_log *log = &amd->ppr;
+	struct amd_logs *logs = &amd->pprs;
 	const struct amd_event record = record_of(request, request->device);
 	bool interrupt = amd->control & CONTROL_PPR_INT_EN;
 	bool auto_response = amd->control & CONTROL_PPR_AUTO_RSP;
 	uint32_t offset;
-	if (!amd_event_log_running(amd, log))
+	if (!amd_event_log_running(amd, amd_logs_current(logs)))
 		return drop(amd, request, auto_response, amd->ppr_auto);
-	if (!amd_log_take_slot(log, &offset)) {
-		amd_raise_status(amd, STATUS_PPR_OVERFLOW, interrupt);
+	struct amd_event_log *log = amd_logs_take_slot(amd, logs, &offset);
+	if (log == NULL) {
+		amd_raise_status(amd, amd_ppr_bits.overflow[logs->active], interrupt);
 		return drop(amd, request, auto_response, amd->ppr_auto);
 	}
 	struct access access = {
@@ -111,8 +112,9 @@ static enum amd_ppr_result log_for_host(struct amd_iommu *amd,
 		return AMD_PPR_DROPPED;
 	amd_log_advance(log);
 	amd_raise_status(amd, STATUS_PPR_INT, interrupt);
-	if (amd_early_overflow(log, amd->ppr_early))
-		amd_raise_status(amd, STATUS_PPR_OVERFLOW_EARLY, amd->ppr_early & PPR_EARLY_INT_EN);
+	uint64_t early = amd->ppr_early[logs->active];
+	if (amd_early_overflow(log, early))
+		amd_raise_status(amd, amd_ppr_bits.early[logs->active], early & PPR_EARLY_INT_EN);
 	return AMD_PPR_LOGGED;
 }
 
@@ -122,16 +124,18 @@ static enum amd_ppr_result log_for_guest(struct amd_guest *guest,
 					 uint16_t guest_device)
 {
 	struct amd_iommu *amd = guest->amd;
-	struct amd_event_log *log = &guest->ppr_log;
+	struct amd_logs *logs = &guest->pprs;
 	const struct amd_event record = record_of(request, guest_device);
 	bool auto_response = guest->ppr & GUEST_PPR_AUTO_RSP;
 	bool interrupt = guest->ppr & GUEST_PPR_INT_EN;
 	struct amd_translation translation;
 	uint32_t offset;
-	if (!amd_event_log_running(amd, log))
+	if (!amd_event_log_running(amd, amd_logs_current(logs)))
 		return drop(amd, request, auto_response, guest->ppr_auto);
-	if (!amd_log_take_slot(log, &offset)) {
-		amd_guest_raise(guest, STATUS_PPR_OVERFLOW, interrupt, AMD_EXTENDED_PPR);
+	struct amd_event_log *log = amd_logs_take_slot(amd, logs, &offset);
+	if (log == NULL) {
+		amd_guest_raise(guest, amd_ppr_bits.overflow[logs->active], interrupt,
+				AMD_EXTENDED_PPR);
 		return drop(amd, request, auto_response, guest->ppr_auto);
 	}
 	if (amd_guest_translate(guest, log->base + offset, true, &translation) != AMD_TRANSLATED) {
@@ -151,9 +155,10 @@ static enum amd_ppr_result log_for_guest(struct amd_guest *guest,
 		return AMD_PPR_DROPPED;
 	amd_log_advance(log);
 	amd_guest_raise(guest, STATUS_PPR_INT, interrupt, AMD_EXTENDED_PPR);
-	if (amd_early_overflow(log, guest->ppr_early))
-		amd_guest_raise(guest, STATUS_PPR_OVERFLOW_EARLY,
-				guest->ppr_early & PPR_EARLY_INT_EN, AMD_EXTENDED_PPR);
+	uint64_t early = guest->ppr_early[logs->active];
+	if (amd_early_overflow(log, early))
+		amd_guest_raise(guest, amd_ppr_bits.early[logs->active], early & PPR_EARLY_INT_EN,
+				AMD_EXTENDED_PPR);
 	return AMD_PPR_LOGGED;
 }
 

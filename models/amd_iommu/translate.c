@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Device table, v1 page tables, and what is cached of both (amd-iommu 9, 10, 11). */
+/* Device table, v1 page tables with their A and D, and what is cached of both (amd-iommu 9, 10, 11). */
 #include <string.h>
 
 #include "models/amd_iommu/walk.h"
@@ -158,6 +158,12 @@ static unsigned perm_of(uint64_t entry)
 	return (entry & PTE_IR ? PERM_READ : 0) | (entry & PTE_IW ? PERM_WRITE : 0);
 }
 
+static enum amd_translate_result table_error(struct walk *walk, uint64_t at)
+{
+	return amd_walk_fault(walk, EVENT_PAGE_TAB_HARDWARE_ERROR,
+			      domain_of(walk) | field_put(EVT_TYPE, EVT_TYPE_MASTER_ABORT), at);
+}
+
 static inline enum amd_translate_result read_entry(struct walk *walk, uint64_t at, uint64_t *entry)
 {
 	struct access access = {
@@ -167,10 +173,8 @@ static inline enum amd_translate_result read_entry(struct walk *walk, uint64_t a
 		.pa = pa_of(at),
 	};
 	walk->out->cost_ps += walk->amd->timing.walk_read_ps;
-	if (port_read_u64(&walk->amd->port, &access, entry) == PORT_OK)
-		return AMD_TRANSLATED;
-	return amd_walk_fault(walk, EVENT_PAGE_TAB_HARDWARE_ERROR,
-			      domain_of(walk) | field_put(EVT_TYPE, EVT_TYPE_MASTER_ABORT), at);
+	return port_read_u64(&walk->amd->port, &access, entry) == PORT_OK ? AMD_TRANSLATED
+									  : table_error(walk, at);
 }
 
 enum amd_translate_result amd_walk_read(struct walk *walk, uint64_t at, uint64_t *entry)
@@ -185,11 +189,23 @@ struct position {
 	unsigned perm;
 };
 
-/* The table of level 1 is remembered for what lies under it (9, page-directory entries). */
-static void remember_table(struct walk *walk, const struct position *at)
+/* What the walk met, from the top to the leaf. */
+struct trail {
+	struct met met[LEVELS_MAX];
+	unsigned count;
+	struct position last; /* where the leaf's entry was */
+};
+
+/*
+ * The table of level 1 is remembered for what lies under it (9, page-directory entries): once all
+ * above it are marked, as a walk that begins there does not see them again.
+ */
+static void remember_table(struct walk *walk, const struct trail *trail)
 {
 	struct amd_iommu *amd = walk->amd;
-	if (at->level != 1 || option_get(&amd->assumptions, AMD_PDE_CACHE) == AMD_PDE_WALKED)
+	const struct position *at = &trail->last;
+	if (at->level != 1 || trail->count == 1 ||
+	    option_get(&amd->assumptions, AMD_PDE_CACHE) == AMD_PDE_WALKED)
 		return;
 	struct tlb_entry entry = {
 		.tag = {.domain = (uint16_t)field_get(walk->dte->q[1], DTE_DOMAIN)},
@@ -223,10 +239,12 @@ static bool skips_address(uint64_t address, unsigned level, unsigned next)
 }
 
 /* Fills LEAF; its rights are those of all levels. */
-static enum amd_translate_result walk_tables(struct walk *walk, struct tlb_entry *leaf)
+static enum amd_translate_result walk_tables(struct walk *walk, struct tlb_entry *leaf,
+					     struct trail *trail)
 {
 	struct position at = start_of(walk);
 	for (;;) {
+		trail->last = at;
 		uint64_t shift = amd_level_shift(at.level), entry, address;
 		uint64_t index = (walk->address >> shift) & (at.level == LEVELS_MAX ? 127 : 511);
 		enum amd_translate_result result = read_entry(walk, at.table + 8 * index, &entry);
@@ -236,6 +254,8 @@ static enum amd_translate_result walk_tables(struct walk *walk, struct tlb_entry
 			return amd_walk_page_fault(walk, 0);
 		if (entry & PTE_RESERVED)
 			return amd_walk_page_fault(walk, EVT_PR | EVT_RZ);
+		trail->met[trail->count++] =
+			(struct met){at.table + 8 * index, walk->address, entry};
 		unsigned next = (unsigned)field_get(entry, PTE_NEXT);
 		at.perm &= perm_of(entry);
 		if (next == 0 || next == NEXT_CODED_SIZE) {
@@ -251,8 +271,58 @@ static enum amd_translate_result walk_tables(struct walk *walk, struct tlb_entry
 			return amd_walk_page_fault(walk, EVT_PR);
 		at.table = entry & PTE_ADDR;
 		at.level = next;
-		remember_table(walk, &at);
 	}
+}
+
+/* --- accessed and dirty (11) --- */
+
+/* What Control and the device's entry let be written: A, or A and D. */
+static uint64_t updates(const struct walk *walk)
+{
+	const struct amd_iommu *amd = walk->amd;
+	uint64_t had =
+		field_get(amd->control, CONTROL_HAD_UPDATE) & field_get(walk->dte->q[0], DTE_HAD);
+	return (had & HAD_ACCESSED && amd->efr & EFR_HA ? PTE_A : 0) |
+	       (had == HAD_ACCESSED_DIRTY && amd->efr & EFR_HD ? PTE_D : 0);
+}
+
+bool amd_walk_dirties(const struct walk *walk, unsigned perm)
+{
+	return walk->write && !(perm & PERM_HOST_DIRTY) && (updates(walk) & PTE_D);
+}
+
+enum amd_translate_result amd_walk_mark(struct walk *walk, struct met *met, uint64_t bits)
+{
+	struct access access = {
+		.context = CONTEXT_DEVICE(walk->device),
+		.purpose = ACCESS_TABLE_WRITE,
+		.path = PATH_WALKED,
+		.input = met->input,
+		.pa = pa_of(met->at),
+	};
+	if ((met->entry & bits) == bits)
+		return AMD_TRANSLATED;
+	met->entry |= bits;
+	walk->out->cost_ps += walk->amd->timing.walk_read_ps;
+	if (port_write_u64(&walk->amd->port, &access, met->entry) == PORT_OK)
+		return AMD_TRANSLATED;
+	return table_error(walk, met->at);
+}
+
+/* A of all that the walk met, D of the leaf if it is written: of the replica that was met. */
+static enum amd_translate_result mark(struct walk *walk, struct trail *trail,
+				      struct tlb_entry *leaf)
+{
+	uint64_t bits = updates(walk);
+	const struct met *last = &trail->met[trail->count - 1];
+	for (struct met *met = trail->met; bits != 0 && met <= last; met++) {
+		enum amd_translate_result result =
+			amd_walk_mark(walk, met, met == last && walk->write ? bits : bits & PTE_A);
+		if (result != AMD_TRANSLATED)
+			return result;
+	}
+	leaf->perm |= last->entry & PTE_D ? PERM_HOST_DIRTY : 0;
+	return AMD_TRANSLATED;
 }
 
 /* --- translations --- */
@@ -302,16 +372,25 @@ static inline const struct tlb_entry *known_leaf(struct walk *walk, enum amd_lea
 	return known;
 }
 
-/* A walk, of which the leaf is kept. */
+/* A walk, of which the leaf is kept; but not unmarked, if it is to be marked. */
 __attribute__((noinline)) static enum amd_translate_result
 new_leaf(struct walk *walk, enum amd_leaf_cache cache, struct tlb_entry *leaf)
 {
+	struct trail trail = {.count = 0};
 	*leaf = (struct tlb_entry){.pa = 0};
 	struct tlb *tlb = amd_walk_leaves(walk, cache, &leaf->tag.domain);
-	enum amd_translate_result result = walk_tables(walk, leaf);
-	if (result == AMD_TRANSLATED && tlb != NULL) /* NpCache = 0: of a fault nothing is */
+	enum amd_translate_result result = walk_tables(walk, leaf, &trail);
+	if (result != AMD_TRANSLATED) /* NpCache = 0: of a fault nothing is */
+		return result;
+	if (!allows(walk, leaf->perm) && updates(walk) != 0)
+		return AMD_TRANSLATED;
+	result = mark(walk, &trail, leaf);
+	if (result != AMD_TRANSLATED)
+		return result;
+	remember_table(walk, &trail);
+	if (tlb != NULL)
 		tlb_insert(tlb, leaf, walk->address / PAGE_SIZE);
-	return result;
+	return AMD_TRANSLATED;
 }
 
 static enum amd_translate_result translate_paged(struct walk *walk, enum amd_leaf_cache cache)
@@ -321,7 +400,7 @@ static enum amd_translate_result translate_paged(struct walk *walk, enum amd_lea
 	if (result != AMD_TRANSLATED)
 		return result;
 	const struct tlb_entry *known = known_leaf(walk, cache);
-	if (known != NULL)
+	if (known != NULL && !amd_walk_dirties(walk, known->perm))
 		return amd_walk_finish(walk, known, PATH_CACHED);
 	result = new_leaf(walk, cache, &leaf);
 	return result == AMD_TRANSLATED ? amd_walk_finish(walk, &leaf, PATH_WALKED) : result;
@@ -334,7 +413,7 @@ enum amd_translate_result amd_walk_host(struct walk *walk, enum amd_leaf_cache c
 	if (result != AMD_TRANSLATED)
 		return result;
 	const struct tlb_entry *known = known_leaf(walk, cache);
-	if (known == NULL)
+	if (known == NULL || amd_walk_dirties(walk, known->perm))
 		return new_leaf(walk, cache, leaf);
 	*leaf = *known;
 	return AMD_TRANSLATED;

@@ -8,12 +8,20 @@
 
 #include "models/amd_iommu/amd_iommu.h"
 
-/* Rights of entries; those above WRITE are of guest tables. */
-#define PERM_READ    1U
-#define PERM_WRITE   2U
-#define PERM_USER    4U
-#define PERM_EXECUTE 8U
-#define PERM_DIRTY   16U /* a write needs no walk: memory says so already, or is never told */
+/* Rights of entries; USER, EXECUTE and DIRTY are of guest tables. */
+#define PERM_READ       1U
+#define PERM_WRITE      2U
+#define PERM_USER       4U
+#define PERM_EXECUTE    8U
+#define PERM_DIRTY      16U /* a write needs no walk: memory says so already, or is never told */
+#define PERM_HOST_DIRTY 32U /* the host's leaf has its D */
+
+/* An entry that a walk met, in case its A or D is to be set. */
+struct met {
+	uint64_t at;    /* physical address */
+	uint64_t input; /* guest address, or the one that is translated */
+	uint64_t entry;
+};
 
 /* One translation under way. */
 struct walk {
@@ -36,6 +44,10 @@ enum amd_translate_result amd_walk_fault(struct walk *walk, unsigned code, uint6
 enum amd_translate_result amd_walk_page_fault(struct walk *walk, uint64_t flags);
 /* An entry of a table at physical address AT. */
 enum amd_translate_result amd_walk_read(struct walk *walk, uint64_t at, uint64_t *entry);
+/* Sets BITS of an entry of a table, for a walk that has met it (11, 12). */
+enum amd_translate_result amd_walk_mark(struct walk *walk, struct met *met, uint64_t bits);
+/* Whether this access has to set the D of the host's leaf, of which a cache says PERM. */
+bool amd_walk_dirties(const struct walk *walk, unsigned perm);
 /* Where leaves of this translation are kept; TAG: the domain to look them up by. NULL: nowhere. */
 static inline struct tlb *amd_walk_leaves(struct walk *walk, enum amd_leaf_cache cache,
 					  uint16_t *tag)

@@ -130,15 +130,21 @@ void amd_world_look(struct amd_world *amd)
 
 /* --- making one --- */
 
-static struct amd_iommu *add_iommu(struct amd_world *amd, const struct amd_board *where)
+static struct amd_iommu *add_iommu(struct amd_world *amd, const struct amd_board *where,
+				   const struct profile *profile)
 {
-	const struct profile profile = amd_world_profile();
 	struct option_set assumptions;
 	option_set_init(&assumptions, amd_assumptions);
-	return amd_iommu_new(amd->machine, where, &profile, &assumptions);
+	return amd_iommu_new(amd->machine, where, profile, &assumptions);
 }
 
 struct amd_world *amd_world_new(bool posted)
+{
+	const struct profile profile = amd_world_profile();
+	return amd_world_new_on(posted, &profile);
+}
+
+struct amd_world *amd_world_new_on(bool posted, const struct profile *profile)
 {
 	const struct amd_resources resources = {
 		.name = board.name,
@@ -153,7 +159,7 @@ struct amd_world *amd_world_new(bool posted)
 	amd->world = world_new();
 	amd->machine = amd->world->machine;
 	amd->watched = AMD_DEVICE;
-	amd->iommu = add_iommu(amd, &board);
+	amd->iommu = add_iommu(amd, &board, profile);
 	spy_on(amd, AMD_REGION_HOST, AMD_AT);
 	spy_on(amd, AMD_REGION_VF, AMD_VF_AT);
 	spy_on(amd, AMD_REGION_VFCNTL, AMD_VFCNTL_AT);
@@ -180,7 +186,8 @@ struct amd *amd_world_second(struct amd_world *amd, uint64_t at)
 					.irq = 1};
 	const struct amd_resources resources = {
 		.name = where.name, .base = where.base, .last_device = AMD_LAST, .irq = 1};
-	add_iommu(amd, &where);
+	const struct profile profile = amd_world_profile();
+	add_iommu(amd, &where, &profile);
 	return amd_probe(amd->machine, &resources);
 }
 

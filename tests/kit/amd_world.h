@@ -64,6 +64,8 @@ struct amd_world {
 struct profile amd_world_profile(void);
 /* Posted or as in 7.3.4. The log has all that the driver wrote to come up. */
 struct amd_world *amd_world_new(bool posted);
+/* On other hardware. */
+struct amd_world *amd_world_new_on(bool posted, const struct profile *profile);
 void amd_world_free(struct amd_world *amd);
 /* Another IOMMU of the kind, unobserved, at AT; no vIOMMU. */
 struct amd *amd_world_second(struct amd_world *amd, uint64_t at);

@@ -80,7 +80,7 @@ START_TEST(set_up_writes_bases_and_pointers_in_the_order_of_the_capture)
 		{0x0018, 0x400000000031081, 8}, /* IommuEn: it starts */
 		{0x2008, 0x10, 4},
 		{0x2008, 0x20, 4},
-		{0x0010, amd->iommu->event_base, 8},
+		{0x0010, amd->iommu->event_base[0], 8},
 		{0x2010, 0, 4},
 		{0x2018, 0, 4},
 		{0x0018, 0x400000000031085, 8}, /* EventLogEn */
@@ -94,7 +94,7 @@ START_TEST(set_up_writes_bases_and_pointers_in_the_order_of_the_capture)
 		ck_assert_msg(at < amd->count, "row %u is not written, or too early", i);
 		ck_assert_uint_eq(amd->log[at].width, golden[i].width);
 	}
-	ck_assert_uint_eq(field_get(amd->iommu->event_base, RING_LENGTH), 9);
+	ck_assert_uint_eq(field_get(amd->iommu->event_base[0], RING_LENGTH), 9);
 }
 END_TEST
 
@@ -207,7 +207,7 @@ END_TEST
 static struct amd_domain *new_domain(void)
 {
 	struct iommu_domain *domain;
-	ck_assert_int_eq(amd_domain_alloc(amd->driver, &domain), 0);
+	ck_assert_int_eq(amd_domain_alloc(amd->driver, false, &domain), 0);
 	return to_amd_domain(domain);
 }
 
@@ -967,9 +967,9 @@ static void cause_faults(unsigned count)
 START_TEST(events_are_taken_from_the_log)
 {
 	cause_faults(3);
-	ck_assert_uint_eq(amd->iommu->log.tail, 3 * EVENT_SIZE);
+	ck_assert_uint_eq(amd->iommu->events.of[0].tail, 3 * EVENT_SIZE);
 	amd_world_run(amd);
-	ck_assert_uint_eq(amd->iommu->log.head, 3 * EVENT_SIZE);
+	ck_assert_uint_eq(amd->iommu->events.of[0].head, 3 * EVENT_SIZE);
 	ck_assert_uint_eq(amd->iommu->status & (STATUS_EVENT_INT | STATUS_EVENT_OVERFLOW), 0);
 }
 END_TEST
@@ -978,10 +978,10 @@ END_TEST
 START_TEST(a_log_that_overflowed_is_started_again)
 {
 	cause_faults(600);
-	ck_assert(amd->iommu->log.overflow);
+	ck_assert(amd->iommu->events.of[0].overflow);
 	amd_world_look(amd);
 	amd_world_run(amd);
-	ck_assert(!amd->iommu->log.overflow);
+	ck_assert(!amd->iommu->events.of[0].overflow);
 	ck_assert_uint_eq(amd->iommu->status & STATUS_EVENT_OVERFLOW, 0);
 	unsigned off = amd_world_place(amd, AMD_REGION_HOST, AMD_CONTROL, 0);
 	ck_assert_uint_lt(off + 2, amd->count);
@@ -991,7 +991,7 @@ START_TEST(a_log_that_overflowed_is_started_again)
 	ck_assert(amd->log[off + 2].value & CONTROL_EVENT_LOG_EN);
 	cause_faults(1);
 	amd_world_run(amd);
-	ck_assert_uint_eq(amd->iommu->log.head, amd->iommu->log.tail);
+	ck_assert_uint_eq(amd->iommu->events.of[0].head, amd->iommu->events.of[0].tail);
 }
 END_TEST
 

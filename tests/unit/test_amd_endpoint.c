@@ -316,6 +316,135 @@ START_TEST(a_devices_translations_are_of_a_pasid)
 }
 END_TEST
 
+/* --- queues of invalidations [7, 16] --- */
+
+#define ROUND (kit->amd->timing.ats_round_trip_ps)
+
+static void put_at(uint32_t entry, uint16_t queue, uint8_t max_pend)
+{
+	amd_kit_put(kit, kit->ring, entry,
+		    amd_command_invalidate_iotlb(DEVICE, queue, max_pend, ALL));
+}
+
+/* From the first command that was done to the last; all of them, from entry 1 on. */
+static uint64_t time_of(unsigned count)
+{
+	amd_kit_put(kit, kit->ring, 1 + count, amd_command_completion_wait(page, 1));
+	amd_kit_write(kit, AMD_CMD_TAIL, 8, (2ULL + count) * COMMAND_SIZE);
+	amd_kit_run(kit);
+	ck_assert_uint_eq(kit->probe_count, count + 1);
+	return kit->probes[count].time_ps - kit->probes[0].time_ps;
+}
+
+START_TEST(a_queue_has_maxpend_invalidations_in_flight)
+{
+	static const uint8_t most[] = {1, 2, 3, 6};
+	for (unsigned i = 0; i < sizeof(most); i++) {
+		uint64_t trips = (6 + most[i] - 1) / most[i];
+		teardown();
+		setup();
+		for (unsigned entry = 1; entry <= 6; entry++)
+			put_at(entry, DEVICE, most[i]);
+		uint64_t took = time_of(6); /* the commands take less than a trip */
+		ck_assert_uint_ge(took, trips * ROUND);
+		ck_assert_uint_lt(took, (trips + 1) * ROUND);
+	}
+}
+END_TEST
+
+START_TEST(queues_do_not_wait_for_each_other)
+{
+	for (uint16_t entry = 1; entry <= 6; entry++)
+		put_at(entry, entry, 1);
+	ck_assert_uint_lt(time_of(6), 2 * ROUND);
+}
+END_TEST
+
+START_TEST(maxpend_0_is_32)
+{
+	struct profile profile = amd_kit_profile();
+	amd_kit_set(&profile, "ats.round_trip_ns", 1000000);
+	for (unsigned count = 32; count <= 33; count++) {
+		teardown();
+		kit = amd_kit_new(&profile);
+		endpoint = amd_endpoint_new(kit->amd, DEVICE);
+		page = amd_kit_frames(kit, 1);
+		amd_kit_issue(kit, amd_command_invalidate_devtab(DEVICE));
+		amd_kit_clear(kit);
+		for (unsigned entry = 1; entry <= count; entry++)
+			put_at(entry, DEVICE, 0);
+		uint64_t took = time_of(count);
+		ck_assert_int_eq(took >= 2 * ROUND, count > 32);
+	}
+}
+END_TEST
+
+START_TEST(a_device_keeps_what_waits_in_a_queue_longer)
+{
+	check_reaches(AT, false, page, PATH_WALKED);
+	put_at(1, DEVICE, 1);
+	amd_kit_put(kit, kit->ring, 1, amd_command_invalidate_iotlb(DEVICE, 7, 1, 0, 0xfff));
+	amd_kit_put(kit, kit->ring, 2, amd_command_invalidate_iotlb(DEVICE, 7, 1, ALL));
+	amd_kit_write(kit, AMD_CMD_TAIL, 8, 3ULL * COMMAND_SIZE);
+	kit->access_count = 0;
+	while (kit->probe_count < 2)
+		clock_step(&kit->machine->clock);
+	uint64_t first_ps = kit->probes[0].time_ps + ROUND;
+	while (kit->machine->clock.now_ps < first_ps && clock_step(&kit->machine->clock))
+		;
+	check_reaches(AT, false, page, PATH_DEVICE);
+	amd_kit_run(kit);
+	check_reaches(AT, false, page, PATH_CACHED);
+}
+END_TEST
+
+START_TEST(behind_one_that_is_never_answered_nothing_is_sent)
+{
+	amd_kit_control(kit, CONTROL_INV_TIMEOUT, 0);
+	endpoint->silent = true;
+	put_at(1, DEVICE, 1);
+	amd_kit_write(kit, AMD_CMD_TAIL, 8, 2ULL * COMMAND_SIZE);
+	amd_kit_run(kit);
+	endpoint->silent = false;
+	check_reaches(AT, false, page, PATH_WALKED);
+	put_at(2, DEVICE, 1);
+	put_at(3, 9, 1);
+	amd_kit_write(kit, AMD_CMD_TAIL, 8, 3ULL * COMMAND_SIZE);
+	amd_kit_run(kit);
+	check_reaches(AT, false, page, PATH_DEVICE);
+	amd_kit_write(kit, AMD_CMD_TAIL, 8, 4ULL * COMMAND_SIZE);
+	amd_kit_run(kit);
+	check_reaches(AT, false, page, PATH_CACHED); /* another queue */
+}
+END_TEST
+
+START_TEST(a_limit_begins_when_the_device_is_asked)
+{
+	endpoint->silent = true;
+	put_at(1, DEVICE, 1);
+	put_at(2, DEVICE, 1);
+	uint64_t took = time_of(2);
+	ck_assert_uint_ge(took, 2 * 1000000000000ULL); /* twice a second */
+	ck_assert_uint_eq(amd_kit_events(kit), 2);
+}
+END_TEST
+
+START_TEST(a_guests_queues_are_its_own)
+{
+	struct amd_kit_guest guest = amd_kit_guest(kit, 5, 0x3f0, 0x32);
+	amd_kit_control(kit, CONTROL_INV_TIMEOUT, 0);
+	amd_kit_guest_device(&guest, 0x31, DEVICE);
+	endpoint->silent = true;
+	amd_kit_guest_issue(&guest, amd_command_invalidate_iotlb(0x31, DEVICE, 1, ALL));
+	endpoint->silent = false;
+	check_reaches(AT, false, page, PATH_WALKED);
+	put_at(1, DEVICE, 1);
+	amd_kit_write(kit, AMD_CMD_TAIL, 8, 2ULL * COMMAND_SIZE);
+	amd_kit_run(kit);
+	check_reaches(AT, false, page, PATH_CACHED);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("amd_endpoint");
@@ -333,6 +462,13 @@ int main(void)
 	tcase_add_test(tests, an_entry_without_i_v_or_tv_makes_a_translation_request_invalid);
 	tcase_add_test(tests, translated_dma_needs_i_and_v);
 	tcase_add_test(tests, a_devices_translations_are_of_a_pasid);
+	tcase_add_test(tests, a_queue_has_maxpend_invalidations_in_flight);
+	tcase_add_test(tests, queues_do_not_wait_for_each_other);
+	tcase_add_test(tests, maxpend_0_is_32);
+	tcase_add_test(tests, a_device_keeps_what_waits_in_a_queue_longer);
+	tcase_add_test(tests, behind_one_that_is_never_answered_nothing_is_sent);
+	tcase_add_test(tests, a_limit_begins_when_the_device_is_asked);
+	tcase_add_test(tests, a_guests_queues_are_its_own);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }

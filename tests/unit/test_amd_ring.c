@@ -219,10 +219,6 @@ START_TEST(registers_without_an_effect_keep_what_is_written)
 		{AMD_XT_GENERAL, 0xff0001ffffffff04},
 		{AMD_XT_PPR, 0xff0001ffffffff04},
 		{AMD_XT_GA, 0xff0001ffffffff04},
-		{AMD_GA_BASE, 0x0f0ffffffffff000},
-		{AMD_GA_TAIL_COPY, 0x000ffffffffffff8},
-		{AMD_GA_HEAD, 0xfff8},
-		{AMD_GA_TAIL, 0xfff8},
 	};
 	for (unsigned i = 0; i < sizeof(registers) / sizeof(registers[0]); i++) {
 		ck_assert_uint_eq(get(registers[i].offset), 0);

@@ -435,9 +435,9 @@ static void read_events(uint64_t head)
 {
 	const struct amd_iommu *amd = replay->kit->amd;
 	ck_assert_uint_le(head, amd_kit_read(replay->kit, AMD_EVENT_TAIL, 8));
-	for (uint64_t at = amd->log.head; at < head; at += EVENT_SIZE) {
-		struct amd_event event =
-			amd_kit_event(replay->kit, amd->log.base, (uint32_t)at / EVENT_SIZE);
+	for (uint64_t at = amd->events.of[0].head; at < head; at += EVENT_SIZE) {
+		struct amd_event event = amd_kit_event(replay->kit, amd->events.of[0].base,
+						       (uint32_t)at / EVENT_SIZE);
 		ck_assert_uint_lt(at / EVENT_SIZE, replay->run->event_count);
 		uint64_t recorded = replay->run->events[at / EVENT_SIZE].q[0];
 		ck_assert_uint_eq(event.q[0] & (EVT_CODE | EVT_DEVICE),

@@ -257,7 +257,7 @@ static void guest_text(void *context, uint32_t number, GString *out)
 {
 	struct amd_hardware *hardware = context;
 	const struct amd_guest *guest = amd_guest_find(hardware->iommu, (uint16_t)number);
-	const struct amd_event_log *log = &guest->log;
+	const struct amd_event_log *log = &guest->events.of[guest->events.active];
 	uint32_t events =
 		log->size != 0 ? ((log->tail - log->head) & (log->size - 1)) / EVENT_SIZE : 0;
 	g_string_append_printf(out, "head %u, %s", guest->ring.head / COMMAND_SIZE,

@@ -118,7 +118,8 @@ struct amd_domain {
 	struct amd_tables tables;
 	struct flush_queue unmapped; /* and not invalidated yet: iommu.strict=0 */
 	uint32_t attached;           /* devices: what iommu_array counts */
-	struct mutex lock;           /* of what an unmap flushes: the lists, and the vIOMMUs' own */
+	bool dirty_tracking;
+	struct mutex lock; /* of what an unmap flushes: the lists, and the vIOMMUs' own */
 	struct amd_devices devices;
 	struct amd_viommus viommus;
 };
@@ -198,9 +199,14 @@ bool amd_tables_have_freed(struct amd_tables *tables);
 void amd_tables_take_freed(struct amd_tables *tables, struct amd_freed *freed);
 void amd_tables_release(struct amd_tables *tables, struct amd_freed *freed);
 bool amd_tables_find(struct amd_tables *tables, uint64_t iova, uint64_t *pa);
+/* Tells of each leaf with a D in any of its replicas; CLEAR: and takes it from all. */
+void amd_tables_read_dirty(struct amd_tables *tables, uint64_t iova, uint64_t last, bool clear,
+			   dirty_fn *report, void *context);
 
 /* domain.c */
-int amd_domain_alloc(struct amd *amd, struct iommu_domain **out);
+int amd_domain_alloc(struct amd *amd, bool dirty_ops, struct iommu_domain **out);
+/* The entry of a device of the domain, or of one over it, with DomainID ID. */
+struct amd_dte amd_domain_dte(const struct amd_domain *domain, uint16_t id);
 struct amd_domain *to_amd_domain(struct iommu_domain *domain);
 void amd_domain_lock(struct amd_domain *domain);
 void amd_domain_unlock(struct amd_domain *domain);

@@ -93,13 +93,53 @@ static void flush_all(struct amd_domain *domain)
 	amd_completion_wait(domain->amd);
 }
 
+/* --- dirty tracking (11; iommufd 4.4) --- */
+
+struct amd_dte amd_domain_dte(const struct amd_domain *domain, uint16_t id)
+{
+	struct amd_dte dte = amd_dte_for(&domain->tables, id);
+	dte.q[0] |= domain->dirty_tracking ? DTE_HAD : 0;
+	return dte;
+}
+
+/* HAD of each device, one word of its entry; then nothing cached is clean or dirty any more. */
+static int set_dirty_tracking(struct iommu_domain *iommu_domain, bool enable)
+{
+	struct amd_domain *domain = (struct amd_domain *)iommu_domain;
+	const struct amd_device *device;
+	if (domain->dirty_tracking == enable)
+		return 0;
+	domain->dirty_tracking = enable;
+	LIST_FOREACH (device, &domain->devices, link) {
+		struct amd_dte dte;
+		amd_dte_read(domain->amd, device->id, &dte);
+		amd_dte_write_word(domain->amd, device->id, 0,
+				   enable ? dte.q[0] | DTE_HAD : dte.q[0] & ~DTE_HAD);
+		amd_queue(domain->amd, amd_command_invalidate_devtab(device->id));
+	}
+	flush(domain, 0, UINT64_MAX, true);
+	return 0;
+}
+
+static void read_dirty(struct iommu_domain *iommu_domain, uint64_t iova, uint64_t last, bool clear,
+		       dirty_fn *report, void *context)
+{
+	struct amd_domain *domain = (struct amd_domain *)iommu_domain;
+	amd_tables_read_dirty(&domain->tables, iova, last, clear, report, context);
+}
+
+static void iotlb_sync(struct iommu_domain *iommu_domain, uint64_t first, uint64_t last)
+{
+	flush((struct amd_domain *)iommu_domain, first, last, false);
+}
+
 /* --- map, unmap --- */
 
 /* A new root: the entries of attached devices are written anew; that of a trans_devid is not. */
 static void change_root(struct amd_domain *domain)
 {
 	struct amd_device *device;
-	struct amd_dte dte = amd_dte_for(&domain->tables, domain->id);
+	struct amd_dte dte = amd_domain_dte(domain, domain->id);
 	LIST_FOREACH (device, &domain->devices, link) {
 		if (device->ats)
 			dte.q[1] |= DTE_I;
@@ -218,7 +258,7 @@ int amd_attach(struct iommu_domain *iommu_domain, struct device *iommu_device)
 	if (domain->amd != device->amd)
 		return refuse(iommu_device->machine, EINVAL, "iommufd app. D attach",
 			      "another IOMMU");
-	struct amd_dte dte = amd_dte_for(&domain->tables, domain->id);
+	struct amd_dte dte = amd_domain_dte(domain, domain->id);
 	if (device->ats)
 		dte.q[1] |= DTE_I;
 	if (device->domain != NULL || device->nested != NULL)
@@ -248,11 +288,14 @@ const struct iommu_domain_ops amd_domain_ops = {
 	.map = map,
 	.unmap = unmap,
 	.translate = translate,
+	.set_dirty_tracking = set_dirty_tracking,
+	.read_dirty = read_dirty,
+	.iotlb_sync = iotlb_sync,
 	.attach = amd_attach,
 	.free = free_domain,
 };
 
-int amd_domain_alloc(struct amd *amd, struct iommu_domain **out)
+int amd_domain_alloc(struct amd *amd, bool dirty_ops, struct iommu_domain **out)
 {
 	struct machine *machine = amd->machine;
 	struct amd_domain *domain = arena_new(machine->arena, struct amd_domain);
@@ -276,6 +319,7 @@ int amd_domain_alloc(struct amd *amd, struct iommu_domain **out)
 		.ops = &amd_domain_ops,
 		.pgsize_bitmap = V1_PGSIZES,
 		.aperture_last = UINT64_MAX,
+		.dirty_ops = dirty_ops,
 	};
 	*out = &domain->domain;
 	return 0;

@@ -132,6 +132,8 @@ struct amd *amd_probe(struct machine *machine, const struct amd_resources *resou
 		amd_control(amd, CONTROL_GCR3_TRP, true);
 	if (amd->efr & EFR_GA)
 		amd_control(amd, CONTROL_GA_EN, true);
+	if (amd->efr & EFR_HD) /* Linux leaves it as firmware has it */
+		amd_control(amd, CONTROL_HAD_UPDATE, true);
 	amd_control(amd, CONTROL_IOMMU_EN, true);
 	amd_queue(amd, amd_command_invalidate_all());
 	amd_completion_wait(amd);
@@ -171,7 +173,16 @@ void amd_pass_through(struct amd *amd, uint16_t id)
 static bool capable(struct device *device, enum iommu_cap cap)
 {
 	const struct amd_device *amd_device = (const struct amd_device *)device;
-	return cap == IOMMU_CAP_CACHE_COHERENCY || (cap == IOMMU_CAP_ATS && amd_device->ats);
+	switch (cap) {
+	case IOMMU_CAP_CACHE_COHERENCY:
+		return true;
+	case IOMMU_CAP_DIRTY_TRACKING:
+		return amd_device->amd->efr & EFR_HD;
+	case IOMMU_CAP_ATS:
+		return amd_device->ats;
+	default:
+		return false;
+	}
 }
 
 static int hw_info(struct device *device, uint32_t *type, void *data, uint32_t max,
@@ -192,13 +203,14 @@ static int hw_info(struct device *device, uint32_t *type, void *data, uint32_t m
 static int domain_alloc_paging(struct device *device, uint32_t flags, const struct user_data *data,
 			       struct iommu_domain **domain)
 {
+	const uint32_t known = IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
 	if (data != NULL)
 		return refuse(device->machine, EOPNOTSUPP, "iommufd app. D paging alloc",
 			      "a HWPT on an IOAS takes no data: data_len is not 0");
-	if (flags & ~IOMMU_HWPT_ALLOC_NEST_PARENT)
+	if (flags & ~known)
 		return refuse(device->machine, EOPNOTSUPP, "iommufd app. D paging alloc",
-			      "a flag other than NEST_PARENT: it is not modelled");
-	return amd_domain_alloc(device->iommu, domain);
+			      "a flag other than NEST_PARENT and DIRTY_TRACKING: it is not modelled");
+	return amd_domain_alloc(device->iommu, flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING, domain);
 }
 
 static void block_pasid(struct device *device, uint32_t pasid)

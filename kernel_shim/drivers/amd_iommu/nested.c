@@ -76,7 +76,7 @@ static struct amd_dte entry_for(const struct amd_nested *nested, struct device *
 {
 	const struct amd_viommu *viommu = nested->viommu;
 	const struct amd_dte *guest = &nested->guest_dte;
-	struct amd_dte dte = amd_dte_for(&viommu->parent->tables, nested->number->host);
+	struct amd_dte dte = amd_domain_dte(viommu->parent, nested->number->host);
 	uint64_t virt_id;
 	dte.q[0] |= DTE_GV | (guest->q[0] & (DTE_PPR | DTE_GLX | DTE_GIOV | DTE_GCR3_14_12));
 	dte.q[1] |= guest->q[1] & (DTE_GCR3_30_15 | DTE_GCR3_51_31);

@@ -225,6 +225,28 @@ static unsigned level_of(unsigned bits)
 	return (bits - 12) / INDEX_BITS + 1;
 }
 
+/* A leaf: what it is for, and its first entry of COPIES. */
+struct leaf {
+	uint64_t iova;
+	uint64_t size;
+	uint64_t at;
+	uint64_t copies;
+};
+
+/* False: none holds IOVA. */
+static bool leaf_of(struct amd_tables *tables, uint64_t iova, struct leaf *leaf)
+{
+	uint64_t at, entry;
+	unsigned level;
+	if (!find_leaf(tables, iova, &at, &level, &entry))
+		return false;
+	leaf->size = 1ULL << leaf_bits(entry, level);
+	leaf->iova = align_down(iova, leaf->size);
+	leaf->copies = leaf->size >> amd_level_shift(level);
+	leaf->at = entry_pa(at / PAGE_SIZE, leaf->iova, level);
+	return true;
+}
+
 static uint64_t leaf_entry(uint64_t pa, unsigned bits, uint32_t prot)
 {
 	uint64_t entry = PTE_PR | PTE_FC | (prot & IOMMU_READ ? PTE_IR : 0) |
@@ -271,19 +293,14 @@ void amd_tables_unmap(struct amd_tables *tables, uint64_t iova, uint64_t length)
 {
 	uint64_t done = 0;
 	while (done < length) {
-		uint64_t at, entry;
-		unsigned level;
-		if (!find_leaf(tables, iova + done, &at, &level, &entry)) {
+		struct leaf leaf;
+		if (!leaf_of(tables, iova + done, &leaf)) {
 			done += PAGE_SIZE; /* DMA has overwritten it */
 			continue;
 		}
-		unsigned bits = leaf_bits(entry, level);
-		uint64_t start = align_down(iova + done, 1ULL << bits);
-		uint64_t copies = 1ULL << (bits - amd_level_shift(level));
-		uint64_t first = entry_pa(at / PAGE_SIZE, start, level);
-		for (uint64_t i = 0; i < copies; i++)
-			write_entry(tables, first + 8 * i, 0);
-		done = start + (1ULL << bits) - iova;
+		for (uint64_t i = 0; i < leaf.copies; i++)
+			write_entry(tables, leaf.at + 8 * i, 0);
+		done = leaf.iova + leaf.size - iova;
 	}
 	if (length >= 1ULL << amd_level_shift(2)) /* less is no table's */
 		free_covered(tables, tables->root_pfn, tables->mode, iova, iova + length - 1);
@@ -298,4 +315,36 @@ bool amd_tables_find(struct amd_tables *tables, uint64_t iova, uint64_t *pa)
 	uint64_t mask = (1ULL << leaf_bits(entry, level)) - 1;
 	*pa = (entry & PTE_ADDR & ~mask) | (iova & mask);
 	return true;
+}
+
+/* Any of the replicas may carry D (11). */
+static bool is_dirty(const struct amd_tables *tables, const struct leaf *leaf)
+{
+	uint64_t entries = 0;
+	for (uint64_t i = 0; i < leaf->copies; i++)
+		entries |= read_entry(tables, leaf->at + 8 * i);
+	return entries & PTE_D;
+}
+
+static void make_clean(struct amd_tables *tables, const struct leaf *leaf)
+{
+	for (uint64_t i = 0; i < leaf->copies; i++) {
+		uint64_t at = leaf->at + 8 * i;
+		write_entry(tables, at, read_entry(tables, at) & ~PTE_D);
+	}
+}
+
+void amd_tables_read_dirty(struct amd_tables *tables, uint64_t iova, uint64_t last, bool clear,
+			   dirty_fn *report, void *context)
+{
+	while (iova <= last) {
+		struct leaf leaf = {.iova = iova, .size = PAGE_SIZE};
+		if (leaf_of(tables, iova, &leaf) && is_dirty(tables, &leaf)) {
+			report(context, leaf.iova, leaf.size);
+			if (clear)
+				make_clean(tables, &leaf);
+		}
+		if (add_overflows(leaf.iova, leaf.size, &iova))
+			return;
+	}
 }
