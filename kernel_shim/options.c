@@ -14,6 +14,7 @@ const struct option kernel_options[] = {
 	[KERNEL_UNMAP_FLUSH] = {"unmap.flush",
 				"smmuv3 3.6",
 				{{"wait", "7.3.4"}, {"no-wait", "what-if"}, {"none", "what-if"}}},
+	[KERNEL_IOMMU_STRICT] = {"iommu.strict", "amd-iommu 9", {{"1", "7.3.4"}, {"0", "what-if"}}},
 	[KERNEL_CMDQV_CONS_DRAM] = {"cmdqv.cons_dram",
 				    "tegra241-cmdqv 5",
 				    {{"off", "7.3.4"}, {"on", "what-if"}}},

@@ -13,6 +13,7 @@ enum kernel_option {
 	KERNEL_HW_QUEUE_DESTROY,
 	KERNEL_HW_QUEUE_BASE,
 	KERNEL_UNMAP_FLUSH,
+	KERNEL_IOMMU_STRICT,
 	KERNEL_CMDQV_CONS_DRAM,
 	KERNEL_CMDQV_DEINIT_SYNC,
 	KERNEL_HOST_MOVE,
@@ -48,6 +49,12 @@ enum unmap_flush {
 	UNMAP_FLUSH_WAIT,    /* invalidates, and waits for it */
 	UNMAP_FLUSH_NO_WAIT, /* invalidates, and returns */
 	UNMAP_FLUSH_NONE,
+};
+
+/* When an unmap invalidates. */
+enum iommu_strict {
+	IOMMU_STRICT, /* each by itself, before it returns */
+	IOMMU_LAZY,   /* many together, later: never so for iommufd's domains */
 };
 
 /* Of a page that is pinned for an IOAS. */

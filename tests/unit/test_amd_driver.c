@@ -710,6 +710,116 @@ START_TEST(without_a_wait_unmap_returns_before_the_flush)
 }
 END_TEST
 
+/* --- lazy flushes (9): what Linux does for its own DMA, and never for iommufd --- */
+
+static struct amd_domain *lazy_domain(unsigned pages)
+{
+	struct amd_domain *domain = attached_domain();
+	amd_world_option(amd, KERNEL_IOMMU_STRICT, IOMMU_LAZY);
+	for (unsigned i = 0; i < pages; i++) {
+		uint64_t at = i * PAGE_SIZE;
+		ck_assert_int_eq(map(domain, IOVA + at, (1ULL << 33) + at, PAGE_SIZE, 3), 0);
+		ck_assert(works(IOVA + at, true));
+	}
+	amd_world_look(amd);
+	return domain;
+}
+
+START_TEST(a_lazy_unmap_is_flushed_with_the_whole_domain_after_10_ms)
+{
+	struct amd_domain *domain = lazy_domain(2);
+	unmap(domain, IOVA, PAGE_SIZE);
+	machine_delay(amd->machine, 6 * PS_PER_MS, "test");
+	unmap(domain, IOVA + PAGE_SIZE, PAGE_SIZE); /* does not put it off */
+	machine_delay(amd->machine, 4 * PS_PER_MS - 1, "test");
+	ck_assert_uint_eq(amd->count, 0);
+	ck_assert(works(IOVA, true));
+	ck_assert_int_eq(got.path, PATH_CACHED);
+	machine_delay(amd->machine, PS_PER_MS, "test");
+	ck_assert(AMD_SENT(amd, whole_domain, wait));
+	ck_assert(!works(IOVA, true));
+	ck_assert(!works(IOVA + PAGE_SIZE, true));
+	amd_world_look(amd);
+	amd_world_run(amd);
+	ck_assert_uint_eq(amd->count, 0);
+}
+END_TEST
+
+/* 256 slots, one of them free: the 256th unmap finds it full. */
+START_TEST(a_full_flush_queue_is_drained_by_the_next_unmap)
+{
+	struct amd_domain *domain = lazy_domain(257);
+	for (unsigned i = 0; i < 255; i++)
+		unmap(domain, IOVA + i * PAGE_SIZE, PAGE_SIZE);
+	ck_assert_uint_eq(amd->count, 0);
+	unmap(domain, IOVA + 255 * PAGE_SIZE, PAGE_SIZE);
+	ck_assert(AMD_SENT(amd, whole_domain, wait));
+	ck_assert(!works(IOVA, true));
+	ck_assert(works(IOVA + 256 * PAGE_SIZE, true));
+	unmap(domain, IOVA + 256 * PAGE_SIZE, PAGE_SIZE);
+	ck_assert(AMD_SENT(amd, whole_domain, wait));
+	ck_assert(works(IOVA + 256 * PAGE_SIZE, true));
+	amd_world_run(amd);
+	ck_assert(AMD_SENT(amd, whole_domain, wait, whole_domain, wait));
+	ck_assert(!works(IOVA + 256 * PAGE_SIZE, true));
+}
+END_TEST
+
+START_TEST(tables_of_a_lazy_unmap_are_given_back_after_the_flush)
+{
+	struct amd_domain *domain = lazy_domain(512);
+	uint64_t frame = table_of(IOVA);
+	unmap(domain, IOVA, HPAGE_SIZE);
+	ck_assert(!is_free(frame));
+	amd_world_run(amd);
+	ck_assert(is_free(frame));
+}
+END_TEST
+
+/* The kernel is told otherwise in between: a strict unmap does not release what it has not flushed. */
+START_TEST(a_strict_unmap_flushes_the_tables_that_a_lazy_one_left)
+{
+	struct amd_domain *domain = lazy_domain(512);
+	uint64_t frame = table_of(IOVA), first, last;
+	ck_assert_int_eq(map(domain, 2 * IOVA, 1ULL << 33, PAGE_SIZE, 3), 0);
+	unmap(domain, IOVA, HPAGE_SIZE);
+	amd_world_option(amd, KERNEL_IOMMU_STRICT, IOMMU_STRICT);
+	unmap(domain, 2 * IOVA, PAGE_SIZE);
+	unsigned at = amd_world_command(amd, CMD_INVALIDATE_IOMMU_PAGES, 0);
+	ck_assert_uint_lt(at, amd->count);
+	amd_command_range(&amd->log[at].command, &first, &last);
+	ck_assert(amd->log[at].command.q[1] & CMD_PDE);
+	ck_assert_uint_le(first, IOVA);
+	ck_assert_uint_ge(last, 2 * IOVA + PAGE_SIZE - 1);
+	ck_assert(is_free(frame));
+}
+END_TEST
+
+START_TEST(a_domain_that_goes_takes_its_flush_queue_along)
+{
+	struct amd_domain *domain = new_domain();
+	amd_world_option(amd, KERNEL_IOMMU_STRICT, IOMMU_LAZY);
+	ck_assert_int_eq(map(domain, IOVA, 1ULL << 33, PAGE_SIZE, 3), 0);
+	unmap(domain, IOVA, PAGE_SIZE);
+	amd_domain_ops.free(&domain->domain);
+	ck_assert_uint_eq(clock_next(&amd->machine->clock), UINT64_MAX);
+}
+END_TEST
+
+/* A drain that is under way is waited for. */
+START_TEST(a_domain_does_not_go_under_a_drain)
+{
+	struct amd_domain *domain = lazy_domain(1);
+	unmap(domain, IOVA, PAGE_SIZE);
+	while (amd_world_commands(amd) == 0)
+		clock_step(&amd->machine->clock);
+	ck_assert(domain->unmapped.draining);
+	flush_queue_fini(&domain->unmapped);
+	ck_assert(!domain->unmapped.draining);
+	ck_assert_uint_eq(amd->iommu->ring.head, amd->iommu->ring.tail);
+}
+END_TEST
+
 /* --- a new root (11): lines 20397 to 20411 of the run with ATS --- */
 
 /* "DTE 0028 ... 6000000002fbc803 c", then "600000000321cc03": Mode 4, then 6, one step each. */
@@ -935,6 +1045,12 @@ static TCase *unmaps(void)
 	tcase_add_test(tests, an_unmap_of_a_domain_without_devices_sends_nothing);
 	tcase_add_test(tests, without_a_flush_the_tlb_keeps_what_was_unmapped);
 	tcase_add_test(tests, without_a_wait_unmap_returns_before_the_flush);
+	tcase_add_test(tests, a_lazy_unmap_is_flushed_with_the_whole_domain_after_10_ms);
+	tcase_add_test(tests, a_full_flush_queue_is_drained_by_the_next_unmap);
+	tcase_add_test(tests, tables_of_a_lazy_unmap_are_given_back_after_the_flush);
+	tcase_add_test(tests, a_strict_unmap_flushes_the_tables_that_a_lazy_one_left);
+	tcase_add_test(tests, a_domain_that_goes_takes_its_flush_queue_along);
+	tcase_add_test(tests, a_domain_does_not_go_under_a_drain);
 	tcase_add_test(tests, a_higher_address_gives_all_devices_a_new_root);
 	tcase_add_test(tests, a_new_root_of_a_domain_without_devices_sends_nothing);
 	return tests;

@@ -15,6 +15,7 @@
 #ifndef HWQ_KERNEL_SHIM_DRIVERS_AMD_IOMMU_AMD_H
 #define HWQ_KERNEL_SHIM_DRIVERS_AMD_IOMMU_AMD_H
 
+#include "kernel_shim/flush_queue.h"
 #include "kernel_shim/iommufd.h"
 #include "models/amd_iommu/amd_spec.h"
 
@@ -65,15 +66,20 @@ LIST_HEAD(amd_guest_domains, amd_guest_domain);
 LIST_HEAD(amd_devices, amd_device);
 LIST_HEAD(amd_viommus, amd_viommu);
 
+/* Frames of table pages that no table leads to any more, but a cache may. */
+struct amd_freed {
+	struct spans pages;
+	uint64_t first; /* the addresses they were for */
+	uint64_t last;
+};
+
 /* v1 tables: three levels at first, more on top as addresses grow (11). */
 struct amd_tables {
 	struct machine *machine;
 	uint64_t root_pfn;
 	unsigned mode;
-	struct spans pages;   /* frames of table pages, to be given back */
-	struct spans freed;   /* those that no table leads to any more, but a cache may */
-	uint64_t freed_first; /* the addresses they were for */
-	uint64_t freed_last;
+	struct spans pages; /* frames of table pages, to be given back */
+	struct amd_freed freed;
 };
 
 struct amd {
@@ -117,7 +123,9 @@ struct amd_domain {
 	struct amd *amd;
 	uint16_t id;
 	struct amd_tables tables;
-	uint32_t attached; /* devices: what iommu_array counts */
+	struct flush_queue unmapped; /* and not invalidated yet: iommu.strict=0 */
+	uint32_t attached;           /* devices: what iommu_array counts */
+	struct mutex lock;           /* of what an unmap flushes: the lists, and the vIOMMUs' own */
 	struct amd_devices devices;
 	struct amd_viommus viommus;
 };
@@ -191,14 +199,18 @@ int amd_tables_map(struct amd_tables *tables, uint64_t iova, uint64_t pa, uint64
 		   uint32_t prot, uint64_t chunk, bool *grew);
 /* Clears the leaves of the range, and takes out tables of which it has all. */
 void amd_tables_unmap(struct amd_tables *tables, uint64_t iova, uint64_t length);
-/* Whether tables were taken out: they are to be flushed, with PDE, and then released. */
+/* Whether tables were taken out. */
 bool amd_tables_have_freed(struct amd_tables *tables);
-void amd_tables_release(struct amd_tables *tables);
+/* They are the caller's, which flushes their addresses, with PDE, and then releases them. */
+void amd_tables_take_freed(struct amd_tables *tables, struct amd_freed *freed);
+void amd_tables_release(struct amd_tables *tables, struct amd_freed *freed);
 bool amd_tables_find(struct amd_tables *tables, uint64_t iova, uint64_t *pa);
 
 /* domain.c */
 int amd_domain_alloc(struct amd *amd, struct iommu_domain **out);
 struct amd_domain *to_amd_domain(struct iommu_domain *domain);
+void amd_domain_lock(struct amd_domain *domain);
+void amd_domain_unlock(struct amd_domain *domain);
 int amd_attach(struct iommu_domain *domain, struct device *device);
 void amd_block(struct device *device);
 void amd_bind_device(struct amd_device *device, uint32_t holder);

@@ -12,6 +12,16 @@ struct amd_domain *to_amd_domain(struct iommu_domain *domain)
 	return domain->driver == &amd_ops ? (struct amd_domain *)domain : NULL;
 }
 
+void amd_domain_lock(struct amd_domain *domain)
+{
+	mutex_lock(sched_of(domain->amd->machine), &domain->lock, "domain");
+}
+
+void amd_domain_unlock(struct amd_domain *domain)
+{
+	mutex_unlock(sched_of(domain->amd->machine), &domain->lock);
+}
+
 /* --- flushes --- */
 
 /*
@@ -51,22 +61,30 @@ static void queue_iotlb(struct amd_domain *domain, uint64_t first, uint64_t last
 							       AMD_ATS_QUEUE_DEPTH, first, last));
 }
 
-static void flush(struct amd_domain *domain, uint64_t first, uint64_t last, bool pde)
+static void send_flush(struct amd_domain *domain, uint64_t first, uint64_t last, bool pde,
+		       bool waits)
 {
 	struct amd *amd = domain->amd;
-	unsigned how = kernel_option(amd->machine, KERNEL_UNMAP_FLUSH);
-	if (how == UNMAP_FLUSH_NONE)
-		return;
 	if (knows_iommu(domain))
 		amd_queue(amd, amd_command_invalidate_pages(domain->id, first, last, pde));
 	queue_guest_domains(domain, first, last, pde);
 	queue_iotlb(domain, first, last);
 	if (!knows_iommu(domain))
 		return; /* no COMPLETION_WAIT either: its loop is over the same list */
-	if (how == UNMAP_FLUSH_WAIT)
+	if (waits)
 		amd_completion_wait(amd);
 	else
 		amd_completion_no_wait(amd);
+}
+
+static void flush(struct amd_domain *domain, uint64_t first, uint64_t last, bool pde)
+{
+	unsigned how = kernel_option(domain->amd->machine, KERNEL_UNMAP_FLUSH);
+	if (how == UNMAP_FLUSH_NONE)
+		return;
+	amd_domain_lock(domain);
+	send_flush(domain, first, last, pde, how == UNMAP_FLUSH_WAIT);
+	amd_domain_unlock(domain);
 }
 
 static void flush_all(struct amd_domain *domain)
@@ -102,12 +120,27 @@ static void change_root(struct amd_domain *domain)
 }
 
 /* PDE, where tables are freed; only then are they another's to use (7, 9). */
-static void release_tables(struct amd_domain *domain, uint64_t first, uint64_t last)
+static void flush_and_release(struct amd_domain *domain, uint64_t first, uint64_t last)
 {
-	if (!amd_tables_have_freed(&domain->tables))
-		return;
-	flush(domain, first, last, true);
-	amd_tables_release(&domain->tables);
+	struct amd_freed freed;
+	bool pde = amd_tables_have_freed(&domain->tables);
+	amd_tables_take_freed(&domain->tables, &freed);
+	if (pde) { /* also those of unmaps that were not flushed */
+		first = freed.first < first ? freed.first : first;
+		last = freed.last > last ? freed.last : last;
+	}
+	flush(domain, first, last, pde);
+	amd_tables_release(&domain->tables, &freed);
+}
+
+/* One for all that was queued: of the whole domain, with PDE (9). */
+static void drain(void *context)
+{
+	struct amd_domain *domain = context;
+	struct amd_freed freed;
+	amd_tables_take_freed(&domain->tables, &freed);
+	flush(domain, 0, UINT64_MAX, true);
+	amd_tables_release(&domain->tables, &freed);
 }
 
 static int map(struct iommu_domain *iommu_domain, struct iova iova, struct pa pa, uint64_t length,
@@ -117,9 +150,13 @@ static int map(struct iommu_domain *iommu_domain, struct iova iova, struct pa pa
 	bool grew = false;
 	int error =
 		amd_tables_map(&domain->tables, iova.value, pa.value, length, prot, chunk, &grew);
-	if (grew)
+	if (grew) {
+		amd_domain_lock(domain);
 		change_root(domain);
-	release_tables(domain, domain->tables.freed_first, domain->tables.freed_last);
+		amd_domain_unlock(domain);
+	}
+	if (amd_tables_have_freed(&domain->tables))
+		flush_and_release(domain, domain->tables.freed.first, domain->tables.freed.last);
 	if (error != 0)
 		return refuse(iommu_domain->machine, ENOMEM, "iommufd 3.3",
 			      "no memory for a page table");
@@ -131,10 +168,11 @@ static void unmap(struct iommu_domain *iommu_domain, struct iova iova, uint64_t 
 	struct amd_domain *domain = (struct amd_domain *)iommu_domain;
 	amd_tables_unmap(&domain->tables, iova.value, length);
 	ledger_tables_cleared(&domain->amd->machine->ledger);
-	if (amd_tables_have_freed(&domain->tables))
-		release_tables(domain, iova.value, iova.value + length - 1);
+	/* Linux is never lazy with iommufd's domains (9). */
+	if (kernel_option(domain->amd->machine, KERNEL_IOMMU_STRICT) == IOMMU_LAZY)
+		flush_queue_add(&domain->unmapped);
 	else
-		flush(domain, iova.value, iova.value + length - 1, false);
+		flush_and_release(domain, iova.value, iova.value + length - 1);
 }
 
 static bool translate(struct iommu_domain *iommu_domain, struct iova iova, struct pa *pa)
@@ -161,8 +199,10 @@ void amd_block(struct device *iommu_device)
 	amd_dte_update(device->amd, device->id, &dte);
 	if (domain != NULL) {
 		flush_all(domain);
+		amd_domain_lock(domain);
 		LIST_REMOVE(device, link);
 		domain->attached--;
+		amd_domain_unlock(domain);
 	}
 	if (device->nested != NULL)
 		amd_nested_flush(device->nested);
@@ -184,8 +224,10 @@ int amd_attach(struct iommu_domain *iommu_domain, struct device *iommu_device)
 	if (device->domain != NULL || device->nested != NULL)
 		amd_block(iommu_device); /* a change goes through the detached state (9) */
 	amd_bind_device(device, LEDGER_IN_TRANSITION);
+	amd_domain_lock(domain);
 	LIST_INSERT_HEAD(&domain->devices, device, link);
 	domain->attached++;
+	amd_domain_unlock(domain);
 	device->domain = domain;
 	amd_dte_update(device->amd, device->id, &dte);
 	amd_bind_device(device, iommu_domain->holder);
@@ -196,6 +238,7 @@ static void free_domain(struct iommu_domain *iommu_domain)
 {
 	struct amd_domain *domain = (struct amd_domain *)iommu_domain;
 	struct amd *amd = domain->amd;
+	flush_queue_fini(&domain->unmapped);
 	amd_tables_fini(&domain->tables);
 	amd_give_number(amd->domains, domain->id);
 	arena_delete(amd->machine->arena, domain);
@@ -213,9 +256,11 @@ int amd_domain_alloc(struct amd *amd, struct iommu_domain **out)
 {
 	struct machine *machine = amd->machine;
 	struct amd_domain *domain = arena_new(machine->arena, struct amd_domain);
+	mutex_init(&domain->lock);
 	LIST_INIT(&domain->devices);
 	LIST_INIT(&domain->viommus);
 	domain->amd = amd;
+	flush_queue_init(&domain->unmapped, machine, drain, domain);
 	bool tables = amd_tables_init(&domain->tables, machine);
 	domain->id = tables ? amd_take_number(amd->domains) : 0;
 	if (domain->id == 0) {

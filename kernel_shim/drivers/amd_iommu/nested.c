@@ -45,7 +45,9 @@ static struct amd_guest_domain *take_number(struct amd_viommu *viommu, uint16_t 
 	number->guest = guest;
 	number->host = host;
 	number->users = 1;
+	amd_domain_lock(viommu->parent);
 	LIST_INSERT_HEAD(&viommu->numbers, number, link);
+	amd_domain_unlock(viommu->parent);
 	reach(viommu, host, true);
 	amd_viommu_map_domain(viommu, guest, host);
 	return number;
@@ -61,7 +63,9 @@ static void put_number(struct amd_viommu *viommu, struct amd_guest_domain *numbe
 	amd_completion_wait(viommu->amd);
 	reach(viommu, number->host, false);
 	amd_give_number(viommu->amd->domains, number->host);
+	amd_domain_lock(viommu->parent);
 	LIST_REMOVE(number, link);
+	amd_domain_unlock(viommu->parent);
 	arena_delete(viommu->amd->machine->arena, number);
 }
 

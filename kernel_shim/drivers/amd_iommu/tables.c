@@ -37,7 +37,7 @@ bool amd_tables_init(struct amd_tables *tables, struct machine *machine)
 	tables->machine = machine;
 	tables->mode = START_MODE;
 	spans_init(&tables->pages, machine->arena, false);
-	spans_init(&tables->freed, machine->arena, false);
+	spans_init(&tables->freed.pages, machine->arena, false);
 	tables->root_pfn = new_page(tables);
 	if (tables->root_pfn == 0)
 		spans_fini(&tables->pages);
@@ -54,7 +54,7 @@ static void give_back(struct amd_tables *tables, struct spans *pages)
 
 void amd_tables_fini(struct amd_tables *tables)
 {
-	amd_tables_release(tables);
+	give_back(tables, &tables->freed.pages);
 	give_back(tables, &tables->pages);
 }
 
@@ -102,13 +102,18 @@ static uint64_t next_table(struct amd_tables *tables, uint64_t entry)
 
 bool amd_tables_have_freed(struct amd_tables *tables)
 {
-	return spans_from(&tables->freed, 0) != NULL;
+	return spans_from(&tables->freed.pages, 0) != NULL;
 }
 
-void amd_tables_release(struct amd_tables *tables)
+void amd_tables_take_freed(struct amd_tables *tables, struct amd_freed *freed)
 {
-	give_back(tables, &tables->freed);
-	spans_init(&tables->freed, tables->machine->arena, false);
+	*freed = tables->freed;
+	spans_init(&tables->freed.pages, tables->machine->arena, false);
+}
+
+void amd_tables_release(struct amd_tables *tables, struct amd_freed *freed)
+{
+	give_back(tables, &freed->pages);
 }
 
 /* The table and all that it leads to. */
@@ -120,7 +125,7 @@ static void take_out(struct amd_tables *tables, uint64_t pfn, unsigned level)
 			take_out(tables, next, level - 1);
 	}
 	spans_clear(&tables->pages, pfn, pfn);
-	spans_set(&tables->freed, pfn, pfn, 0, 0);
+	spans_set(&tables->freed.pages, pfn, pfn, 0, 0);
 }
 
 /* The table below the entry AT of LEVEL, for addresses from IOVA on; none: nothing. */
@@ -130,12 +135,10 @@ static void free_below(struct amd_tables *tables, uint64_t at, unsigned level, u
 	uint64_t last = iova | ((1ULL << amd_level_shift(level)) - 1);
 	if (table == 0)
 		return;
-	if (!amd_tables_have_freed(tables)) {
-		tables->freed_first = iova;
-		tables->freed_last = last;
-	}
-	tables->freed_first = iova < tables->freed_first ? iova : tables->freed_first;
-	tables->freed_last = last > tables->freed_last ? last : tables->freed_last;
+	struct amd_freed *freed = &tables->freed;
+	bool first_one = !amd_tables_have_freed(tables);
+	freed->first = first_one || iova < freed->first ? iova : freed->first;
+	freed->last = first_one || last > freed->last ? last : freed->last;
 	take_out(tables, table, level - 1);
 	write_entry(tables, at, 0);
 }

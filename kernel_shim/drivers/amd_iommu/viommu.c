@@ -27,9 +27,12 @@ static uint64_t read_vfcntl(const struct amd_viommu *viommu, uint32_t offset)
 
 static void flush_private(struct amd *amd, uint64_t ipa, uint64_t length)
 {
+	struct amd_freed freed;
+	amd_tables_take_freed(&amd->private_tables, &freed);
 	amd_queue(amd,
 		  amd_command_invalidate_pages(amd->private_domain, ipa, ipa + length - 1, true));
 	amd_completion_wait(amd);
+	amd_tables_release(&amd->private_tables, &freed);
 }
 
 /* 4 KiB entries in all versions. */
@@ -39,9 +42,7 @@ static int map_private(struct amd *amd, uint64_t ipa, uint64_t pfn, uint64_t len
 	int error = amd_tables_map(&amd->private_tables, ipa, pfn * PAGE_SIZE, length,
 				   IOMMU_READ | IOMMU_WRITE, PAGE_SIZE, &grew);
 	assert(!grew && "39 bits hold all of it");
-	if (error == 0)
-		flush_private(amd, ipa, length);
-	amd_tables_release(&amd->private_tables);
+	flush_private(amd, ipa, length);
 	return error;
 }
 
@@ -49,7 +50,6 @@ static void unmap_private(struct amd *amd, uint64_t ipa, uint64_t length)
 {
 	amd_tables_unmap(&amd->private_tables, ipa, length);
 	flush_private(amd, ipa, length);
-	amd_tables_release(&amd->private_tables);
 }
 
 /* The hardware keeps its guests' registers there. */
@@ -295,7 +295,9 @@ void amd_viommu_change_root(struct amd_viommu *viommu)
 static void viommu_destroy(struct iommufd_viommu *object)
 {
 	struct amd_viommu *viommu = object->driver_data;
+	amd_domain_lock(viommu->parent);
 	LIST_REMOVE(viommu, link);
+	amd_domain_unlock(viommu->parent);
 	iommufd_viommu_destroy_mmap(object, viommu->mmap_offset);
 	if (kernel_option(viommu->amd->machine, KERNEL_AMD_GUEST_ID) == AMD_GUEST_ID_FREED_FIRST) {
 		amd_give_number(viommu->amd->guests, viommu->guest);
@@ -420,7 +422,9 @@ int amd_viommu_init(struct iommufd_viommu *object, struct iommu_domain *iommu_do
 		release(viommu);
 		return refuse(machine, ENOMEM, "amd-viommu 7", "no memory for the maps of ids");
 	}
+	amd_domain_lock(parent);
 	LIST_INSERT_HEAD(&parent->viommus, viommu, link);
+	amd_domain_unlock(parent);
 	object->driver_data = viommu;
 	object->ops = &viommu_ops;
 	return 0;
