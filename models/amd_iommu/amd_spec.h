@@ -450,5 +450,10 @@ struct amd_irte {
 #define IPA_DOMAIN_MAPS     0x2000000000ULL
 #define DOMAIN_MAP_SIZE     0x80000ULL
 #define DOMAIN_MAP_ENTRY    8U
+/* Slots of guests' buffers, if GstBufferTRPMode is 0. */
+#define IPA_RINGS        0x2800000000ULL
+#define IPA_PPR_LOGS     0x3000000000ULL
+#define IPA_EVENT_LOGS   0x4000000000ULL
+#define BUFFER_SLOT_SIZE 0x80000ULL
 
 #endif
