@@ -213,6 +213,7 @@ struct amd_command amd_command_invalidate_guest_pages(uint16_t domain, uint32_t 
 struct amd_command amd_command_invalidate_iotlb(uint16_t device, uint16_t queue, uint8_t max_pend,
 						uint64_t first, uint64_t last);
 struct amd_command amd_command_invalidate_all(void);
+struct amd_command amd_command_invalidate_interrupt(uint16_t device);
 struct amd_command amd_command_reset_vmmio(uint16_t guest);
 
 /* The bytes [*FIRST, *LAST] that S and addr of a command mean (7). */

@@ -728,6 +728,174 @@ START_TEST(a_refused_queue_stays_pinned_for_nobody)
 }
 END_TEST
 
+/* --- at private addresses (7; 12.1 i): RFC23 --- */
+
+#define RING_SLOT (0x2800000000 + 0x80000) /* of GuestID 1 */
+
+static void make_private_guest(void)
+{
+	amd_world_option(amd, KERNEL_AMD_VIOMMU, AMD_VIOMMU_POSTED);
+	amd_world_option(amd, KERNEL_AMD_BUFFERS, AMD_BUFFERS_PRIVATE);
+	make_guest();
+}
+
+static uint64_t private_pa(uint64_t ipa)
+{
+	struct amd_translation got;
+	return amd_world_works(amd, AMD_OWN_DEVICE, ipa, true, &got) ? got.pa.value : 0;
+}
+
+START_TEST(private_queues_are_pinned_and_mapped_into_their_slots)
+{
+	static const struct {
+		uint32_t type;
+		uint64_t slot;
+	} rows[] = {{IOMMU_HW_QUEUE_TYPE_AMD_CMD, RING_SLOT},
+		    {IOMMU_HW_QUEUE_TYPE_AMD_EVT, 0x4000080000},
+		    {IOMMU_HW_QUEUE_TYPE_AMD_PPR, 0x3000080000}};
+	make_private_guest();
+	ck_assert(!(amd_read(amd->driver, AMD_CONTROL, 8) & CONTROL_GST_BUFFER_TRP));
+	for (unsigned i = 0; i < 3; i++) {
+		amd_world_look(amd);
+		int64_t id = queue_alloc(rows[i].type, 0, RING_IOVA, 9);
+		ck_assert_int_gt(id, 0);
+		for (uint64_t at = 0; at < 2 * PAGE_SIZE; at += PAGE_SIZE)
+			ck_assert_uint_eq(private_pa(rows[i].slot + at),
+					  page_behind(ring_va + at).value);
+		ck_assert_uint_eq(private_pa(rows[i].slot + 2 * PAGE_SIZE), 0);
+		ck_assert_int_eq(unmap(RING_IOVA, 2), -EBUSY);
+		destroy((uint32_t)id);
+	}
+}
+END_TEST
+
+START_TEST(a_private_ring_runs_and_stores_at_guest_addresses)
+{
+	make_private_guest();
+	new_ring(8);
+	guest_runs(0, amd_command_completion_wait(STORE_IOVA, 0x5e));
+	ck_assert_uint_eq(stored(), 0x5e);
+}
+END_TEST
+
+/* PDE, COMPLETION_WAIT; the core unpins the pages after it. */
+START_TEST(a_private_queue_that_goes_is_unmapped_and_flushed)
+{
+	make_private_guest();
+	uint32_t id = new_ring(9);
+	ck_assert_uint_ne(private_pa(RING_SLOT), 0);
+	amd_world_look(amd);
+	destroy(id);
+	ck_assert_uint_eq(private_pa(RING_SLOT), 0);
+	ck_assert(AMD_SENT(amd,
+			   amd_command_invalidate_pages(amd->driver->private_domain, RING_SLOT,
+							RING_SLOT + 2 * PAGE_SIZE - 1, true),
+			   AMD_WAIT));
+	ck_assert_int_eq(unmap(RING_IOVA, 2), 2 * PAGE_SIZE);
+}
+END_TEST
+
+START_TEST(a_slot_has_one_queue)
+{
+	make_private_guest();
+	uint32_t id = new_ring(8);
+	ck_assert_int_eq(queue_alloc(IOMMU_HW_QUEUE_TYPE_AMD_CMD, 0, RING_IOVA, 8), -EBUSY);
+	ck_assert_uint_ne(private_pa(RING_SLOT), 0);
+	destroy(id);
+	ck_assert_int_eq(unmap(RING_IOVA, 2), 2 * PAGE_SIZE);
+}
+END_TEST
+
+START_TEST(a_private_queue_must_be_mapped)
+{
+	make_private_guest();
+	ck_assert_int_lt(queue_alloc(IOMMU_HW_QUEUE_TYPE_AMD_CMD, 0, RING_IOVA, 15), 0);
+	ck_assert_uint_eq(private_pa(RING_SLOT), 0);
+	ck_assert_int_eq(unmap(RING_IOVA, 2), 2 * PAGE_SIZE);
+}
+END_TEST
+
+/* --- extended interrupts (11, 13) --- */
+
+#define VECTOR 0x25U
+
+static uint64_t ext_word(unsigned index)
+{
+	return amd_world_word(amd, amd->driver->ext_int_pfn * PAGE_SIZE + 8ULL * index);
+}
+
+/* IntTabLen code 10, IntCtl = 2. */
+START_TEST(the_iommus_own_entry_has_1024_tables_of_interrupts)
+{
+	struct amd_dte own = amd_world_dte(amd, AMD_OWN_DEVICE);
+	ck_assert_uint_eq(own.q[2] & ~DTE_INT_ROOT, 1ULL | 10 << 1 | 2ULL << 60);
+	ck_assert_uint_eq(own.q[2] & DTE_INT_ROOT, amd->driver->ext_int_pfn * PAGE_SIZE);
+	for (unsigned i = 0; i < 1024; i++)
+		ck_assert_uint_eq(ext_word(i), 0);
+}
+END_TEST
+
+/* Index: type << 8 | GuestID >> 8; size code 8. Guests of the same 256 share theirs. */
+START_TEST(a_guest_has_tables_for_its_events_and_its_page_requests)
+{
+	make_guest();
+	uint64_t events = ext_word(0), requests = ext_word(256);
+	ck_assert_uint_eq(events & 0xfff, 1 | 8 << 2);
+	ck_assert_uint_eq(requests & 0xfff, 1 | 8 << 2);
+	ck_assert_uint_ne(events, requests);
+	for (unsigned i = 0; i < 1024; i++)
+		ck_assert_int_eq(ext_word(i) != 0, i == 0 || i == 256);
+	new_viommu();
+	ck_assert_uint_eq(ext_word(0), events);
+}
+END_TEST
+
+/* An event of guest 1: the vector's bit of the vAPIC page's request register. */
+static uint64_t requested(uint64_t vapic)
+{
+	return amd_world_word(amd, vapic + 0x200 + 0x10 * (VECTOR / 32)) >> VECTOR % 32 & 1;
+}
+
+START_TEST(a_guests_event_is_posted_to_its_vapic_page)
+{
+	static const struct amd_command interrupt = {{0x5000000000000002, 0}};
+	make_guest();
+	uint64_t vapic = amd_alloc_frames(amd->machine, PAGE_SIZE) * PAGE_SIZE;
+	ck_assert_int_gt(queue_alloc(IOMMU_HW_QUEUE_TYPE_AMD_EVT, 0, STORE_IOVA, 8), 0);
+	bus_write(&amd->machine->bus, pa_of(AMD_VFCNTL_AT + VFCNTL_STRIDE + VFCNTL_EVENT), 8,
+		  amd_world_vfcntl(amd, 1, VFCNTL_EVENT) | GUEST_EVENT_INT_EN);
+	new_ring(8);
+	amd_world_look(amd);
+	amd_ext_int_set(amd->driver, 1, 1, pa_of(vapic), VECTOR + 1, 0);
+	amd_ext_int_set(amd->driver, 1, 0, pa_of(vapic), VECTOR, 0xdeadbeef);
+	ck_assert(AMD_SENT(amd, interrupt, AMD_WAIT, interrupt, AMD_WAIT));
+	ck_assert_uint_eq(requested(vapic), 0);
+	guest_runs(0, (struct amd_command){{0, 0}});
+	ck_assert_uint_eq(requested(vapic), 1);
+	ck_assert_uint_eq(amd_world_word(amd, vapic + 0x210), 1ULL << VECTOR % 32);
+	uint64_t irte = (ext_word(0) & EXT_INT_TABLE) + 16;
+	ck_assert_uint_eq(amd_world_word(amd, irte), 0xdeadbeef00000081);
+	ck_assert_uint_eq(amd_world_word(amd, irte + 8), vapic | VECTOR);
+}
+END_TEST
+
+START_TEST(a_guest_that_goes_takes_its_interrupts_along)
+{
+	make_guest();
+	uint64_t vapic = amd_alloc_frames(amd->machine, PAGE_SIZE) * PAGE_SIZE;
+	amd_ext_int_set(amd->driver, 1, 1, pa_of(vapic), VECTOR, 0);
+	uint64_t irte = (ext_word(256) & EXT_INT_TABLE) + 16;
+	amd_world_look(amd);
+	destroy(viommu);
+	ck_assert_uint_eq(amd_world_word(amd, irte), 0);
+	ck_assert_uint_lt(amd_world_command(amd, CMD_INVALIDATE_INTERRUPT_TABLE, 0), amd->count);
+	viommu = new_viommu();
+	amd_world_look(amd);
+	destroy(viommu); /* had none */
+	ck_assert_uint_eq(amd_world_command(amd, CMD_INVALIDATE_INTERRUPT_TABLE, 0), amd->count);
+}
+END_TEST
+
 /* --- the end of them (12.3: 3, 6) --- */
 
 START_TEST(a_destroyed_queue_stays_enabled_where_it_was)
@@ -996,6 +1164,10 @@ static TCase *posted(void)
 	tcase_add_test(tests, a_queue_may_lie_where_nothing_is_mapped);
 	tcase_add_test(tests, with_a_pin_all_of_the_queue_is_held);
 	tcase_add_test(tests, a_refused_queue_stays_pinned_for_nobody);
+	tcase_add_test(tests, the_iommus_own_entry_has_1024_tables_of_interrupts);
+	tcase_add_test(tests, a_guest_has_tables_for_its_events_and_its_page_requests);
+	tcase_add_test(tests, a_guests_event_is_posted_to_its_vapic_page);
+	tcase_add_test(tests, a_guest_that_goes_takes_its_interrupts_along);
 	tcase_add_test(tests, a_destroyed_queue_stays_enabled_where_it_was);
 	tcase_add_test(tests, destroyed_as_posted_the_ring_is_never_told_to_stop);
 	tcase_add_test(tests, destroyed_safely_the_ring_stops_first);
@@ -1009,10 +1181,24 @@ static TCase *posted(void)
 	return tests;
 }
 
+static TCase *at_private_addresses(void)
+{
+	TCase *tests = tcase_create("private");
+	tcase_add_checked_fixture(tests, setup_none, teardown);
+	tcase_add_test(tests, private_queues_are_pinned_and_mapped_into_their_slots);
+	tcase_add_test(tests, a_private_ring_runs_and_stores_at_guest_addresses);
+	tcase_add_test(tests,
+		       a_private_queue_that_goes_is_unmapped_and_flushed);
+	tcase_add_test(tests, a_slot_has_one_queue);
+	tcase_add_test(tests, a_private_queue_must_be_mapped);
+	return tests;
+}
+
 int main(void)
 {
 	Suite *suite = suite_create("amd_viommu");
 	suite_add_tcase(suite, none());
 	suite_add_tcase(suite, posted());
+	suite_add_tcase(suite, at_private_addresses());
 	return run_suite(suite);
 }

@@ -2,27 +2,20 @@
 /* The device table (9, 10). */
 #include "kernel_shim/drivers/amd_iommu/amd.h"
 
-static struct pa word_pa(const struct amd *amd, uint16_t device, unsigned word)
+static uint64_t word_at(const struct amd *amd, uint16_t device, unsigned word)
 {
-	return pa_of(amd->table_pfn * PAGE_SIZE + (uint64_t)device * DTE_SIZE + 8ULL * word);
+	return amd->table_pfn * PAGE_SIZE + (uint64_t)device * DTE_SIZE + 8ULL * word;
 }
 
 void amd_dte_write_word(struct amd *amd, uint16_t device, unsigned word, uint64_t value)
 {
-	uint8_t bytes[8];
-	store_le64(bytes, value);
-	memory_write(&amd->machine->memory, word_pa(amd, device, word), bytes, sizeof(bytes),
-		     OWNER_KERNEL);
+	amd_store_word(amd->machine, word_at(amd, device, word), value);
 }
 
 void amd_dte_read(struct amd *amd, uint16_t device, struct amd_dte *dte)
 {
-	for (unsigned word = 0; word < DTE_WORDS; word++) {
-		uint8_t bytes[8];
-		memory_read(&amd->machine->memory, word_pa(amd, device, word), bytes,
-			    sizeof(bytes));
-		dte->q[word] = load_le64(bytes);
-	}
+	for (unsigned word = 0; word < DTE_WORDS; word++)
+		dte->q[word] = amd_load_word(amd->machine, word_at(amd, device, word));
 }
 
 /* Valid, nothing allowed: what no driver has claimed is blocked (10). */

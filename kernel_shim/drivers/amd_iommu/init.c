@@ -35,6 +35,20 @@ uint64_t amd_alloc_frames(struct machine *machine, uint64_t bytes)
 	return got ? pfn : 0;
 }
 
+uint64_t amd_load_word(struct machine *machine, uint64_t pa)
+{
+	uint8_t bytes[8];
+	memory_read(&machine->memory, pa_of(pa), bytes, sizeof(bytes));
+	return load_le64(bytes);
+}
+
+void amd_store_word(struct machine *machine, uint64_t pa, uint64_t value)
+{
+	uint8_t bytes[8];
+	store_le64(bytes, value);
+	memory_write(&machine->memory, pa_of(pa), bytes, sizeof(bytes), OWNER_KERNEL);
+}
+
 static bool take(uint64_t map[1024], uint32_t number)
 {
 	bool taken = map[number / 64] >> number % 64 & 1;
