@@ -42,6 +42,7 @@ struct iommu_viommu_amd {
 };
 
 #define AMD_DEVICES         65536U
+#define AMD_RING_CODE       9U  /* 512 entries, of commands and of events (2) */
 #define AMD_ATS_QUEUE_DEPTH 32U /* invalidations in flight: PCIe's 0 (8.5) */
 
 /* What firmware tells the driver of an instance. */
@@ -96,6 +97,7 @@ struct amd {
 	struct mutex lock; /* of the ring */
 	uint64_t ring_pfn;
 	uint32_t tail;
+	uint64_t event_log_pfn;
 	uint64_t semaphore_pa;
 	uint64_t semaphore;     /* the last number that was queued */
 	bool need_sync;         /* something was queued behind it */
@@ -177,6 +179,11 @@ uint16_t amd_take_number(uint64_t map[1024]);
 /* The highest, or 0. */
 uint16_t amd_take_high_number(uint64_t map[1024]);
 void amd_give_number(uint64_t map[1024], uint16_t number);
+
+/* event_log.c: the host's event log. */
+void amd_set_up_event_log(struct amd *amd);
+/* The interrupt's handler. */
+void amd_handle_irq(void *context);
 
 /* command.c: the host's ring. */
 void amd_queue(struct amd *amd, struct amd_command command);

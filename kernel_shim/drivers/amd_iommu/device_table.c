@@ -38,17 +38,41 @@ static void write_half(struct amd *amd, uint16_t device, const struct amd_dte *d
 	amd_dte_write_word(amd, device, 2 * half + 1, dte->q[2 * half + 1]);
 }
 
+static void flush(struct amd *amd, uint16_t device)
+{
+	amd_queue(amd, amd_command_invalidate_devtab(device));
+	amd_completion_wait(amd);
+}
+
+/* From one guest's tables to another's: the low half says which, but for the paging mode and the guest. */
+static void write_guest(struct amd *amd, uint16_t device, const struct amd_dte *old,
+			const struct amd_dte *dte)
+{
+	static const struct amd_dte none = {{0, 0, 0, 0}};
+	if (old->q[2] == dte->q[2] && old->q[3] == dte->q[3]) {
+		write_half(amd, device, dte, 0);
+		return;
+	}
+	write_half(amd, device, &none, 0);
+	flush(amd, device);
+	write_half(amd, device, dte, 1);
+	write_half(amd, device, dte, 0);
+	flush(amd, device);
+}
+
 void amd_dte_update(struct amd *amd, uint16_t device, const struct amd_dte *dte)
 {
 	struct amd_dte old;
 	amd_dte_read(amd, device, &old);
-	bool goes = (old.q[0] & DTE_V) && !(dte->q[0] & DTE_V);
-	bool leaves_guest = (old.q[0] & DTE_GV) && !(dte->q[0] & DTE_GV);
-	unsigned first = goes || leaves_guest ? 0 : 1;
-	write_half(amd, device, dte, first);
-	write_half(amd, device, dte, 1 - first);
-	amd_queue(amd, amd_command_invalidate_devtab(device));
-	amd_completion_wait(amd);
+	if ((old.q[0] & DTE_V) && (old.q[0] & DTE_GV) && (dte->q[0] & DTE_GV)) {
+		write_guest(amd, device, &old, dte);
+	} else {
+		bool goes = (old.q[0] & DTE_V) && !(dte->q[0] & DTE_V);
+		unsigned first = goes || (old.q[0] & DTE_GV) ? 0 : 1;
+		write_half(amd, device, dte, first);
+		write_half(amd, device, dte, 1 - first);
+		flush(amd, device);
+	}
 	/* Once more, as the driver's common path has it; with ATS all of the device's own cache. */
 	amd_queue(amd, amd_command_invalidate_devtab(device));
 	if (dte->q[1] & DTE_I)

@@ -79,6 +79,8 @@ static int turn_on(struct amd *amd)
 	if (!(amd->efr & EFR_VIOMMU) || amd->vf.value == 0)
 		return refuse(amd->machine, EOPNOTSUPP, "amd-viommu 2",
 			      "the hardware has no vIOMMU");
+	if (!(amd->control & CONTROL_GA_EN))
+		return refuse(amd->machine, EOPNOTSUPP, "amd-viommu 2", "GAEn is not on");
 	amd->private_buffers =
 		kernel_option(amd->machine, KERNEL_AMD_BUFFERS) == AMD_BUFFERS_PRIVATE;
 	if (!amd->private_buffers)
@@ -224,8 +226,11 @@ static void tear_down_safely(struct amd_viommu *viommu)
 static void release(struct amd_viommu *viommu)
 {
 	struct amd *amd = viommu->amd;
-	bool zero = kernel_option(amd->machine, KERNEL_AMD_TRANS_CLEAR) == AMD_TRANS_CLEAR_ZERO;
-	const struct amd_dte cleared = zero ? (struct amd_dte){{0, 0, 0, 0}} : amd_dte_blocked();
+	struct amd_dte cleared = amd_dte_blocked();
+	if (kernel_option(amd->machine, KERNEL_AMD_TRANS_CLEAR) == AMD_TRANS_CLEAR_ZERO) {
+		amd_dte_read(amd, viommu->trans_devid, &cleared);
+		cleared.q[0] = cleared.q[1] = 0; /* the others are left alone (8) */
+	}
 	amd_dte_update(amd, viommu->trans_devid, &cleared);
 	amd_give_number(amd->trans_devids, viommu->trans_devid);
 	if (!viommu->guest_given)
