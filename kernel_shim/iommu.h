@@ -154,6 +154,8 @@ struct iommufd_viommu_ops {
 	/* One of the two: the queue is read by physical address, or by guest address. */
 	int (*hw_queue_init_phys)(struct iommufd_hw_queue *queue, uint32_t index, struct pa base);
 	int (*hw_queue_init)(struct iommufd_hw_queue *queue, uint32_t index);
+	/* Whether pages of a queue that is read by guest address are pinned too; NULL: they are not. */
+	bool (*hw_queue_pins)(struct iommufd_viommu *viommu);
 	/* Bytes, where the user's length says them otherwise; NULL: it is in bytes. */
 	uint64_t (*hw_queue_bytes)(const struct iommufd_hw_queue *queue);
 	void (*hw_queue_destroy)(struct iommufd_hw_queue *queue);

@@ -64,5 +64,8 @@ const struct option kernel_options[] = {
 	[KERNEL_AMD_TRANS_CLEAR] = {"amd.trans_clear",
 				    "amd-viommu 12.3",
 				    {{"blocked", "posted"}, {"zero", "posted AE-b, AE-c"}}},
+	[KERNEL_AMD_BUFFERS] = {"amd.buffers",
+				"amd-viommu 12.1",
+				{{"guest", "posted"}, {"private", "posted RFC23"}}},
 	{NULL, NULL, {{NULL, NULL}}},
 };

@@ -29,6 +29,7 @@ enum kernel_option {
 	KERNEL_AMD_QUEUE_DESTROY,
 	KERNEL_AMD_QUEUE_BASE,
 	KERNEL_AMD_TRANS_CLEAR,
+	KERNEL_AMD_BUFFERS,
 };
 
 enum hw_queue_pin {
@@ -110,6 +111,12 @@ enum amd_queue_base {
 enum amd_trans_clear {
 	AMD_TRANS_CLEAR_BLOCKED, /* V = 1 and nothing else */
 	AMD_TRANS_CLEAR_ZERO,    /* V = 0: forwards (AE-b, AE-c) */
+};
+
+/* Where guests' rings and logs are; settled when the vIOMMU is turned on. */
+enum amd_buffers {
+	AMD_BUFFERS_GUEST,   /* at guest addresses, not pinned: GstBufferTRPMode 1 */
+	AMD_BUFFERS_PRIVATE, /* pinned, and mapped at private addresses (RFC23) */
 };
 
 enum kernel_switch {

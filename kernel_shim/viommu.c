@@ -363,9 +363,10 @@ static int make_hw_queue(struct iommufd_ucmd *ucmd, struct iommufd_viommu *viomm
 		queue->base_iova = align_up(queue->base_iova, PAGE_SIZE);
 	queue->length = cmd->length;
 	bool by_address = ops->hw_queue_init != NULL;
+	bool pins = !by_address || (ops->hw_queue_pins != NULL && ops->hw_queue_pins(viommu));
 	error = 0;
 	unsigned pin = kernel_option(ucmd->machine, KERNEL_HW_QUEUE_PIN);
-	if (!by_address || pin == HW_QUEUE_PIN_ON)
+	if (pins || pin == HW_QUEUE_PIN_ON)
 		error = pin_queue(ucmd, queue, &base);
 	if (error == 0)
 		error = by_address ? ops->hw_queue_init(queue, cmd->index)

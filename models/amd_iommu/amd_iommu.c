@@ -165,7 +165,8 @@ static void write_control(struct amd_iommu *amd, uint64_t value)
 	/* What has no feature bit does not stick where the feature is missing. */
 	if (!(amd->efr & EFR_VIOMMU))
 		value &= ~(CONTROL_VCMD_EN | CONTROL_VIOMMU_EN | CONTROL_GST_BUFFER_TRP);
-	if ((amd->control ^ value) & (CONTROL_IOMMU_EN | CONTROL_VCMD_EN | CONTROL_VIOMMU_EN)) {
+	if ((amd->control ^ value) &
+	    (CONTROL_IOMMU_EN | CONTROL_VCMD_EN | CONTROL_VIOMMU_EN | CONTROL_GST_BUFFER_TRP)) {
 		amd_ring_forget(&amd->ring);
 		LIST_FOREACH (guest, &amd->guests, link)
 			amd_ring_forget(&guest->ring);

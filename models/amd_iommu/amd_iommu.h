@@ -414,6 +414,14 @@ void amd_guest_reset(struct amd_guest *guest);
 /* An access to a guest's buffer at guest address ADDRESS. */
 enum amd_translate_result amd_guest_translate(struct amd_guest *guest, uint64_t address, bool write,
 					      struct amd_translation *translation);
+/*
+ * Where the guest's ring or a log begins: at the guest address BASE, or with GstBufferTRPMode 0 in its
+ * slot of the private addresses SLOTS.
+ */
+uint64_t amd_buffer_at(const struct amd_guest *guest, uint64_t slots, uint64_t base);
+/* The same for an access to such an address. */
+enum amd_translate_result amd_buffer_translate(struct amd_guest *guest, uint64_t address,
+					       bool write, struct amd_translation *translation);
 /* Through the maps: the host's number for a guest's. False: no entry, or no way to it. */
 bool amd_map_device(struct amd_guest *guest, uint16_t guest_device, uint16_t *device);
 bool amd_map_domain(struct amd_guest *guest, uint16_t guest_domain, uint16_t *domain);

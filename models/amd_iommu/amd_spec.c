@@ -134,6 +134,11 @@ struct amd_command amd_command_invalidate_all(void)
 	return command_of(CMD_INVALIDATE_IOMMU_ALL, 0, 0);
 }
 
+struct amd_command amd_command_invalidate_interrupt(uint16_t device)
+{
+	return command_of(CMD_INVALIDATE_INTERRUPT_TABLE, device, 0);
+}
+
 struct amd_command amd_command_reset_vmmio(uint16_t guest)
 {
 	return command_of(CMD_RESET_VMMIO, guest | CMD_RESET_ALL | CMD_RESET_VCMD, 0);

@@ -240,6 +240,7 @@ struct amd_command amd_command_invalidate_guest_pages(uint16_t domain, uint32_t 
 struct amd_command amd_command_invalidate_iotlb(uint16_t device, uint16_t queue, uint8_t max_pend,
 						uint64_t first, uint64_t last);
 struct amd_command amd_command_invalidate_all(void);
+struct amd_command amd_command_invalidate_interrupt(uint16_t device);
 struct amd_command amd_command_reset_vmmio(uint16_t guest);
 
 /* The bytes [*FIRST, *LAST] that S and addr of a command mean (7). */
@@ -498,5 +499,10 @@ struct amd_irte {
 #define IPA_DOMAIN_MAPS     0x2000000000ULL
 #define DOMAIN_MAP_SIZE     0x80000ULL
 #define DOMAIN_MAP_ENTRY    8U
+/* Slots of guests' buffers, if GstBufferTRPMode is 0. */
+#define IPA_RINGS        0x2800000000ULL
+#define IPA_PPR_LOGS     0x3000000000ULL
+#define IPA_EVENT_LOGS   0x4000000000ULL
+#define BUFFER_SLOT_SIZE 0x80000ULL
 
 #endif

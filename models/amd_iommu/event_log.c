@@ -77,7 +77,8 @@ void amd_log_guest_event(struct amd_guest *guest, const struct amd_event *event)
 				guest->event & GUEST_EVENT_INT_EN, AMD_EXTENDED_EVENT);
 		return;
 	}
-	if (amd_guest_translate(guest, log->base + offset, true, &translation) != AMD_TRANSLATED) {
+	uint64_t at = amd_buffer_at(guest, IPA_EVENT_LOGS, log->base) + offset;
+	if (amd_buffer_translate(guest, at, true, &translation) != AMD_TRANSLATED) {
 		log->enabled = false;
 		translation.event.q[0] |= EVT_VEVENT;
 		amd_log_event(amd, &translation.event);
@@ -86,7 +87,7 @@ void amd_log_guest_event(struct amd_guest *guest, const struct amd_event *event)
 	struct access access = {
 		.context = guest->id,
 		.path = translation.path,
-		.input = log->base + offset,
+		.input = at,
 		.pa = translation.pa,
 		.index = offset / EVENT_SIZE,
 	};

@@ -89,6 +89,27 @@ enum amd_translate_result amd_guest_translate(struct amd_guest *guest, uint64_t 
 	return AMD_FAULT;
 }
 
+/* The IOMMU's own table entry translates private addresses; there is no slot for semaphores (7). */
+static bool buffers_are_private(const struct amd_iommu *amd)
+{
+	return !(amd->control & CONTROL_GST_BUFFER_TRP);
+}
+
+uint64_t amd_buffer_at(const struct amd_guest *guest, uint64_t slots, uint64_t base)
+{
+	return buffers_are_private(guest->amd) ? slots + guest->id * BUFFER_SLOT_SIZE : base;
+}
+
+enum amd_translate_result amd_buffer_translate(struct amd_guest *guest, uint64_t address,
+					       bool write, struct amd_translation *translation)
+{
+	struct amd_iommu *amd = guest->amd;
+	if (!buffers_are_private(amd))
+		return amd_guest_translate(guest, address, write, translation);
+	return amd_translate(amd, amd->board.own_device, address, write, buffer_cache(amd),
+			     translation);
+}
+
 /* --- the maps of ids (7): written by port, read by commands, both at private addresses --- */
 
 static uint64_t device_entry(const struct amd_guest *guest, uint64_t guest_device)

@@ -138,7 +138,8 @@ static enum amd_ppr_result log_for_guest(struct amd_guest *guest,
 				AMD_EXTENDED_PPR);
 		return drop(amd, request, auto_response, guest->ppr_auto);
 	}
-	if (amd_guest_translate(guest, log->base + offset, true, &translation) != AMD_TRANSLATED) {
+	uint64_t at = amd_buffer_at(guest, IPA_PPR_LOGS, log->base) + offset;
+	if (amd_buffer_translate(guest, at, true, &translation) != AMD_TRANSLATED) {
 		log->enabled = false;
 		translation.event.q[0] |= EVT_VPPR;
 		amd_log_event(amd, &translation.event);
@@ -147,7 +148,7 @@ static enum amd_ppr_result log_for_guest(struct amd_guest *guest,
 	struct access access = {
 		.context = guest->id,
 		.path = translation.path,
-		.input = log->base + offset,
+		.input = at,
 		.pa = translation.pa,
 		.index = offset / EVENT_SIZE,
 	};

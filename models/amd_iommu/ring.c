@@ -73,16 +73,18 @@ static uint32_t fetch_count(const struct amd_ring *ring)
 static bool begin_fetch(struct amd_ring *ring, uint64_t *cost_ps)
 {
 	struct amd_translation translation = {.path = PATH_PHYSICAL};
+	struct amd_guest *guest = ring->guest;
+	uint64_t base = guest != NULL ? amd_buffer_at(guest, IPA_RINGS, ring->base) : ring->base;
 	ring->fetch_at = ring->head;
-	ring->fetch_input = ring->base + ring->head;
+	ring->fetch_input = base + ring->head;
 	ring->fetch_count = fetch_count(ring);
 	ring->dropped = false;
 	ring->moved = false;
-	if (ring->guest == NULL) {
-		translation.pa = pa_of(ring->base + ring->head);
-	} else if (amd_guest_translate(ring->guest, ring->base + ring->head, false, &translation) !=
+	if (guest == NULL) {
+		translation.pa = pa_of(ring->fetch_input);
+	} else if (amd_buffer_translate(guest, ring->fetch_input, false, &translation) !=
 		   AMD_TRANSLATED) {
-		amd_log_buffer_fault(ring->guest, translation.event, EVT_VCMD);
+		amd_log_buffer_fault(guest, translation.event, EVT_VCMD);
 		if (option_get(&ring->amd->assumptions, AMD_FAULT_STOP) == AMD_FAULT_SKIPS) {
 			ring->head = wrap(ring, ring->head + ring->fetch_count * COMMAND_SIZE);
 			return false;
@@ -266,7 +268,7 @@ static void fetched(struct amd_ring *ring)
 	} else if (!good) {
 		ring->probe.pa = ring->fetch_pa;
 		ring->probe.index = ring->head / COMMAND_SIZE;
-		ring->bad_input = ring->fetch_input;
+		ring->bad_input = ring->base + ring->fetch_at;
 		ring->head = wrap(ring, ring->head + COMMAND_SIZE);
 		stop_with(ring, EVENT_COMMAND_HARDWARE_ERROR, ring->fetch_pa);
 	}

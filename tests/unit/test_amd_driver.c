@@ -109,6 +109,17 @@ START_TEST(the_first_command_invalidates_all)
 }
 END_TEST
 
+/* "once more at the end of PCI initialisation, when the first domains are attached" (3). */
+START_TEST(all_is_invalidated_once_more_when_the_event_log_runs)
+{
+	unsigned second = amd_world_command(amd, CMD_INVALIDATE_IOMMU_ALL, 1);
+	ck_assert_uint_lt(second, amd->count);
+	ck_assert_uint_eq(amd_world_command(amd, CMD_INVALIDATE_IOMMU_ALL, 2), amd->count);
+	ck_assert_uint_gt(second, amd_world_place(amd, AMD_REGION_HOST, AMD_EVENT_BASE, 0));
+	ck_assert_uint_eq(amd_command_opcode(&amd->log[second + 1].command), CMD_COMPLETION_WAIT);
+}
+END_TEST
+
 /* A kernel that starts on hardware that runs turns it off first, bit by bit. */
 START_TEST(set_up_turns_off_what_was_left_on)
 {
@@ -974,7 +985,7 @@ START_TEST(events_are_taken_from_the_log)
 }
 END_TEST
 
-/* "EventLogEn = 0; write 1 to EventOverflow; EventLogEn = 1". */
+/* "EventLogEn = 0; EventIntEn = 0; write 1 to EventOverflow; EventIntEn = 1; EventLogEn = 1". */
 START_TEST(a_log_that_overflowed_is_started_again)
 {
 	cause_faults(600);
@@ -984,14 +995,103 @@ START_TEST(a_log_that_overflowed_is_started_again)
 	ck_assert(!amd->iommu->events.of[0].overflow);
 	ck_assert_uint_eq(amd->iommu->status & STATUS_EVENT_OVERFLOW, 0);
 	unsigned off = amd_world_place(amd, AMD_REGION_HOST, AMD_CONTROL, 0);
-	ck_assert_uint_lt(off + 2, amd->count);
-	ck_assert(!(amd->log[off].value & CONTROL_EVENT_LOG_EN));
-	ck_assert_uint_eq(amd->log[off + 1].offset, AMD_STATUS);
-	ck_assert_uint_eq(amd->log[off + 1].value, STATUS_EVENT_OVERFLOW);
-	ck_assert(amd->log[off + 2].value & CONTROL_EVENT_LOG_EN);
+	ck_assert_uint_eq(off + 5, amd->count);
+	ck_assert_uint_eq(amd->log[off].value & 0xf,
+			  0x9); /* EventLogEn and EventIntEn are bits 2, 3 */
+	ck_assert_uint_eq(amd->log[off + 1].value & 0xf, 0x1);
+	ck_assert_uint_eq(amd->log[off + 2].offset, AMD_STATUS);
+	ck_assert_uint_eq(amd->log[off + 2].value, STATUS_EVENT_OVERFLOW);
+	ck_assert_uint_eq(amd->log[off + 3].value & 0xf, 0x9);
+	ck_assert_uint_eq(amd->log[off + 4].value & 0xf, 0xd);
 	cause_faults(1);
 	amd_world_run(amd);
 	ck_assert_uint_eq(amd->iommu->events.of[0].head, amd->iommu->events.of[0].tail);
+}
+END_TEST
+
+/* "If EventLogRun still 1 do nothing": it was started before the handler came to it. */
+START_TEST(a_log_that_runs_is_not_started_again)
+{
+	cause_faults(600);
+	amd->iommu->events.of[0].overflow = false;
+	amd_world_look(amd);
+	amd_world_run(amd);
+	ck_assert_uint_eq(amd_world_place(amd, AMD_REGION_HOST, AMD_CONTROL, 0), amd->count);
+	ck_assert_uint_eq(amd->iommu->status & STATUS_EVENT_OVERFLOW, 0);
+}
+END_TEST
+
+/* Its first word reaches memory later than tail does. */
+struct late_entry {
+	struct event event;
+	uint64_t at, word;
+};
+
+static void entry_comes(struct event *event)
+{
+	const struct late_entry *late = event->owner;
+	amd_store_word(amd->machine, late->at, late->word);
+}
+
+/* Erratum 732: "zeroes entries after use", "polls the code field until non-zero". */
+START_TEST(an_event_is_waited_for_and_zeroed)
+{
+	struct late_entry late = {.at = amd->driver->event_log_pfn * PAGE_SIZE};
+	uint64_t start = now_ps();
+	cause_faults(1);
+	late.word = amd_world_word(amd, late.at);
+	late.event = (struct event){.fn = entry_comes, .owner = &late};
+	clock_post(&amd->machine->clock, &late.event, start + PS_PER_MS, EVENT_HARDWARE);
+	amd_store_word(amd->machine, late.at, 0);
+	amd_world_run(amd);
+	ck_assert_uint_eq(amd->iommu->events.of[0].head, EVENT_SIZE);
+	ck_assert_uint_lt(now_ps() - start, 2 * PS_PER_MS);
+	ck_assert_uint_eq(amd_world_word(amd, late.at), 0);
+	ck_assert_uint_eq(amd_world_word(amd, late.at + 8), 0);
+	/* One that never comes is given up after 100 ms. */
+	cause_faults(1);
+	amd_store_word(amd->machine, late.at + EVENT_SIZE, 0);
+	amd_world_run(amd);
+	ck_assert_uint_eq(amd->iommu->events.of[0].head, 2 * EVENT_SIZE);
+	ck_assert_uint_ge(now_ps() - start, 101 * PS_PER_MS);
+	ck_assert_uint_lt(now_ps() - start, 102 * PS_PER_MS);
+}
+END_TEST
+
+/* Hardware whose status bits are set anew while they are cleared, once. */
+static struct mmio_region honest;
+static bool sets_anew;
+
+static uint64_t racing_read(void *owner, uint64_t offset, unsigned width)
+{
+	return honest.ops->read(owner, offset, width);
+}
+
+static void racing_write(void *owner, uint64_t offset, unsigned width, uint64_t value)
+{
+	if (offset == AMD_STATUS && sets_anew)
+		cause_faults(1);
+	else
+		honest.ops->write(owner, offset, width, value);
+	sets_anew = sets_anew && offset != AMD_STATUS;
+}
+
+static const struct mmio_ops racing_ops = {racing_read, racing_write};
+
+/* ERBT1312: "the bit then stays 1 and no further interrupt is produced". */
+START_TEST(a_status_bit_that_stays_is_seen_by_reading_again)
+{
+	honest = amd->real[AMD_REGION_HOST];
+	amd->real[AMD_REGION_HOST].ops = &racing_ops;
+	sets_anew = true;
+	cause_faults(1);
+	amd_world_run(amd);
+	ck_assert(!sets_anew);
+	ck_assert_uint_eq(amd->iommu->events.of[0].head, 2 * EVENT_SIZE);
+	ck_assert_uint_eq(amd->iommu->status & STATUS_EVENT_INT, 0);
+	cause_faults(1);
+	amd_world_run(amd);
+	ck_assert_uint_eq(amd->iommu->events.of[0].head, 3 * EVENT_SIZE);
 }
 END_TEST
 
@@ -1002,6 +1102,7 @@ static TCase *set_up(void)
 	tcase_add_test(tests, set_up_turns_control_bits_on_one_by_one);
 	tcase_add_test(tests, set_up_writes_bases_and_pointers_in_the_order_of_the_capture);
 	tcase_add_test(tests, the_first_command_invalidates_all);
+	tcase_add_test(tests, all_is_invalidated_once_more_when_the_event_log_runs);
 	tcase_add_test(tests, set_up_turns_off_what_was_left_on);
 	tcase_add_test(tests, every_device_is_blocked_at_first);
 	tcase_add_test(tests, the_iommu_translates_for_itself_before_it_may_serve_guests);
@@ -1067,6 +1168,9 @@ static TCase *ring(void)
 	tcase_add_test(tests, the_ring_wraps);
 	tcase_add_test(tests, events_are_taken_from_the_log);
 	tcase_add_test(tests, a_log_that_overflowed_is_started_again);
+	tcase_add_test(tests, a_log_that_runs_is_not_started_again);
+	tcase_add_test(tests, an_event_is_waited_for_and_zeroed);
+	tcase_add_test(tests, a_status_bit_that_stays_is_seen_by_reading_again);
 	return tests;
 }
 

@@ -615,14 +615,15 @@ static uint64_t far_page(unsigned number)
 	return gpa;
 }
 
-START_TEST(a_cold_walk_reads_24_entries_and_those_of_gcr3)
+/* Entries that a walk of LEVELS over four of the host's reads, GCR3's and the device's apart. */
+static void check_cold_walk(unsigned levels, unsigned reads)
 {
 	amd_kit_assume(kit, AMD_PDE_CACHE, AMD_PDE_WALKED);
 	amd_kit_control(kit, 0, CONTROL_GA_UPDATE_DIS);
 	cr3 = far_page(0);
 	amd_kit_set_word(kit, gcr3 + 8ULL * PASID, GCR3_V | cr3);
 	uint64_t table = cr3;
-	for (unsigned level = 4; level > 1; level--) {
+	for (unsigned level = levels; level > 1; level--) {
 		uint64_t next = far_page(level);
 		amd_kit_set_word(kit, memory_of(table) + (AT >> (12 + 9 * (level - 1)) & 511) * 8,
 				 P | US | next);
@@ -635,8 +636,23 @@ START_TEST(a_cold_walk_reads_24_entries_and_those_of_gcr3)
 	unsigned walked = 0;
 	for (unsigned i = 0; i < kit->access_count; i++)
 		walked += kit->accesses[i].purpose == ACCESS_TABLE_WALK;
-	ck_assert_uint_eq(walked, 24 + 1);
-	ck_assert_uint_eq(got.cost_ps, (1 + 24 + 1) * kit->amd->timing.walk_read_ps);
+	ck_assert_uint_eq(walked, reads + 1);
+	ck_assert_uint_eq(got.cost_ps, (1 + reads + 1) * kit->amd->timing.walk_read_ps);
+}
+
+START_TEST(a_cold_walk_reads_24_entries_and_those_of_gcr3)
+{
+	check_cold_walk(4, 24);
+}
+END_TEST
+
+START_TEST(a_cold_walk_of_five_levels_reads_29)
+{
+	set_features(EFR_GATS, field_put(EFR_GATS, 1));
+	again(true);
+	dte.q[2] = field_set(dte.q[2], DTE_GUEST_MODE, 1);
+	use(dte);
+	check_cold_walk(5, 29);
 }
 END_TEST
 
@@ -1038,6 +1054,7 @@ int main(void)
 	tcase_add_checked_fixture(over, setup_nested, teardown);
 	tcase_add_test(over, guest_pointers_and_leaves_go_through_the_hosts_tables);
 	tcase_add_test(over, a_cold_walk_reads_24_entries_and_those_of_gcr3);
+	tcase_add_test(over, a_cold_walk_of_five_levels_reads_29);
 	tcase_add_test(over, with_gcr3trpmode_the_root_is_a_guest_address);
 	tcase_add_test(over, a_guest_address_that_the_host_lacks_faults_with_it);
 	tcase_add_test(over, the_host_has_to_allow_what_is_done_to_its_memory);

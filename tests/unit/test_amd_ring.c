@@ -651,6 +651,23 @@ START_TEST(an_illegal_command_halts_the_hosts_ring_at_it)
 }
 END_TEST
 
+/* "Translation and other activity go on" (6.1). */
+START_TEST(a_halted_host_ring_halts_nothing_else)
+{
+	struct amd_translation got;
+	uint8_t byte = 0;
+	amd_kit_issue(kit, illegal());
+	ck_assert_uint_eq(get(AMD_STATUS) & STATUS_CMD_BUF_RUN, 0);
+	uint32_t events = amd_kit_events(kit);
+	amd_kit_guest_issue(&guest, store(GUEST_MEMORY_AT, 7));
+	ck_assert_uint_eq(amd_kit_word(kit, guest.memory), 7);
+	ck_assert_int_eq(amd_dma(kit->amd, TRANS, GUEST_MEMORY_AT, true, &byte, 1, &got),
+			 AMD_TRANSLATED);
+	ck_assert_int_eq(amd_dma(kit->amd, TRANS, OTHER_AT, true, &byte, 1, &got), AMD_FAULT);
+	ck_assert_uint_eq(amd_kit_events(kit), events + 1);
+}
+END_TEST
+
 START_TEST(a_halted_ring_may_leave_head_past_the_command)
 {
 	for (unsigned past = 0; past < 2; past++) {
@@ -1625,6 +1642,7 @@ int main(void)
 	tcase_add_test(tests, base_and_head_move_only_while_the_ring_stands);
 	tcase_add_test(tests, opcodes_features_and_reserved_bits_decide_what_is_legal);
 	tcase_add_test(tests, an_illegal_command_halts_the_hosts_ring_at_it);
+	tcase_add_test(tests, a_halted_host_ring_halts_nothing_else);
 	tcase_add_test(tests, a_halted_ring_may_leave_head_past_the_command);
 	tcase_add_test(tests, a_command_that_cannot_be_read_is_a_hardware_error);
 	tcase_add_test(tests, a_store_that_cannot_be_made_halts_the_ring);

@@ -150,6 +150,40 @@ static bool taken(const uint64_t *map, unsigned number)
 	return map[number / 64] >> number % 64 & 1;
 }
 
+/* --- what the hardware must have (2) --- */
+
+START_TEST(a_nest_parent_needs_guest_tables_giov_and_gcr3trpmode)
+{
+	const struct {
+		uint64_t *word;
+		uint64_t bit;
+	} rows[] = {{&amd->driver->efr, EFR_GT},
+		    {&amd->driver->efr, EFR_GIO},
+		    {&amd->driver->control, CONTROL_GCR3_TRP}};
+	for (unsigned i = 0; i < 3; i++) {
+		*rows[i].word &= ~rows[i].bit;
+		ck_assert_int_eq(
+			world_hwpt(world, amd->device, amd->ioas, IOMMU_HWPT_ALLOC_NEST_PARENT),
+			-EOPNOTSUPP);
+		ck_assert_int_gt(world_hwpt(world, amd->device, amd->ioas, 0), 0);
+		*rows[i].word |= rows[i].bit;
+	}
+	ck_assert_int_gt(world_hwpt(world, amd->device, amd->ioas, IOMMU_HWPT_ALLOC_NEST_PARENT),
+			 0);
+}
+END_TEST
+
+START_TEST(a_viommu_needs_gaen)
+{
+	make_parent();
+	amd_world_option(amd, KERNEL_AMD_VIOMMU, AMD_VIOMMU_POSTED);
+	amd_control(amd->driver, CONTROL_GA_EN, false);
+	ck_assert_int_eq(viommu_alloc(IOMMU_VIOMMU_TYPE_AMD, parent, 8, world->data), -EOPNOTSUPP);
+	amd_control(amd->driver, CONTROL_GA_EN, true);
+	ck_assert_int_gt(viommu_alloc(IOMMU_VIOMMU_TYPE_AMD, parent, 8, world->data), 0);
+}
+END_TEST
+
 /* --- as in 7.3.4 (13) --- */
 
 START_TEST(in_7_3_4_a_viommu_of_any_type_is_made_and_has_no_queue)
@@ -517,6 +551,43 @@ START_TEST(a_nested_device_goes_through_the_detached_state)
 }
 END_TEST
 
+/* "GV 1 -> 1 with the same mode: only the low half, no flush here"; then the common path's. */
+START_TEST(another_guest_table_takes_the_place_of_a_nested_one_in_the_low_half)
+{
+	const struct amd_command devtab = {{2ULL << 60 | AMD_DEVICE, 0}}, wait = AMD_WAIT;
+	make_guest();
+	ck_assert_int_eq(amd_world_attach(amd, amd->device_fd, new_nested(7)), 0);
+	uint16_t host = host_domain();
+	uint32_t second = new_nested(8);
+	amd_world_look(amd);
+	ck_assert_int_eq(amd_world_attach(amd, amd->device_fd, second), 0);
+	ck_assert(AMD_SENT(amd, devtab, wait, amd_command_invalidate_domain(host), wait));
+	ck_assert_uint_ne(host_domain(), host);
+	ck_assert_uint_eq(amd->log[0].dte.q[1] & DTE_DOMAIN, host_domain());
+}
+END_TEST
+
+/* "all-zero low half, flush, then high, low, flush". */
+START_TEST(another_paging_mode_goes_through_an_entry_that_is_not_valid)
+{
+	const struct amd_command devtab = {{2ULL << 60 | AMD_DEVICE, 0}}, wait = AMD_WAIT;
+	make_guest();
+	ck_assert_int_eq(amd_world_attach(amd, amd->device_fd, new_nested(7)), 0);
+	uint16_t host = host_domain();
+	struct iommu_hwpt_amd_guest entry = guest_entry(8);
+	entry.dte[2] = field_put(DTE_GUEST_MODE, 1);
+	uint32_t second = (uint32_t)nest(entry);
+	amd_world_look(amd);
+	ck_assert_int_eq(amd_world_attach(amd, amd->device_fd, second), 0);
+	ck_assert(AMD_SENT(amd, devtab, wait, devtab, wait, devtab, wait,
+			   amd_command_invalidate_domain(host), wait));
+	ck_assert_uint_eq(amd->log[0].dte.q[0] | amd->log[0].dte.q[1], 0);
+	ck_assert_uint_eq(field_get(amd->log[0].dte.q[2], DTE_GUEST_MODE), 0);
+	ck_assert_uint_ne(amd->log[2].dte.q[0], 0);
+	ck_assert_uint_eq(field_get(amd->log[2].dte.q[2], DTE_GUEST_MODE), 1);
+}
+END_TEST
+
 START_TEST(an_unmap_of_the_parent_flushes_the_guests_domains_too)
 {
 	const struct amd_command wait = AMD_WAIT;
@@ -728,7 +799,237 @@ START_TEST(a_refused_queue_stays_pinned_for_nobody)
 }
 END_TEST
 
-/* --- the end of them (12.3: 3, 6) --- */
+/* AE-a: a base, and the bits that let it run are 0 (12.3, 9). */
+START_TEST(a_base_may_clear_what_enables_the_queue)
+{
+	make_guest();
+	amd_world_option(amd, KERNEL_AMD_QUEUE_BASE, AMD_QUEUE_BASE_CLEARS_ENABLES);
+	new_ring(8);
+	ck_assert_int_gt(queue_alloc(IOMMU_HW_QUEUE_TYPE_AMD_EVT, 0, STORE_IOVA, 8), 0);
+	ck_assert_uint_eq(amd_world_vfcntl(amd, 1, VFCNTL_COMMAND), RING_IOVA | 8);
+	ck_assert_uint_eq(amd_world_vfcntl(amd, 1, VFCNTL_EVENT), STORE_IOVA | 8);
+}
+END_TEST
+
+/* --- at private addresses (7; 12.1 i): RFC23 --- */
+
+#define RING_SLOT (0x2800000000 + 0x80000) /* of GuestID 1 */
+
+static void make_private_guest(void)
+{
+	amd_world_option(amd, KERNEL_AMD_VIOMMU, AMD_VIOMMU_POSTED);
+	amd_world_option(amd, KERNEL_AMD_BUFFERS, AMD_BUFFERS_PRIVATE);
+	make_guest();
+}
+
+static uint64_t private_pa(uint64_t ipa)
+{
+	struct amd_translation got;
+	return amd_world_works(amd, AMD_OWN_DEVICE, ipa, true, &got) ? got.pa.value : 0;
+}
+
+START_TEST(private_queues_are_pinned_and_mapped_into_their_slots)
+{
+	static const struct {
+		uint32_t type;
+		uint64_t slot;
+	} rows[] = {{IOMMU_HW_QUEUE_TYPE_AMD_CMD, RING_SLOT},
+		    {IOMMU_HW_QUEUE_TYPE_AMD_EVT, 0x4000080000},
+		    {IOMMU_HW_QUEUE_TYPE_AMD_PPR, 0x3000080000}};
+	make_private_guest();
+	ck_assert(!(amd_read(amd->driver, AMD_CONTROL, 8) & CONTROL_GST_BUFFER_TRP));
+	for (unsigned i = 0; i < 3; i++) {
+		amd_world_look(amd);
+		int64_t id = queue_alloc(rows[i].type, 0, RING_IOVA, 9);
+		ck_assert_int_gt(id, 0);
+		for (uint64_t at = 0; at < 2 * PAGE_SIZE; at += PAGE_SIZE)
+			ck_assert_uint_eq(private_pa(rows[i].slot + at),
+					  page_behind(ring_va + at).value);
+		ck_assert_uint_eq(private_pa(rows[i].slot + 2 * PAGE_SIZE), 0);
+		ck_assert_int_eq(unmap(RING_IOVA, 2), -EBUSY);
+		destroy((uint32_t)id);
+	}
+}
+END_TEST
+
+START_TEST(a_private_ring_runs_and_stores_at_guest_addresses)
+{
+	make_private_guest();
+	new_ring(8);
+	guest_runs(0, amd_command_completion_wait(STORE_IOVA, 0x5e));
+	ck_assert_uint_eq(stored(), 0x5e);
+}
+END_TEST
+
+/* PDE, COMPLETION_WAIT; the core unpins the pages after it. */
+START_TEST(a_private_queue_that_goes_is_unmapped_and_flushed)
+{
+	make_private_guest();
+	uint32_t id = new_ring(9);
+	ck_assert_uint_ne(private_pa(RING_SLOT), 0);
+	amd_world_look(amd);
+	destroy(id);
+	ck_assert_uint_eq(private_pa(RING_SLOT), 0);
+	ck_assert(AMD_SENT(amd,
+			   amd_command_invalidate_pages(amd->driver->private_domain, RING_SLOT,
+							RING_SLOT + 2 * PAGE_SIZE - 1, true),
+			   AMD_WAIT));
+	ck_assert_int_eq(unmap(RING_IOVA, 2), 2 * PAGE_SIZE);
+}
+END_TEST
+
+START_TEST(a_slot_has_one_queue)
+{
+	make_private_guest();
+	uint32_t id = new_ring(8);
+	ck_assert_int_eq(queue_alloc(IOMMU_HW_QUEUE_TYPE_AMD_CMD, 0, RING_IOVA, 8), -EBUSY);
+	ck_assert_uint_ne(private_pa(RING_SLOT), 0);
+	destroy(id);
+	ck_assert_int_eq(unmap(RING_IOVA, 2), 2 * PAGE_SIZE);
+}
+END_TEST
+
+START_TEST(a_private_queue_must_be_mapped)
+{
+	make_private_guest();
+	ck_assert_int_lt(queue_alloc(IOMMU_HW_QUEUE_TYPE_AMD_CMD, 0, RING_IOVA, 15), 0);
+	ck_assert_uint_eq(private_pa(RING_SLOT), 0);
+	ck_assert_int_eq(unmap(RING_IOVA, 2), 2 * PAGE_SIZE);
+}
+END_TEST
+
+/* --- extended interrupts (11, 13) --- */
+
+#define VECTOR 0x25U
+
+static uint64_t ext_word(unsigned index)
+{
+	return amd_world_word(amd, amd->driver->ext_int_pfn * PAGE_SIZE + 8ULL * index);
+}
+
+/* IntTabLen code 10, IntCtl = 2. */
+START_TEST(the_iommus_own_entry_has_1024_tables_of_interrupts)
+{
+	struct amd_dte own = amd_world_dte(amd, AMD_OWN_DEVICE);
+	ck_assert_uint_eq(own.q[2] & ~DTE_INT_ROOT, 1ULL | 10 << 1 | 2ULL << 60);
+	ck_assert_uint_eq(own.q[2] & DTE_INT_ROOT, amd->driver->ext_int_pfn * PAGE_SIZE);
+	for (unsigned i = 0; i < 1024; i++)
+		ck_assert_uint_eq(ext_word(i), 0);
+}
+END_TEST
+
+/* Index: type << 8 | GuestID >> 8; size code 8. Guests of the same 256 share theirs. */
+START_TEST(a_guest_has_tables_for_its_events_and_its_page_requests)
+{
+	make_guest();
+	uint64_t events = ext_word(0), requests = ext_word(256);
+	ck_assert_uint_eq(events & 0xfff, 1 | 8 << 2);
+	ck_assert_uint_eq(requests & 0xfff, 1 | 8 << 2);
+	ck_assert_uint_ne(events, requests);
+	for (unsigned i = 0; i < 1024; i++)
+		ck_assert_int_eq(ext_word(i) != 0, i == 0 || i == 256);
+	new_viommu();
+	ck_assert_uint_eq(ext_word(0), events);
+}
+END_TEST
+
+/* An event of guest 1: the vector's bit of the vAPIC page's request register. */
+static uint64_t requested(uint64_t vapic)
+{
+	return amd_world_word(amd, vapic + 0x200 + 0x10 * (VECTOR / 32)) >> VECTOR % 32 & 1;
+}
+
+START_TEST(a_guests_event_is_posted_to_its_vapic_page)
+{
+	static const struct amd_command interrupt = {{0x5000000000000002, 0}};
+	make_guest();
+	uint64_t vapic = amd_alloc_frames(amd->machine, PAGE_SIZE) * PAGE_SIZE;
+	ck_assert_int_gt(queue_alloc(IOMMU_HW_QUEUE_TYPE_AMD_EVT, 0, STORE_IOVA, 8), 0);
+	bus_write(&amd->machine->bus, pa_of(AMD_VFCNTL_AT + VFCNTL_STRIDE + VFCNTL_EVENT), 8,
+		  amd_world_vfcntl(amd, 1, VFCNTL_EVENT) | GUEST_EVENT_INT_EN);
+	new_ring(8);
+	amd_world_look(amd);
+	amd_ext_int_set(amd->driver, 1, 1, pa_of(vapic), VECTOR + 1, 0);
+	amd_ext_int_set(amd->driver, 1, 0, pa_of(vapic), VECTOR, 0xdeadbeef);
+	ck_assert(AMD_SENT(amd, interrupt, AMD_WAIT, interrupt, AMD_WAIT));
+	ck_assert_uint_eq(requested(vapic), 0);
+	guest_runs(0, (struct amd_command){{0, 0}});
+	ck_assert_uint_eq(requested(vapic), 1);
+	ck_assert_uint_eq(amd_world_word(amd, vapic + 0x210), 1ULL << VECTOR % 32);
+	uint64_t irte = (ext_word(0) & EXT_INT_TABLE) + 16;
+	ck_assert_uint_eq(amd_world_word(amd, irte), 0xdeadbeef00000081);
+	ck_assert_uint_eq(amd_world_word(amd, irte + 8), vapic | VECTOR);
+}
+END_TEST
+
+START_TEST(a_guest_that_goes_takes_its_interrupts_along)
+{
+	make_guest();
+	uint64_t vapic = amd_alloc_frames(amd->machine, PAGE_SIZE) * PAGE_SIZE;
+	amd_ext_int_set(amd->driver, 1, 1, pa_of(vapic), VECTOR, 0);
+	uint64_t irte = (ext_word(256) & EXT_INT_TABLE) + 16;
+	amd_world_look(amd);
+	destroy(viommu);
+	ck_assert_uint_eq(amd_world_word(amd, irte), 0);
+	ck_assert_uint_lt(amd_world_command(amd, CMD_INVALIDATE_INTERRUPT_TABLE, 0), amd->count);
+	viommu = new_viommu();
+	amd_world_look(amd);
+	destroy(viommu); /* had none */
+	ck_assert_uint_eq(amd_world_command(amd, CMD_INVALIDATE_INTERRUPT_TABLE, 0), amd->count);
+}
+END_TEST
+
+/* --- the end of them (12.3: 3 to 6) --- */
+
+/* What the teardown finds of GuestID 1 when it writes Misc Control. */
+static struct mmio_region real_vfcntl;
+static bool free_at_misc;
+
+static uint64_t misc_read(void *owner, uint64_t offset, unsigned width)
+{
+	return real_vfcntl.ops->read(owner, offset, width);
+}
+
+static void misc_write(void *owner, uint64_t offset, unsigned width, uint64_t value)
+{
+	if (offset == VFCNTL_STRIDE + VFCNTL_MISC)
+		free_at_misc = !taken(amd->driver->guests, 1);
+	real_vfcntl.ops->write(owner, offset, width, value);
+}
+
+static const struct mmio_ops misc_ops = {misc_read, misc_write};
+
+/* AE-c gives the GuestID back before it tears down (12.3, 5). */
+START_TEST(a_guest_id_is_given_back_last_or_first)
+{
+	make_guest();
+	real_vfcntl = amd->real[AMD_REGION_VFCNTL];
+	amd->real[AMD_REGION_VFCNTL].ops = &misc_ops;
+	for (unsigned first = 0; first < 2; first++) {
+		amd_world_option(amd, KERNEL_AMD_GUEST_ID,
+				 first ? AMD_GUEST_ID_FREED_FIRST : AMD_GUEST_ID_FREED_LAST);
+		destroy(viommu);
+		ck_assert_int_eq(free_at_misc, first);
+		ck_assert(!taken(amd->driver->guests, 1));
+		viommu = new_viommu();
+		ck_assert(taken(amd->driver->guests, 1));
+	}
+}
+END_TEST
+
+/* AE-b, AE-c: "writes zeros to qwords 0-1"; "qwords 2-3 are left alone" (8). */
+START_TEST(an_entry_cleared_to_zero_keeps_its_other_half)
+{
+	make_guest();
+	amd_world_option(amd, KERNEL_AMD_TRANS_CLEAR, AMD_TRANS_CLEAR_ZERO);
+	amd_dte_write_word(amd->driver, TOP, 3, 0x1234);
+	destroy(viommu);
+	struct amd_dte dte = amd_world_dte(amd, TOP);
+	ck_assert_uint_eq(dte.q[0] | dte.q[1], 0);
+	ck_assert_uint_eq(dte.q[2], DTE_IV);
+	ck_assert_uint_eq(dte.q[3], 0x1234);
+}
+END_TEST
 
 START_TEST(a_destroyed_queue_stays_enabled_where_it_was)
 {
@@ -986,6 +1287,8 @@ static TCase *posted(void)
 	tcase_add_test(tests, a_nested_domain_of_another_iommu_is_refused);
 	tcase_add_test(tests, no_domain_id_left_is_no_space_left);
 	tcase_add_test(tests, a_nested_device_goes_through_the_detached_state);
+	tcase_add_test(tests, another_guest_table_takes_the_place_of_a_nested_one_in_the_low_half);
+	tcase_add_test(tests, another_paging_mode_goes_through_an_entry_that_is_not_valid);
 	tcase_add_test(tests, an_unmap_of_the_parent_flushes_the_guests_domains_too);
 	tcase_add_test(tests, a_guest_translates_its_device_and_flushes_its_own_translations);
 	tcase_add_test(tests, each_guest_maps_its_own_vf_page_only);
@@ -996,6 +1299,14 @@ static TCase *posted(void)
 	tcase_add_test(tests, a_queue_may_lie_where_nothing_is_mapped);
 	tcase_add_test(tests, with_a_pin_all_of_the_queue_is_held);
 	tcase_add_test(tests, a_refused_queue_stays_pinned_for_nobody);
+	tcase_add_test(tests, the_iommus_own_entry_has_1024_tables_of_interrupts);
+	tcase_add_test(tests, a_guest_has_tables_for_its_events_and_its_page_requests);
+	tcase_add_test(tests, a_guests_event_is_posted_to_its_vapic_page);
+	tcase_add_test(tests, a_guest_that_goes_takes_its_interrupts_along);
+	tcase_add_test(tests, a_nest_parent_needs_guest_tables_giov_and_gcr3trpmode);
+	tcase_add_test(tests, a_base_may_clear_what_enables_the_queue);
+	tcase_add_test(tests, a_guest_id_is_given_back_last_or_first);
+	tcase_add_test(tests, an_entry_cleared_to_zero_keeps_its_other_half);
 	tcase_add_test(tests, a_destroyed_queue_stays_enabled_where_it_was);
 	tcase_add_test(tests, destroyed_as_posted_the_ring_is_never_told_to_stop);
 	tcase_add_test(tests, destroyed_safely_the_ring_stops_first);
@@ -1009,10 +1320,24 @@ static TCase *posted(void)
 	return tests;
 }
 
+static TCase *at_private_addresses(void)
+{
+	TCase *tests = tcase_create("private");
+	tcase_add_checked_fixture(tests, setup_none, teardown);
+	tcase_add_test(tests, a_viommu_needs_gaen);
+	tcase_add_test(tests, private_queues_are_pinned_and_mapped_into_their_slots);
+	tcase_add_test(tests, a_private_ring_runs_and_stores_at_guest_addresses);
+	tcase_add_test(tests, a_private_queue_that_goes_is_unmapped_and_flushed);
+	tcase_add_test(tests, a_slot_has_one_queue);
+	tcase_add_test(tests, a_private_queue_must_be_mapped);
+	return tests;
+}
+
 int main(void)
 {
 	Suite *suite = suite_create("amd_viommu");
 	suite_add_tcase(suite, none());
 	suite_add_tcase(suite, posted());
+	suite_add_tcase(suite, at_private_addresses());
 	return run_suite(suite);
 }

@@ -35,6 +35,7 @@ struct iommu_viommu_amd {
 };
 
 #define AMD_DEVICES         65536U
+#define AMD_RING_CODE       9U  /* 512 entries, of commands and of events (2) */
 #define AMD_ATS_QUEUE_DEPTH 32U /* invalidations in flight: PCIe's 0 (8.5) */
 
 /* What firmware tells the driver of an instance. */
@@ -89,14 +90,17 @@ struct amd {
 	struct mutex lock; /* of the ring */
 	uint64_t ring_pfn;
 	uint32_t tail;
+	uint64_t event_log_pfn;
 	uint64_t semaphore_pa;
 	uint64_t semaphore;     /* the last number that was queued */
 	bool need_sync;         /* something was queued behind it */
 	uint64_t domains[1024]; /* bit map; 0 is reserved */
 	/* the posted vIOMMU */
-	bool vimu; /* it is turned on */
+	bool vimu;            /* it is turned on */
+	bool private_buffers; /* guests' rings and logs are at private addresses (RFC23) */
 	struct amd_tables private_tables;
 	uint16_t private_domain;
+	uint64_t ext_int_pfn;        /* level 1 of extended interrupt remapping */
 	uint64_t guests[1024];       /* GuestIDs */
 	uint64_t trans_devids[1024]; /* taken, from the top down */
 };
@@ -161,11 +165,19 @@ void amd_write(struct amd *amd, uint32_t offset, unsigned width, uint64_t value)
 void amd_control(struct amd *amd, uint64_t bit, bool on);
 /* Consecutive zeroed frames, aligned to their size; 0: no memory. */
 uint64_t amd_alloc_frames(struct machine *machine, uint64_t bytes);
+/* A little-endian word of memory. */
+uint64_t amd_load_word(struct machine *machine, uint64_t pa);
+void amd_store_word(struct machine *machine, uint64_t pa, uint64_t value);
 /* The lowest free number from 1, or 0. */
 uint16_t amd_take_number(uint64_t map[1024]);
 /* The highest, or 0. */
 uint16_t amd_take_high_number(uint64_t map[1024]);
 void amd_give_number(uint64_t map[1024], uint16_t number);
+
+/* event_log.c: the host's event log. */
+void amd_set_up_event_log(struct amd *amd);
+/* The interrupt's handler. */
+void amd_handle_irq(void *context);
 
 /* command.c: the host's ring. */
 void amd_queue(struct amd *amd, struct amd_command command);
@@ -227,8 +239,35 @@ void amd_viommu_probe(struct amd *amd);
 void amd_viommu_change_root(struct amd_viommu *viommu);
 /* Where a DomainID of the guest leads. */
 void amd_viommu_map_domain(const struct amd_viommu *viommu, uint16_t guest_domain, uint16_t domain);
+/* A register of the guest's VFCntl. */
+void amd_vfcntl_write(const struct amd_viommu *viommu, uint32_t offset, uint64_t value);
+uint64_t amd_vfcntl_read(const struct amd_viommu *viommu, uint32_t offset);
+/* Private addresses, and what the IOMMU has cached of them. */
+int amd_map_private(struct amd *amd, uint64_t ipa, uint64_t pfn, uint64_t length);
+void amd_unmap_private(struct amd *amd, uint64_t ipa, uint64_t length);
 bool amd_viommu_supported(struct device *device, uint32_t type);
 int amd_viommu_init(struct iommufd_viommu *object, struct iommu_domain *iommu_domain,
 		    const struct user_data *data);
+
+/* hw_queue.c: posted. */
+bool amd_hw_queue_supported(struct iommufd_viommu *viommu, uint32_t type);
+bool amd_hw_queue_pins(struct iommufd_viommu *viommu);
+uint64_t amd_hw_queue_bytes(const struct iommufd_hw_queue *queue);
+int amd_hw_queue_init(struct iommufd_hw_queue *queue, uint32_t index);
+void amd_hw_queue_destroy(struct iommufd_hw_queue *queue);
+
+/* ext_int.c: posted (amd-viommu 11). Types are those of extended ids: 0 events, 1 page requests. */
+#define AMD_EXT_INT_TYPES 2U
+/* The table of level 1; false: no memory. */
+bool amd_ext_int_init(struct amd *amd);
+void amd_ext_int_fini(struct amd *amd);
+/* What the IOMMU's own table entry says of it: word 2. */
+uint64_t amd_ext_int_word(const struct amd *amd);
+/* Tables of level 2 that the guest's entries are in; false: no memory. They stay: others use them. */
+bool amd_ext_int_prepare(struct amd *amd, uint16_t guest);
+/* Where interrupts of TYPE go. */
+void amd_ext_int_set(struct amd *amd, uint16_t guest, unsigned type, struct pa vapic,
+		     uint8_t vector, uint32_t tag);
+void amd_ext_int_clear(struct amd *amd, uint16_t guest);
 
 #endif

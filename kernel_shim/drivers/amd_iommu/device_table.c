@@ -2,27 +2,20 @@
 /* The device table (9, 10). */
 #include "kernel_shim/drivers/amd_iommu/amd.h"
 
-static struct pa word_pa(const struct amd *amd, uint16_t device, unsigned word)
+static uint64_t word_at(const struct amd *amd, uint16_t device, unsigned word)
 {
-	return pa_of(amd->table_pfn * PAGE_SIZE + (uint64_t)device * DTE_SIZE + 8ULL * word);
+	return amd->table_pfn * PAGE_SIZE + (uint64_t)device * DTE_SIZE + 8ULL * word;
 }
 
 void amd_dte_write_word(struct amd *amd, uint16_t device, unsigned word, uint64_t value)
 {
-	uint8_t bytes[8];
-	store_le64(bytes, value);
-	memory_write(&amd->machine->memory, word_pa(amd, device, word), bytes, sizeof(bytes),
-		     OWNER_KERNEL);
+	amd_store_word(amd->machine, word_at(amd, device, word), value);
 }
 
 void amd_dte_read(struct amd *amd, uint16_t device, struct amd_dte *dte)
 {
-	for (unsigned word = 0; word < DTE_WORDS; word++) {
-		uint8_t bytes[8];
-		memory_read(&amd->machine->memory, word_pa(amd, device, word), bytes,
-			    sizeof(bytes));
-		dte->q[word] = load_le64(bytes);
-	}
+	for (unsigned word = 0; word < DTE_WORDS; word++)
+		dte->q[word] = amd_load_word(amd->machine, word_at(amd, device, word));
 }
 
 /* Valid, nothing allowed: what no driver has claimed is blocked (10). */
@@ -45,17 +38,41 @@ static void write_half(struct amd *amd, uint16_t device, const struct amd_dte *d
 	amd_dte_write_word(amd, device, 2 * half + 1, dte->q[2 * half + 1]);
 }
 
+static void flush(struct amd *amd, uint16_t device)
+{
+	amd_queue(amd, amd_command_invalidate_devtab(device));
+	amd_completion_wait(amd);
+}
+
+/* From one guest's tables to another's: the low half says which, but for the paging mode and the guest. */
+static void write_guest(struct amd *amd, uint16_t device, const struct amd_dte *old,
+			const struct amd_dte *dte)
+{
+	static const struct amd_dte none = {{0, 0, 0, 0}};
+	if (old->q[2] == dte->q[2] && old->q[3] == dte->q[3]) {
+		write_half(amd, device, dte, 0);
+		return;
+	}
+	write_half(amd, device, &none, 0);
+	flush(amd, device);
+	write_half(amd, device, dte, 1);
+	write_half(amd, device, dte, 0);
+	flush(amd, device);
+}
+
 void amd_dte_update(struct amd *amd, uint16_t device, const struct amd_dte *dte)
 {
 	struct amd_dte old;
 	amd_dte_read(amd, device, &old);
-	bool goes = (old.q[0] & DTE_V) && !(dte->q[0] & DTE_V);
-	bool leaves_guest = (old.q[0] & DTE_GV) && !(dte->q[0] & DTE_GV);
-	unsigned first = goes || leaves_guest ? 0 : 1;
-	write_half(amd, device, dte, first);
-	write_half(amd, device, dte, 1 - first);
-	amd_queue(amd, amd_command_invalidate_devtab(device));
-	amd_completion_wait(amd);
+	if ((old.q[0] & DTE_V) && (old.q[0] & DTE_GV) && (dte->q[0] & DTE_GV)) {
+		write_guest(amd, device, &old, dte);
+	} else {
+		bool goes = (old.q[0] & DTE_V) && !(dte->q[0] & DTE_V);
+		unsigned first = goes || (old.q[0] & DTE_GV) ? 0 : 1;
+		write_half(amd, device, dte, first);
+		write_half(amd, device, dte, 1 - first);
+		flush(amd, device);
+	}
 	/* Once more, as the driver's common path has it; with ATS all of the device's own cache. */
 	amd_queue(amd, amd_command_invalidate_devtab(device));
 	if (dte->q[1] & DTE_I)

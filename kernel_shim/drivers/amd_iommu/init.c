@@ -6,8 +6,6 @@
 
 #include "kernel_shim/drivers/amd_iommu/amd.h"
 
-#define RING_CODE 9U /* 512 entries, of commands and of events (2) */
-
 uint64_t amd_read(struct amd *amd, uint32_t offset, unsigned width)
 {
 	return bus_read(&amd->machine->bus, pa_of(amd->base.value + offset), width);
@@ -33,6 +31,20 @@ uint64_t amd_alloc_frames(struct machine *machine, uint64_t bytes)
 	bool got =
 		memory_alloc(&machine->memory, OWNER_KERNEL, frames, frames, align, 0, &pfn) != 0;
 	return got ? pfn : 0;
+}
+
+uint64_t amd_load_word(struct machine *machine, uint64_t pa)
+{
+	uint8_t bytes[8];
+	memory_read(&machine->memory, pa_of(pa), bytes, sizeof(bytes));
+	return load_le64(bytes);
+}
+
+void amd_store_word(struct machine *machine, uint64_t pa, uint64_t value)
+{
+	uint8_t bytes[8];
+	store_le64(bytes, value);
+	memory_write(&machine->memory, pa_of(pa), bytes, sizeof(bytes), OWNER_KERNEL);
 }
 
 static bool take(uint64_t map[1024], uint32_t number)
@@ -65,8 +77,8 @@ void amd_give_number(uint64_t map[1024], uint16_t number)
 
 static void set_up_rings(struct amd *amd)
 {
-	uint64_t code = field_put(RING_LENGTH, RING_CODE);
-	uint64_t bytes = (uint64_t)COMMAND_SIZE << RING_CODE;
+	uint64_t code = field_put(RING_LENGTH, AMD_RING_CODE);
+	uint64_t bytes = (uint64_t)COMMAND_SIZE << AMD_RING_CODE;
 	amd->ring_pfn = amd_alloc_frames(amd->machine, bytes);
 	amd->semaphore_pa = amd_alloc_frames(amd->machine, PAGE_SIZE) * PAGE_SIZE;
 	amd_write(amd, AMD_CMD_BASE, 8, amd->ring_pfn * PAGE_SIZE | code);
@@ -75,36 +87,12 @@ static void set_up_rings(struct amd *amd)
 	amd_control(amd, CONTROL_CMD_BUF_EN, true);
 }
 
-static void set_up_event_log(struct amd *amd)
-{
-	uint64_t pfn = amd_alloc_frames(amd->machine, (uint64_t)EVENT_SIZE << RING_CODE);
-	amd_write(amd, AMD_EVENT_BASE, 8, pfn * PAGE_SIZE | field_put(RING_LENGTH, RING_CODE));
-	amd_write(amd, AMD_EVENT_HEAD, 4, 0);
-	amd_write(amd, AMD_EVENT_TAIL, 4, 0);
-	amd_control(amd, CONTROL_EVENT_LOG_EN, true);
-	amd_control(amd, CONTROL_EVENT_INT_EN, true);
-}
-
 static void disable(struct amd *amd)
 {
 	static const uint64_t bits[] = {CONTROL_CMD_BUF_EN, CONTROL_EVENT_INT_EN,
 					CONTROL_EVENT_LOG_EN, CONTROL_PPR_LOG_EN, CONTROL_IOMMU_EN};
 	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
 		amd_control(amd, bits[i], false);
-}
-
-/* Takes what the log has, and starts it again where it has overflowed (13). */
-static void handle_irq(void *context)
-{
-	struct amd *amd = context;
-	uint64_t status = amd_read(amd, AMD_STATUS, 4);
-	amd_write(amd, AMD_STATUS, 4, STATUS_EVENT_INT | STATUS_COMWAIT_INT);
-	amd_write(amd, AMD_EVENT_HEAD, 4, amd_read(amd, AMD_EVENT_TAIL, 4));
-	if (!(status & STATUS_EVENT_OVERFLOW))
-		return;
-	amd_control(amd, CONTROL_EVENT_LOG_EN, false);
-	amd_write(amd, AMD_STATUS, 4, STATUS_EVENT_OVERFLOW);
-	amd_control(amd, CONTROL_EVENT_LOG_EN, true);
 }
 
 struct amd *amd_probe(struct machine *machine, const struct amd_resources *resources)
@@ -137,8 +125,8 @@ struct amd *amd_probe(struct machine *machine, const struct amd_resources *resou
 	amd_control(amd, CONTROL_IOMMU_EN, true);
 	amd_queue(amd, amd_command_invalidate_all());
 	amd_completion_wait(amd);
-	irq_request(machine, resources->irq, handle_irq, amd);
-	set_up_event_log(amd);
+	irq_request(machine, resources->irq, amd_handle_irq, amd);
+	amd_set_up_event_log(amd);
 	amd_queue(amd, amd_command_invalidate_all());
 	amd_completion_wait(amd);
 	amd_viommu_probe(amd);
@@ -200,6 +188,12 @@ static int hw_info(struct device *device, uint32_t *type, void *data, uint32_t m
 	return 0;
 }
 
+/* What Linux asks of the hardware for a nest parent (12; amd-viommu 2). */
+static bool can_nest(const struct amd *amd)
+{
+	return (amd->efr & EFR_GT) && (amd->efr & EFR_GIO) && (amd->control & CONTROL_GCR3_TRP);
+}
+
 static int domain_alloc_paging(struct device *device, uint32_t flags, const struct user_data *data,
 			       struct iommu_domain **domain)
 {
@@ -210,6 +204,9 @@ static int domain_alloc_paging(struct device *device, uint32_t flags, const stru
 	if (flags & ~known)
 		return refuse(device->machine, EOPNOTSUPP, "iommufd app. D paging alloc",
 			      "a flag other than NEST_PARENT and DIRTY_TRACKING: it is not modelled");
+	if ((flags & IOMMU_HWPT_ALLOC_NEST_PARENT) && !can_nest(device->iommu))
+		return refuse(device->machine, EOPNOTSUPP, "amd-viommu 2",
+			      "no guest tables, no GIoV, or no GCR3TRPMode");
 	return amd_domain_alloc(device->iommu, flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING, domain);
 }
 

@@ -98,11 +98,14 @@ static int attach(struct iommu_domain *domain, struct device *iommu_device)
 	if (nested->viommu->amd != device->amd)
 		return refuse(iommu_device->machine, EINVAL, "iommufd app. D attach",
 			      "another IOMMU");
-	if (device->domain != NULL || device->nested != NULL)
+	const struct amd_nested *old = device->nested;
+	if (device->domain != NULL)
 		amd_block(iommu_device); /* a change goes through the detached state (9) */
 	amd_bind_device(device, LEDGER_IN_TRANSITION);
 	device->nested = nested;
 	amd_dte_update(device->amd, device->id, &dte);
+	if (old != NULL)
+		amd_nested_flush(old);
 	amd_bind_device(device, nested->viommu->parent->domain.holder);
 	return 0;
 }

@@ -9,16 +9,12 @@
 
 static uint64_t read_entry(const struct amd_tables *tables, uint64_t at)
 {
-	uint8_t bytes[8];
-	memory_read(&tables->machine->memory, pa_of(at), bytes, sizeof(bytes));
-	return load_le64(bytes);
+	return amd_load_word(tables->machine, at);
 }
 
 static void write_entry(struct amd_tables *tables, uint64_t at, uint64_t entry)
 {
-	uint8_t bytes[8];
-	store_le64(bytes, entry);
-	memory_write(&tables->machine->memory, pa_of(at), bytes, sizeof(bytes), OWNER_KERNEL);
+	amd_store_word(tables->machine, at, entry);
 }
 
 /* A zeroed page for a table; 0: no memory. */

@@ -9,14 +9,14 @@
 
 #define MAP_ENTRIES 65536U
 
-static void write_vfcntl(const struct amd_viommu *viommu, uint32_t offset, uint64_t value)
+void amd_vfcntl_write(const struct amd_viommu *viommu, uint32_t offset, uint64_t value)
 {
 	struct amd *amd = viommu->amd;
 	uint64_t at = amd->vfcntl.value + (uint64_t)viommu->guest * VFCNTL_STRIDE + offset;
 	bus_write(&amd->machine->bus, pa_of(at), 8, value);
 }
 
-static uint64_t read_vfcntl(const struct amd_viommu *viommu, uint32_t offset)
+uint64_t amd_vfcntl_read(const struct amd_viommu *viommu, uint32_t offset)
 {
 	struct amd *amd = viommu->amd;
 	uint64_t at = amd->vfcntl.value + (uint64_t)viommu->guest * VFCNTL_STRIDE + offset;
@@ -36,7 +36,7 @@ static void flush_private(struct amd *amd, uint64_t ipa, uint64_t length)
 }
 
 /* 4 KiB entries in all versions. */
-static int map_private(struct amd *amd, uint64_t ipa, uint64_t pfn, uint64_t length)
+int amd_map_private(struct amd *amd, uint64_t ipa, uint64_t pfn, uint64_t length)
 {
 	bool grew = false;
 	int error = amd_tables_map(&amd->private_tables, ipa, pfn * PAGE_SIZE, length,
@@ -46,7 +46,7 @@ static int map_private(struct amd *amd, uint64_t ipa, uint64_t pfn, uint64_t len
 	return error;
 }
 
-static void unmap_private(struct amd *amd, uint64_t ipa, uint64_t length)
+void amd_unmap_private(struct amd *amd, uint64_t ipa, uint64_t length)
 {
 	amd_tables_unmap(&amd->private_tables, ipa, length);
 	flush_private(amd, ipa, length);
@@ -59,15 +59,16 @@ static int make_private_space(struct amd *amd)
 	uint64_t pfn = amd_alloc_frames(amd->machine, IPA_MMIO_STATE_SIZE);
 	if (pfn == 0)
 		return -ENOMEM;
-	int error = amd_tables_init(&amd->private_tables, amd->machine) ? 0 : -ENOMEM;
-	if (error == 0) {
+	int error = -ENOMEM;
+	if (amd_ext_int_init(amd) && amd_tables_init(&amd->private_tables, amd->machine)) {
 		amd->private_domain = amd_take_number(amd->domains);
-		error = map_private(amd, IPA_MMIO_STATE, pfn, IPA_MMIO_STATE_SIZE);
+		error = amd_map_private(amd, IPA_MMIO_STATE, pfn, IPA_MMIO_STATE_SIZE);
 		if (error == 0)
 			return 0;
 		amd_give_number(amd->domains, amd->private_domain);
 		amd_tables_fini(&amd->private_tables);
 	}
+	amd_ext_int_fini(amd);
 	memory_put(memory, pfn, IPA_MMIO_STATE_SIZE / PAGE_SIZE);
 	return refuse(amd->machine, ENOMEM, "amd-viommu 7", "no memory for the private space");
 }
@@ -78,16 +79,23 @@ static int turn_on(struct amd *amd)
 	if (!(amd->efr & EFR_VIOMMU) || amd->vf.value == 0)
 		return refuse(amd->machine, EOPNOTSUPP, "amd-viommu 2",
 			      "the hardware has no vIOMMU");
-	amd_control(amd, CONTROL_GST_BUFFER_TRP, true);
-	if (!(amd_read(amd, AMD_CONTROL, 8) & CONTROL_GST_BUFFER_TRP))
+	if (!(amd->control & CONTROL_GA_EN))
+		return refuse(amd->machine, EOPNOTSUPP, "amd-viommu 2", "GAEn is not on");
+	amd->private_buffers =
+		kernel_option(amd->machine, KERNEL_AMD_BUFFERS) == AMD_BUFFERS_PRIVATE;
+	if (!amd->private_buffers)
+		amd_control(amd, CONTROL_GST_BUFFER_TRP, true);
+	if (!amd->private_buffers && !(amd_read(amd, AMD_CONTROL, 8) & CONTROL_GST_BUFFER_TRP))
 		return refuse(amd->machine, EOPNOTSUPP, "amd-viommu 2",
 			      "GstBufferTRPMode does not stick");
 	int error = make_private_space(amd);
 	if (error != 0) {
-		amd_control(amd, CONTROL_GST_BUFFER_TRP, false);
+		if (!amd->private_buffers)
+			amd_control(amd, CONTROL_GST_BUFFER_TRP, false);
 		return error;
 	}
 	struct amd_dte dte = amd_dte_for(&amd->private_tables, amd->private_domain);
+	dte.q[2] = amd_ext_int_word(amd);
 	amd_dte_update(amd, amd->own_device, &dte);
 	amd_control(amd, CONTROL_VCMD_EN, true);
 	amd_control(amd, CONTROL_VIOMMU_EN, true);
@@ -99,16 +107,16 @@ static int turn_on(struct amd *amd)
 
 static void map_device(const struct amd_viommu *viommu, uint16_t guest_device, uint16_t device)
 {
-	write_vfcntl(viommu, VFCNTL_DEVICE_MAP,
-		     MAP_WRITE | field_put(MAP_GUEST, guest_device) | field_put(MAP_HOST, device) |
-			     MAP_VALID);
+	amd_vfcntl_write(viommu, VFCNTL_DEVICE_MAP,
+			 MAP_WRITE | field_put(MAP_GUEST, guest_device) |
+				 field_put(MAP_HOST, device) | MAP_VALID);
 }
 
 void amd_viommu_map_domain(const struct amd_viommu *viommu, uint16_t guest_domain, uint16_t domain)
 {
-	write_vfcntl(viommu, VFCNTL_DOMAIN_MAP,
-		     MAP_WRITE | field_put(MAP_GUEST, guest_domain) | field_put(MAP_HOST, domain) |
-			     MAP_VALID);
+	amd_vfcntl_write(viommu, VFCNTL_DOMAIN_MAP,
+			 MAP_WRITE | field_put(MAP_GUEST, guest_domain) |
+				 field_put(MAP_HOST, domain) | MAP_VALID);
 }
 
 /*
@@ -137,7 +145,7 @@ static void put_map(struct amd *amd, uint64_t ipa, uint64_t pfn, uint64_t size)
 {
 	if (pfn == 0)
 		return;
-	unmap_private(amd, ipa, size);
+	amd_unmap_private(amd, ipa, size);
 	memory_put(&amd->machine->memory, pfn, size / PAGE_SIZE);
 }
 
@@ -154,76 +162,16 @@ static int make_maps(struct amd_viommu *viommu)
 	viommu->device_map_pfn = amd_alloc_frames(amd->machine, DEVICE_MAP_SIZE);
 	viommu->domain_map_pfn = amd_alloc_frames(amd->machine, DOMAIN_MAP_SIZE);
 	if (viommu->device_map_pfn != 0 && viommu->domain_map_pfn != 0)
-		error = map_private(amd, device_map_ipa(viommu), viommu->device_map_pfn,
-				    DEVICE_MAP_SIZE);
+		error = amd_map_private(amd, device_map_ipa(viommu), viommu->device_map_pfn,
+					DEVICE_MAP_SIZE);
 	if (error == 0)
-		error = map_private(amd, domain_map_ipa(viommu), viommu->domain_map_pfn,
-				    DOMAIN_MAP_SIZE);
+		error = amd_map_private(amd, domain_map_ipa(viommu), viommu->domain_map_pfn,
+					DOMAIN_MAP_SIZE);
 	if (error == 0)
 		fill_maps(viommu);
 	else
 		free_maps(viommu);
 	return error;
-}
-
-/* --- queues (14) --- */
-
-static bool hw_queue_supported(struct iommufd_viommu *viommu, uint32_t type)
-{
-	(void)viommu;
-	return type >= IOMMU_HW_QUEUE_TYPE_AMD_CMD && type <= IOMMU_HW_QUEUE_TYPE_AMD_PPR;
-}
-
-static uint64_t hw_queue_bytes(const struct iommufd_hw_queue *queue)
-{
-	return queue->length <= RING_CODE_MAX ? (uint64_t)COMMAND_SIZE << queue->length : 0;
-}
-
-/* The base is a guest address, the length a code; flags say what is enabled. */
-static int hw_queue_init(struct iommufd_hw_queue *queue, uint32_t index)
-{
-	struct amd_viommu *viommu = queue->viommu->driver_data;
-	struct machine *machine = viommu->amd->machine;
-	uint64_t base = queue->base_iova & GUEST_BASE;
-	bool enables = kernel_option(machine, KERNEL_AMD_QUEUE_BASE) == AMD_QUEUE_BASE_ENABLES;
-	if (index != 0)
-		return refuse(machine, EINVAL, "amd-viommu 14", "one queue of a type, index 0");
-	if (queue->length < RING_CODE_MIN || queue->length > RING_CODE_MAX ||
-	    base != queue->base_iova)
-		return refuse(machine, EINVAL, "amd-viommu 14",
-			      "the length is no code from 8 to 15, or the base not page-aligned");
-	switch (queue->type) {
-	case IOMMU_HW_QUEUE_TYPE_AMD_CMD:
-		write_vfcntl(viommu, VFCNTL_COMMAND,
-			     base | queue->length | (enables ? GUEST_CMD_EN : 0));
-		break;
-	case IOMMU_HW_QUEUE_TYPE_AMD_EVT:
-		write_vfcntl(viommu, VFCNTL_EVENT,
-			     base | queue->length | (enables ? GUEST_EVENT_EN : 0));
-		break;
-	default:
-		write_vfcntl(viommu, VFCNTL_PPR, base << 4 | queue->length);
-		break;
-	}
-	return 0;
-}
-
-/* No posted version has this hook: base and CmdBufEn stay (12.3, 6). */
-static void hw_queue_destroy(struct iommufd_hw_queue *queue)
-{
-	struct amd_viommu *viommu = queue->viommu->driver_data;
-	if (kernel_option(viommu->amd->machine, KERNEL_AMD_QUEUE_DESTROY) ==
-	    AMD_QUEUE_DESTROY_NOTHING)
-		return;
-	if (queue->type == IOMMU_HW_QUEUE_TYPE_AMD_CMD)
-		write_vfcntl(viommu, VFCNTL_COMMAND,
-			     read_vfcntl(viommu, VFCNTL_COMMAND) & ~GUEST_CMD_EN);
-	else if (queue->type == IOMMU_HW_QUEUE_TYPE_AMD_EVT)
-		write_vfcntl(viommu, VFCNTL_EVENT,
-			     read_vfcntl(viommu, VFCNTL_EVENT) & ~GUEST_EVENT_EN);
-	/* Something to wait behind: a COMPLETION_WAIT alone may be the last one's. */
-	amd_queue(viommu->amd, amd_command_invalidate_devtab(viommu->trans_devid));
-	amd_completion_wait(viommu->amd);
 }
 
 /* --- vDEVICE (13) --- */
@@ -261,24 +209,28 @@ static void reset_guest(const struct amd_viommu *viommu)
 static void tear_down_as_posted(struct amd_viommu *viommu)
 {
 	free_maps(viommu);
-	write_vfcntl(viommu, VFCNTL_MISC, 0);
+	amd_vfcntl_write(viommu, VFCNTL_MISC, 0);
 	fill_maps(viommu);
 }
 
 /* An order that leaves nothing running: stop, reset, wait; only then what it used. */
 static void tear_down_safely(struct amd_viommu *viommu)
 {
-	write_vfcntl(viommu, VFCNTL_COMMAND, read_vfcntl(viommu, VFCNTL_COMMAND) & ~GUEST_CMD_EN);
+	amd_vfcntl_write(viommu, VFCNTL_COMMAND,
+			 amd_vfcntl_read(viommu, VFCNTL_COMMAND) & ~GUEST_CMD_EN);
 	reset_guest(viommu);
-	write_vfcntl(viommu, VFCNTL_MISC, 0);
+	amd_vfcntl_write(viommu, VFCNTL_MISC, 0);
 	free_maps(viommu);
 }
 
 static void release(struct amd_viommu *viommu)
 {
 	struct amd *amd = viommu->amd;
-	bool zero = kernel_option(amd->machine, KERNEL_AMD_TRANS_CLEAR) == AMD_TRANS_CLEAR_ZERO;
-	const struct amd_dte cleared = zero ? (struct amd_dte){{0, 0, 0, 0}} : amd_dte_blocked();
+	struct amd_dte cleared = amd_dte_blocked();
+	if (kernel_option(amd->machine, KERNEL_AMD_TRANS_CLEAR) == AMD_TRANS_CLEAR_ZERO) {
+		amd_dte_read(amd, viommu->trans_devid, &cleared);
+		cleared.q[0] = cleared.q[1] = 0; /* the others are left alone (8) */
+	}
 	amd_dte_update(amd, viommu->trans_devid, &cleared);
 	amd_give_number(amd->trans_devids, viommu->trans_devid);
 	if (!viommu->guest_given)
@@ -299,6 +251,7 @@ static void viommu_destroy(struct iommufd_viommu *object)
 	LIST_REMOVE(viommu, link);
 	amd_domain_unlock(viommu->parent);
 	iommufd_viommu_destroy_mmap(object, viommu->mmap_offset);
+	amd_ext_int_clear(viommu->amd, viommu->guest);
 	if (kernel_option(viommu->amd->machine, KERNEL_AMD_GUEST_ID) == AMD_GUEST_ID_FREED_FIRST) {
 		amd_give_number(viommu->amd->guests, viommu->guest);
 		viommu->guest_given = true;
@@ -315,10 +268,11 @@ static const struct iommufd_viommu_ops viommu_ops = {
 	.alloc_domain_nested = amd_nested_alloc,
 	.vdevice_init = vdevice_init,
 	.vdevice_destroy = vdevice_destroy,
-	.hw_queue_supported = hw_queue_supported,
-	.hw_queue_init = hw_queue_init,
-	.hw_queue_destroy = hw_queue_destroy,
-	.hw_queue_bytes = hw_queue_bytes,
+	.hw_queue_supported = amd_hw_queue_supported,
+	.hw_queue_pins = amd_hw_queue_pins,
+	.hw_queue_init = amd_hw_queue_init,
+	.hw_queue_destroy = amd_hw_queue_destroy,
+	.hw_queue_bytes = amd_hw_queue_bytes,
 };
 
 /* In 7.3.4 the object can be made, of any type, and does nothing (13). */
@@ -348,7 +302,7 @@ static void claim_trans_devid(struct amd_viommu *viommu)
 	struct amd_dte dte = amd_dte_for(&viommu->parent->tables, viommu->parent->id);
 	viommu->trans_devid = amd_take_high_number(amd->trans_devids);
 	amd_dte_update(amd, viommu->trans_devid, &dte);
-	write_vfcntl(viommu, VFCNTL_MISC, field_put(MISC_TRANS_DEVICE, viommu->trans_devid));
+	amd_vfcntl_write(viommu, VFCNTL_MISC, field_put(MISC_TRANS_DEVICE, viommu->trans_devid));
 }
 
 /* What the guest's ring and logs may touch is what the parent domain maps. */
@@ -423,11 +377,12 @@ int amd_viommu_init(struct iommufd_viommu *object, struct iommu_domain *iommu_do
 	bind_guest(viommu);
 	reset_guest(viommu);
 	claim_trans_devid(viommu);
-	if (make_maps(viommu) != 0) {
+	if (!amd_ext_int_prepare(amd, guest) || make_maps(viommu) != 0) {
 		iommufd_viommu_destroy_mmap(object, viommu->mmap_offset);
-		write_vfcntl(viommu, VFCNTL_MISC, 0);
+		amd_vfcntl_write(viommu, VFCNTL_MISC, 0);
 		release(viommu);
-		return refuse(machine, ENOMEM, "amd-viommu 7", "no memory for the maps of ids");
+		return refuse(machine, ENOMEM, "amd-viommu 7",
+			      "no memory for the tables of interrupts or the maps of ids");
 	}
 	amd_domain_lock(parent);
 	LIST_INSERT_HEAD(&parent->viommus, viommu, link);
