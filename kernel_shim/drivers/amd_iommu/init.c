@@ -202,8 +202,9 @@ static int domain_alloc_paging(struct device *device, uint32_t flags, const stru
 		return refuse(device->machine, EOPNOTSUPP, "iommufd app. D paging alloc",
 			      "a HWPT on an IOAS takes no data: data_len is not 0");
 	if (flags & ~known)
-		return refuse(device->machine, EOPNOTSUPP, "iommufd app. D paging alloc",
-			      "a flag other than NEST_PARENT and DIRTY_TRACKING: it is not modelled");
+		return refuse(
+			device->machine, EOPNOTSUPP, "iommufd app. D paging alloc",
+			"a flag other than NEST_PARENT and DIRTY_TRACKING: it is not modelled");
 	if ((flags & IOMMU_HWPT_ALLOC_NEST_PARENT) && !can_nest(device->iommu))
 		return refuse(device->machine, EOPNOTSUPP, "amd-viommu 2",
 			      "no guest tables, no GIoV, or no GCR3TRPMode");
