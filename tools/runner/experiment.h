@@ -43,15 +43,15 @@ struct frame_event {
 
 struct found_violation {
 	enum violation_kind kind;
+	bool write;
+	bool is_command; /* a fetch of commands */
+	bool has_input;  /* it was translated */
+	bool has_ipa;    /* and that led to another address of the guest first */
 	uint64_t time_ps;
 	char *queue; /* "VINTF1 LVCMDQ0" */
 	char *guest; /* what a guest can read of the queue at the end; NULL: a device */
-	bool write;
-	bool is_command; /* a fetch of commands */
 	uint64_t pa;
-	bool has_input; /* it was translated */
 	uint64_t input;
-	bool has_ipa; /* and that led to another address of the guest first */
 	uint64_t ipa;
 	uint32_t size;
 	uint32_t index;
