@@ -28,6 +28,8 @@ void tlb_init(struct tlb *tlb, struct machine *machine, uint32_t entries, uint32
 	uint32_t sets = entries / ways;
 	memset(tlb, 0, sizeof(*tlb));
 	tlb->machine = machine;
+	if (entries == 0)
+		return;
 	tlb->set_count = sets > 1 ? 1U << (31 - __builtin_clz(sets)) : 1;
 	tlb->ways = ways;
 	tlb->row = (ways + 3) / 4;
@@ -173,6 +175,8 @@ static uint32_t victim_of(struct tlb *tlb, uint32_t set)
 void tlb_insert(struct tlb *tlb, const struct tlb_entry *entry, uint64_t page)
 {
 	assert(entry->order < TLB_ORDERS_MAX);
+	if (tlb->ways == 0)
+		return;
 	uint64_t key = key_of(entry->tag.stage1, entry->order, page);
 	uint32_t set = set_of(tlb, entry->tag.domain, entry->order, page);
 	uint32_t way = find_way(tlb, set, 0, key, entry->tag, false);
@@ -282,6 +286,8 @@ uint32_t tlb_remove_range(struct tlb *tlb, uint16_t domain, uint64_t first, uint
 uint32_t tlb_remove_all(struct tlb *tlb)
 {
 	uint32_t removed = tlb->count;
+	if (removed == 0)
+		return 0;
 	memset(tlb->keys, 0, sizeof(*tlb->keys) * tlb->set_count * tlb->ways);
 	memset(tlb->digests, 0, sizeof(*tlb->digests) * tlb->set_count * tlb->row);
 	memset(tlb->buckets, 0, sizeof(tlb->buckets));

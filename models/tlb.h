@@ -66,7 +66,7 @@ struct tlb {
 	uint64_t misses;
 };
 
-/* ENTRIES over sets of WAYS, rounded down to a power of two sets. */
+/* ENTRIES over sets of WAYS, rounded down to a power of two sets. With none it never keeps anything. */
 void tlb_init(struct tlb *tlb, struct machine *machine, uint32_t entries, uint32_t ways);
 /* What translates PAGE under TAG, or NULL. */
 const struct tlb_entry *tlb_lookup(struct tlb *tlb, struct tlb_tag tag, uint64_t page);

@@ -18,7 +18,7 @@ const struct parameter_range smmu_parameters[] = {
 	{"config.entries", 1, CONFIG_CACHE_MAX},
 	{"tlb.entries", 64, 1U << 20},
 	{"tlb.ways", 1, 64},
-	{"walk_cache.entries", 1, 1U << 16},
+	{"walk_cache.entries", 0, 1U << 16}, /* 0: none */
 	{"walk_cache.ways", 1, 64},
 	{"idr0.features", 0, UINT32_MAX},
 	{"idr1.features", 0, UINT32_MAX}, /* less CMDQS and EVENTQS */

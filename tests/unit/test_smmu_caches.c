@@ -503,6 +503,24 @@ START_TEST(the_walk_cache_has_the_size_of_its_profile)
 }
 END_TEST
 
+/* A table that is cut off is found to be so, whatever was invalidated. */
+START_TEST(hardware_may_have_no_walk_cache)
+{
+	struct profile profile = smmu_kit_everything();
+	smmu_kit_set(&profile, "walk_cache.entries", 0);
+	smmu_host_free(&host);
+	host = smmu_host_new(&profile);
+	struct path tables = three_levels(STAGE_1, SID);
+	set_leaf(STAGE_1, new_table(tables.level2, 0), 0, SLOT(6), false);
+	ck_assert(reaches(SID, VA, SLOT(6)));
+	set_leaf(STAGE_1, new_table(tables.level2, 0), 0, SLOT(7), false);
+	tlb_remove_all(&host.kit->smmu->tlb);
+	ck_assert(reaches(SID, VA, SLOT(7)));
+	ck_assert_uint_eq(host.kit->smmu->walks.count, 0);
+	ck_assert_uint_eq(tlb_remove_all(&host.kit->smmu->walks), 0);
+}
+END_TEST
+
 /* --- the machine's state --- */
 
 static uint64_t state(void)
@@ -804,6 +822,7 @@ int main(void)
 	tcase_add_test(tests, flags_are_set_behind_a_cached_table);
 	tcase_add_test(tests, a_cached_table_of_another_granule_is_not_walked);
 	tcase_add_test(tests, the_walk_cache_has_the_size_of_its_profile);
+	tcase_add_test(tests, hardware_may_have_no_walk_cache);
 	tcase_add_loop_test(tests, a_restored_machine_has_its_caches_back, 0, WORLDS);
 	tcase_add_loop_test(tests, the_hash_sees_cached_tables, 0, WORLDS);
 	tcase_add_test(tests, a_freed_stream_table_is_read_until_a_cfgi_that_is_not_for_leaves);
