@@ -175,7 +175,7 @@ static void report(void *context, uint64_t iova, uint64_t length)
 START_TEST(a_replica_is_enough_and_all_are_cleared)
 {
 	const uint64_t pages = 4;
-	uint64_t pa = amd_alloc_frames(amd->machine, pages * PAGE_SIZE) * PAGE_SIZE;
+	uint64_t pa = alloc_shared_frames(amd->machine, pages * PAGE_SIZE) * PAGE_SIZE;
 	struct iommu_domain *domain;
 	struct reported dirty = {.times = 0};
 	ck_assert_int_eq(amd_domain_alloc(amd->driver, true, &domain), 0);

@@ -1030,7 +1030,7 @@ struct late_entry {
 static void entry_comes(struct event *event)
 {
 	const struct late_entry *late = event->owner;
-	amd_store_word(amd->machine, late->at, late->word);
+	write_shared_word(amd->machine, late->at, late->word);
 }
 
 /* Erratum 732: "zeroes entries after use", "polls the code field until non-zero". */
@@ -1042,7 +1042,7 @@ START_TEST(an_event_is_waited_for_and_zeroed)
 	late.word = amd_world_word(amd, late.at);
 	late.event = (struct event){.fn = entry_comes, .owner = &late};
 	clock_post(&amd->machine->clock, &late.event, start + PS_PER_MS, EVENT_HARDWARE);
-	amd_store_word(amd->machine, late.at, 0);
+	write_shared_word(amd->machine, late.at, 0);
 	amd_world_run(amd);
 	ck_assert_uint_eq(amd->iommu->events.of[0].head, EVENT_SIZE);
 	ck_assert_uint_lt(now_ps() - start, 2 * PS_PER_MS);
@@ -1050,7 +1050,7 @@ START_TEST(an_event_is_waited_for_and_zeroed)
 	ck_assert_uint_eq(amd_world_word(amd, late.at + 8), 0);
 	/* One that never comes is given up after 100 ms. */
 	cause_faults(1);
-	amd_store_word(amd->machine, late.at + EVENT_SIZE, 0);
+	write_shared_word(amd->machine, late.at + EVENT_SIZE, 0);
 	amd_world_run(amd);
 	ck_assert_uint_eq(amd->iommu->events.of[0].head, 2 * EVENT_SIZE);
 	ck_assert_uint_ge(now_ps() - start, 101 * PS_PER_MS);

@@ -943,7 +943,7 @@ START_TEST(a_guests_event_is_posted_to_its_vapic_page)
 {
 	static const struct amd_command interrupt = {{0x5000000000000002, 0}};
 	make_guest();
-	uint64_t vapic = amd_alloc_frames(amd->machine, PAGE_SIZE) * PAGE_SIZE;
+	uint64_t vapic = alloc_shared_frames(amd->machine, PAGE_SIZE) * PAGE_SIZE;
 	ck_assert_int_gt(queue_alloc(IOMMU_HW_QUEUE_TYPE_AMD_EVT, 0, STORE_IOVA, 8), 0);
 	bus_write(&amd->machine->bus, pa_of(AMD_VFCNTL_AT + VFCNTL_STRIDE + VFCNTL_EVENT), 8,
 		  amd_world_vfcntl(amd, 1, VFCNTL_EVENT) | GUEST_EVENT_INT_EN);
@@ -965,7 +965,7 @@ END_TEST
 START_TEST(a_guest_that_goes_takes_its_interrupts_along)
 {
 	make_guest();
-	uint64_t vapic = amd_alloc_frames(amd->machine, PAGE_SIZE) * PAGE_SIZE;
+	uint64_t vapic = alloc_shared_frames(amd->machine, PAGE_SIZE) * PAGE_SIZE;
 	amd_ext_int_set(amd->driver, 1, 1, pa_of(vapic), VECTOR, 0);
 	uint64_t irte = (ext_word(256) & EXT_INT_TABLE) + 16;
 	amd_world_look(amd);

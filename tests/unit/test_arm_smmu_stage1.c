@@ -298,6 +298,20 @@ START_TEST(a_device_keeps_its_context_table)
 }
 END_TEST
 
+START_TEST(in_a_full_machine_there_is_no_context)
+{
+	struct arm_smmu_domain *domain = new_domain(1);
+	uint64_t pfn;
+	for (uint64_t count = 1ULL << 24; count != 0; count /= 2)
+		while (memory_alloc(&kit->machine->memory, OWNER_KERNEL, count, count, 1, 0,
+				    &pfn) != 0)
+			;
+	ck_assert_int_eq(arm_smmu_attach(&domain->domain, &master->device), -ENOMEM);
+	ck_assert_uint_eq(master->cd_pa, 0);
+	ck_assert_ptr_null(master->domain);
+}
+END_TEST
+
 START_TEST(without_memory_for_a_context_nothing_is_attached)
 {
 	struct arm_smmu_domain *domain = new_domain(1);
@@ -1028,6 +1042,7 @@ int main(void)
 			    sizeof(updates) / sizeof(updates[0]));
 	tcase_add_test(tests, a_device_keeps_its_context_table);
 	tcase_add_test(tests, without_memory_for_a_context_nothing_is_attached);
+	tcase_add_test(tests, in_a_full_machine_there_is_no_context);
 	tcase_add_test(tests, asids_are_the_lowest_free_from_one);
 	tcase_add_test(tests, entries_say_what_the_hardware_is);
 	tcase_add_test(tests, unmap_goes_by_leaf_or_by_asid);

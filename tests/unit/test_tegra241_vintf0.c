@@ -26,24 +26,16 @@ static void set_option(enum kernel_option option, unsigned value)
 
 static void probe(void)
 {
-	const struct smmu_board board = {.name = "smmu",
-					 .base = {SMMU_AT},
-					 .cmdqv_base = {CMDQV_AT},
-					 .gerror_irq = KIT_IRQ_GERROR,
-					 .eventq_irq = KIT_IRQ_EVENTQ,
-					 .cmdqv_irq = KIT_IRQ_CMDQV,
-					 .priq_irq = KIT_IRQ_PRIQ,
-					 .sync_irq = KIT_IRQ_SYNC};
-	const struct arm_smmu_resources resources = {.name = board.name,
-						     .base = board.base,
-						     .cmdqv = board.cmdqv_base,
-						     .gerror_irq = board.gerror_irq,
-						     .eventq_irq = board.eventq_irq,
-						     .cmdqv_irq = board.cmdqv_irq};
+	const struct arm_smmu_resources resources = {.name = smmu_kit_board.name,
+						     .base = smmu_kit_board.base,
+						     .cmdqv = smmu_kit_board.cmdqv_base,
+						     .gerror_irq = smmu_kit_board.gerror_irq,
+						     .eventq_irq = smmu_kit_board.eventq_irq,
+						     .cmdqv_irq = smmu_kit_board.cmdqv_irq};
 	struct profile profile = smmu_kit_grace();
 	struct option_set assumptions;
 	option_set_init(&assumptions, smmu_assumptions);
-	smmu = smmu_new(machine, &board, &profile, &assumptions);
+	smmu = smmu_new(machine, &smmu_kit_board, &profile, &assumptions);
 	driver = arm_smmu_probe(machine, &resources);
 }
 

@@ -17,6 +17,7 @@
 
 #include "kernel_shim/flush_queue.h"
 #include "kernel_shim/iommufd.h"
+#include "kernel_shim/shared_memory.h"
 #include "kernel_shim/uapi/iommufd_drivers.h"
 #include "models/amd_iommu/amd_spec.h"
 
@@ -163,11 +164,6 @@ uint64_t amd_read(struct amd *amd, uint32_t offset, unsigned width);
 void amd_write(struct amd *amd, uint32_t offset, unsigned width, uint64_t value);
 /* One bit of the control register, one write (3). */
 void amd_control(struct amd *amd, uint64_t bit, bool on);
-/* Consecutive zeroed frames, aligned to their size; 0: no memory. */
-uint64_t amd_alloc_frames(struct machine *machine, uint64_t bytes);
-/* A little-endian word of memory. */
-uint64_t amd_load_word(struct machine *machine, uint64_t pa);
-void amd_store_word(struct machine *machine, uint64_t pa, uint64_t value);
 /* The lowest free number from 1, or 0. */
 uint16_t amd_take_number(uint64_t map[1024]);
 /* The highest, or 0. */

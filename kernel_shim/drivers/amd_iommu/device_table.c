@@ -9,20 +9,20 @@ static uint64_t word_at(const struct amd *amd, uint16_t device, unsigned word)
 
 void amd_dte_write_word(struct amd *amd, uint16_t device, unsigned word, uint64_t value)
 {
-	amd_store_word(amd->machine, word_at(amd, device, word), value);
+	write_shared_word(amd->machine, word_at(amd, device, word), value);
 }
 
 void amd_dte_read(struct amd *amd, uint16_t device, struct amd_dte *dte)
 {
 	for (unsigned word = 0; word < DTE_WORDS; word++)
-		dte->q[word] = amd_load_word(amd->machine, word_at(amd, device, word));
+		dte->q[word] = read_shared_word(amd->machine, word_at(amd, device, word));
 }
 
 /* Valid, nothing allowed: what no driver has claimed is blocked (10). */
 void amd_dte_init_all(struct amd *amd, uint16_t last_device)
 {
 	uint64_t bytes = (uint64_t)AMD_DEVICES * DTE_SIZE;
-	amd->table_pfn = amd_alloc_frames(amd->machine, bytes);
+	amd->table_pfn = alloc_shared_frames(amd->machine, bytes);
 	for (uint32_t device = 0; device <= last_device; device++) {
 		amd_dte_write_word(amd, (uint16_t)device, 0, DTE_V | DTE_TV);
 		amd_dte_write_word(amd, (uint16_t)device, 2, DTE_IV);

@@ -8,7 +8,7 @@
 
 void amd_set_up_event_log(struct amd *amd)
 {
-	amd->event_log_pfn = amd_alloc_frames(amd->machine, LOG_SIZE);
+	amd->event_log_pfn = alloc_shared_frames(amd->machine, LOG_SIZE);
 	amd_write(amd, AMD_EVENT_BASE, 8,
 		  amd->event_log_pfn * PAGE_SIZE | field_put(RING_LENGTH, AMD_RING_CODE));
 	amd_write(amd, AMD_EVENT_HEAD, 4, 0);
@@ -24,12 +24,12 @@ void amd_set_up_event_log(struct amd *amd)
 static void take_event(struct amd *amd, uint64_t at)
 {
 	for (uint32_t polls = 0; polls < POLLS_MAX; polls++) {
-		if (field_get(amd_load_word(amd->machine, at), EVT_CODE) != 0)
+		if (field_get(read_shared_word(amd->machine, at), EVT_CODE) != 0)
 			break;
 		machine_delay(amd->machine, POLL_PS, "event log entry");
 	}
-	amd_store_word(amd->machine, at, 0);
-	amd_store_word(amd->machine, at + 8, 0);
+	write_shared_word(amd->machine, at, 0);
+	write_shared_word(amd->machine, at + 8, 0);
 }
 
 static void take_events(struct amd *amd)

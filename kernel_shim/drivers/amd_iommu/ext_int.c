@@ -14,7 +14,7 @@
 
 bool amd_ext_int_init(struct amd *amd)
 {
-	amd->ext_int_pfn = amd_alloc_frames(amd->machine, (uint64_t)ENTRY_SIZE << L1_CODE);
+	amd->ext_int_pfn = alloc_shared_frames(amd->machine, (uint64_t)ENTRY_SIZE << L1_CODE);
 	return amd->ext_int_pfn != 0;
 }
 
@@ -40,7 +40,7 @@ static uint64_t l1_at(const struct amd *amd, uint16_t guest, unsigned type)
 
 static uint64_t irte_at(const struct amd *amd, uint16_t guest, unsigned type)
 {
-	uint64_t entry = amd_load_word(amd->machine, l1_at(amd, guest, type));
+	uint64_t entry = read_shared_word(amd->machine, l1_at(amd, guest, type));
 	assert(entry & EXT_INT_VALID);
 	return (entry & EXT_INT_TABLE) + (uint64_t)IRTE_WIDE_SIZE * (guest & 0xff);
 }
@@ -50,14 +50,15 @@ bool amd_ext_int_prepare(struct amd *amd, uint16_t guest)
 {
 	for (unsigned type = 0; type < AMD_EXT_INT_TYPES; type++) {
 		uint64_t at = l1_at(amd, guest, type);
-		if (amd_load_word(amd->machine, at) & EXT_INT_VALID)
+		if (read_shared_word(amd->machine, at) & EXT_INT_VALID)
 			continue;
-		uint64_t pfn = amd_alloc_frames(amd->machine, (uint64_t)IRTE_WIDE_SIZE << L2_CODE);
+		uint64_t pfn =
+			alloc_shared_frames(amd->machine, (uint64_t)IRTE_WIDE_SIZE << L2_CODE);
 		if (pfn == 0)
 			return false;
-		amd_store_word(amd->machine, at,
-			       EXT_INT_VALID | field_put(EXT_INT_LENGTH, L2_CODE) |
-				       pfn * PAGE_SIZE);
+		write_shared_word(amd->machine, at,
+				  EXT_INT_VALID | field_put(EXT_INT_LENGTH, L2_CODE) |
+					  pfn * PAGE_SIZE);
 	}
 	return true;
 }
@@ -67,10 +68,10 @@ void amd_ext_int_set(struct amd *amd, uint16_t guest, unsigned type, struct pa v
 		     uint8_t vector, uint32_t tag)
 {
 	uint64_t at = irte_at(amd, guest, type);
-	amd_store_word(amd->machine, at, 0);
-	amd_store_word(amd->machine, at + 8, vapic.value | field_put(IRTE_WIDE_VECTOR, vector));
-	amd_store_word(amd->machine, at,
-		       IRTE_REMAP_EN | IRTE_GUEST_MODE | field_put(IRTE_WIDE_TAG, tag));
+	write_shared_word(amd->machine, at, 0);
+	write_shared_word(amd->machine, at + 8, vapic.value | field_put(IRTE_WIDE_VECTOR, vector));
+	write_shared_word(amd->machine, at,
+			  IRTE_REMAP_EN | IRTE_GUEST_MODE | field_put(IRTE_WIDE_TAG, tag));
 	amd_queue(amd, amd_command_invalidate_interrupt(amd->own_device));
 	amd_completion_wait(amd);
 }
@@ -80,9 +81,9 @@ void amd_ext_int_clear(struct amd *amd, uint16_t guest)
 	bool any = false;
 	for (unsigned type = 0; type < AMD_EXT_INT_TYPES; type++) {
 		uint64_t at = irte_at(amd, guest, type);
-		any = any || (amd_load_word(amd->machine, at) & IRTE_REMAP_EN);
-		amd_store_word(amd->machine, at, 0);
-		amd_store_word(amd->machine, at + 8, 0);
+		any = any || (read_shared_word(amd->machine, at) & IRTE_REMAP_EN);
+		write_shared_word(amd->machine, at, 0);
+		write_shared_word(amd->machine, at + 8, 0);
 	}
 	if (!any)
 		return;

@@ -22,31 +22,6 @@ void amd_control(struct amd *amd, uint64_t bit, bool on)
 	amd_write(amd, AMD_CONTROL, 8, amd->control);
 }
 
-uint64_t amd_alloc_frames(struct machine *machine, uint64_t bytes)
-{
-	uint64_t frames = align_up(bytes, PAGE_SIZE) / PAGE_SIZE, pfn = 0;
-	uint64_t align = 1;
-	while (align < frames)
-		align *= 2;
-	bool got =
-		memory_alloc(&machine->memory, OWNER_KERNEL, frames, frames, align, 0, &pfn) != 0;
-	return got ? pfn : 0;
-}
-
-uint64_t amd_load_word(struct machine *machine, uint64_t pa)
-{
-	uint8_t bytes[8];
-	memory_read(&machine->memory, pa_of(pa), bytes, sizeof(bytes));
-	return load_le64(bytes);
-}
-
-void amd_store_word(struct machine *machine, uint64_t pa, uint64_t value)
-{
-	uint8_t bytes[8];
-	store_le64(bytes, value);
-	memory_write(&machine->memory, pa_of(pa), bytes, sizeof(bytes), OWNER_KERNEL);
-}
-
 static bool take(uint64_t map[1024], uint32_t number)
 {
 	bool taken = map[number / 64] >> number % 64 & 1;
@@ -79,8 +54,8 @@ static void set_up_rings(struct amd *amd)
 {
 	uint64_t code = field_put(RING_LENGTH, AMD_RING_CODE);
 	uint64_t bytes = (uint64_t)COMMAND_SIZE << AMD_RING_CODE;
-	amd->ring_pfn = amd_alloc_frames(amd->machine, bytes);
-	amd->semaphore_pa = amd_alloc_frames(amd->machine, PAGE_SIZE) * PAGE_SIZE;
+	amd->ring_pfn = alloc_shared_frames(amd->machine, bytes);
+	amd->semaphore_pa = alloc_shared_frames(amd->machine, PAGE_SIZE) * PAGE_SIZE;
 	amd_write(amd, AMD_CMD_BASE, 8, amd->ring_pfn * PAGE_SIZE | code);
 	amd_write(amd, AMD_CMD_HEAD, 4, 0);
 	amd_write(amd, AMD_CMD_TAIL, 4, 0);

@@ -9,12 +9,12 @@
 
 static uint64_t read_entry(const struct amd_tables *tables, uint64_t at)
 {
-	return amd_load_word(tables->machine, at);
+	return read_shared_word(tables->machine, at);
 }
 
 static void write_entry(struct amd_tables *tables, uint64_t at, uint64_t entry)
 {
-	amd_store_word(tables->machine, at, entry);
+	write_shared_word(tables->machine, at, entry);
 }
 
 /* A zeroed page for a table; 0: no memory. */

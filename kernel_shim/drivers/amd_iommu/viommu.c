@@ -56,7 +56,7 @@ void amd_unmap_private(struct amd *amd, uint64_t ipa, uint64_t length)
 static int make_private_space(struct amd *amd)
 {
 	struct memory *memory = &amd->machine->memory;
-	uint64_t pfn = amd_alloc_frames(amd->machine, IPA_MMIO_STATE_SIZE);
+	uint64_t pfn = alloc_shared_frames(amd->machine, IPA_MMIO_STATE_SIZE);
 	if (pfn == 0)
 		return -ENOMEM;
 	int error = -ENOMEM;
@@ -159,8 +159,8 @@ static int make_maps(struct amd_viommu *viommu)
 {
 	struct amd *amd = viommu->amd;
 	int error = -ENOMEM;
-	viommu->device_map_pfn = amd_alloc_frames(amd->machine, DEVICE_MAP_SIZE);
-	viommu->domain_map_pfn = amd_alloc_frames(amd->machine, DOMAIN_MAP_SIZE);
+	viommu->device_map_pfn = alloc_shared_frames(amd->machine, DEVICE_MAP_SIZE);
+	viommu->domain_map_pfn = alloc_shared_frames(amd->machine, DOMAIN_MAP_SIZE);
 	if (viommu->device_map_pfn != 0 && viommu->domain_map_pfn != 0)
 		error = amd_map_private(amd, device_map_ipa(viommu), viommu->device_map_pfn,
 					DEVICE_MAP_SIZE);

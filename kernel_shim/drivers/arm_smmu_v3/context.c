@@ -46,9 +46,10 @@ int arm_smmu_alloc_cd(struct arm_smmu_master *master)
 	struct machine *machine = master->smmu->machine;
 	if (master->cd_pa != 0)
 		return 0;
-	if (no_memory(machine, "context descriptor"))
+	if (!no_memory(machine, "context descriptor"))
+		master->cd_pa = alloc_shared_frames(machine, CD_SIZE) * PAGE_SIZE;
+	if (master->cd_pa == 0)
 		return refuse(machine, ENOMEM, "smmuv3 4.3", "no memory for a context descriptor");
-	master->cd_pa = arm_smmu_alloc_frames(machine, CD_SIZE) * PAGE_SIZE;
 	return 0;
 }
 

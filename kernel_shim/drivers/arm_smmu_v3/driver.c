@@ -17,12 +17,8 @@ void arm_smmu_write(struct arm_smmu *smmu, uint32_t offset, unsigned width, uint
 
 uint64_t arm_smmu_alloc_frames(struct machine *machine, uint64_t bytes)
 {
-	uint64_t frames = align_up(bytes, PAGE_SIZE) / PAGE_SIZE, pfn = 0;
-	uint64_t align = 1;
-	while (align < frames)
-		align *= 2;
-	uint64_t got = memory_alloc(&machine->memory, OWNER_KERNEL, frames, frames, align, 0, &pfn);
-	assert(got == frames && "a machine has memory for its own queues");
+	uint64_t pfn = alloc_shared_frames(machine, bytes);
+	assert(pfn != 0 && "a machine has memory for its own queues");
 	return pfn;
 }
 

@@ -9,20 +9,6 @@
 
 /* --- descriptors --- */
 
-uint64_t read_shared_word(struct machine *machine, uint64_t at)
-{
-	uint8_t bytes[8];
-	memory_read(&machine->memory, pa_of(at), bytes, sizeof(bytes));
-	return load_le64(bytes);
-}
-
-void write_shared_word(struct machine *machine, uint64_t at, uint64_t word)
-{
-	uint8_t bytes[8];
-	store_le64(bytes, word);
-	memory_write(&machine->memory, pa_of(at), bytes, sizeof(bytes), OWNER_KERNEL);
-}
-
 static unsigned level_shift(unsigned level)
 {
 	return PAGE_SHIFT + LEVEL_BITS * (LAST_LEVEL - level);

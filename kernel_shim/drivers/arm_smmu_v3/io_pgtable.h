@@ -12,6 +12,7 @@
 #define HWQ_KERNEL_SHIM_DRIVERS_IO_PGTABLE_H
 
 #include "kernel_shim/iommufd.h"
+#include "kernel_shim/shared_memory.h"
 
 #define IO_PGTABLE_SIZES (PAGE_SIZE | 1ULL << 21 | 1ULL << 30)
 
@@ -49,9 +50,5 @@ uint64_t io_pgtable_map(struct io_pgtable *table, uint64_t iova, uint64_t pa, ui
 void io_pgtable_unmap(struct io_pgtable *table, uint64_t iova, uint64_t length,
 		      struct iotlb_gather *gather);
 bool io_pgtable_translate(struct io_pgtable *table, uint64_t iova, struct pa *pa);
-
-/* A word of a structure that is shared with the hardware. */
-uint64_t read_shared_word(struct machine *machine, uint64_t at);
-void write_shared_word(struct machine *machine, uint64_t at, uint64_t word);
 
 #endif
