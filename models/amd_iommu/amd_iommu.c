@@ -377,6 +377,7 @@ struct amd_iommu *amd_iommu_new(struct machine *machine, const struct amd_board 
 	TAILQ_INIT(&amd->pendings);
 	LIST_INIT(&amd->guests);
 	amd_ring_init(&amd->ring, amd, NULL, CONTEXT_HOST_RING);
+	amd_arbiter_init(&amd->arbiter);
 	amd_irte_cache_init(&amd->irtes, machine);
 	dte_cache_init(&amd->dtes, machine, (uint32_t)profile_get(profile, "dte.entries"));
 	uint32_t ways = (uint32_t)profile_get(profile, "tlb.ways");
@@ -451,6 +452,7 @@ void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
 	const struct amd_timeout *timeout;
 	const struct amd_pending *pending;
 	const struct amd_endpoint *endpoint;
+	amd_arbiter_hash(amd, hash);
 	LIST_FOREACH (endpoint, &amd->endpoints, link)
 		amd_endpoint_hash(endpoint, hash);
 	LIST_FOREACH (timeout, &amd->timeouts, link) {

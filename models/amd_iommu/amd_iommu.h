@@ -137,6 +137,7 @@ void dte_cache_drop_all(struct dte_cache *cache);
 enum ring_state {
 	RING_IDLE,
 	RING_FETCHING,  /* an access is under way: it was translated, and happens later */
+	RING_WAITING,   /* for its turn: a command is at hand */
 	RING_EXECUTING, /* a command was taken */
 };
 
@@ -153,6 +154,7 @@ struct amd_ring {
 	enum ring_state state;
 	struct event work;
 	uint64_t due_ps; /* of the event */
+	TAILQ_ENTRY(amd_ring) turn;
 	/* The fetch under way. */
 	uint64_t fetch_input; /* its address, before translation */
 	struct pa fetch_pa;
@@ -189,6 +191,28 @@ void amd_ring_forget(struct amd_ring *ring);
 void amd_ring_move(struct amd_ring *ring, uint64_t base, uint32_t size);
 /* As it was made: nothing is under way. */
 void amd_ring_reset(struct amd_ring *ring);
+/* What comes next: the command that is at hand, in its turn, or a fetch. */
+void amd_ring_go_on(struct amd_ring *ring);
+
+/* --- turns (arbiter.c) --- */
+
+TAILQ_HEAD(amd_rings, amd_ring);
+
+struct amd_arbiter {
+	struct amd_ring *serving; /* NULL: no ring */
+	struct amd_rings waiting; /* in the order in which they came */
+};
+
+void amd_arbiter_init(struct amd_arbiter *arbiter);
+/* The ring has a command at hand. False: it waits until amd_arbiter_pass_on() lets it go on. */
+bool amd_arbiter_claim(struct amd_ring *ring);
+/* Its command is done. */
+void amd_arbiter_served(struct amd_ring *ring);
+/* The next one's turn, if nobody is served. */
+void amd_arbiter_pass_on(struct amd_iommu *amd);
+/* The ring is reset. */
+void amd_arbiter_leave(struct amd_ring *ring);
+void amd_arbiter_hash(const struct amd_iommu *amd, struct hash *hash);
 
 /* --- commands (commands.c) --- */
 
@@ -493,6 +517,7 @@ struct amd_iommu {
 	struct amd_event hw_event;        /* a copy of the last event of HESup's kinds */
 	uint64_t hw_event_status;
 	struct amd_ring ring;
+	struct amd_arbiter arbiter;
 	struct amd_logs events;
 	struct amd_logs pprs;
 	struct amd_ga_log ga;

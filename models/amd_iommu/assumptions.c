@@ -43,5 +43,10 @@ const struct option amd_assumptions[] = {
 	[AMD_PDE_CACHE] = {"amd.pde_cache",
 			   "amd-iommu 9",
 			   {{"cached", "stated"}, {"walked", "allowed"}}},
+	[AMD_ARBITER] = {"amd.arbiter",
+			 "amd-viommu 10",
+			 {{"none", "assumed"},
+			  {"turns", "not excluded"},
+			  {"host-first", "not excluded"}}},
 	{NULL, NULL, {{NULL, NULL}}},
 };

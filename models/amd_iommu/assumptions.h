@@ -22,6 +22,7 @@ enum amd_assumption {
 	AMD_DTE_V0,
 	AMD_RESET_VMMIO,
 	AMD_PDE_CACHE,
+	AMD_ARBITER,
 };
 
 enum amd_prefetch {
@@ -84,6 +85,12 @@ enum amd_reset_vmmio {
 enum amd_pde_cache {
 	AMD_PDE_CACHED,
 	AMD_PDE_WALKED,
+};
+
+enum amd_arbiter_policy {
+	AMD_ARBITER_NONE,       /* each ring runs as if it were alone */
+	AMD_ARBITER_TURNS,      /* a command of each that waits, in the order in which they came */
+	AMD_ARBITER_HOST_FIRST, /* the host's ring before the guests' */
 };
 
 /* In the order of enum amd_assumption. */

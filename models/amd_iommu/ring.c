@@ -236,15 +236,29 @@ static uint64_t in_flight_ps(struct amd_ring *ring)
 
 /* --- the engine --- */
 
-/* What comes next: a command that is at hand, or a fetch. */
-static void go_on(struct amd_ring *ring)
+/* For the command at hand; a COMPLETION_WAIT needs none. */
+static bool has_turn(struct amd_ring *ring)
+{
+	struct amd_command command =
+		amd_command_load(ring->line + wrap(ring, ring->head - ring->line_at));
+	if (amd_command_opcode(&command) != CMD_COMPLETION_WAIT)
+		return amd_arbiter_claim(ring);
+	amd_arbiter_served(ring);
+	return true;
+}
+
+void amd_ring_go_on(struct amd_ring *ring)
 {
 	uint64_t cost_ps = 0;
 	ring->state = RING_IDLE;
 	while (runnable(ring)) {
 		if (line_has(ring, ring->head)) {
-			if (!take(ring))
+			if (!has_turn(ring))
 				return;
+			if (!take(ring)) {
+				amd_arbiter_served(ring);
+				return;
+			}
 			ring->state = RING_EXECUTING;
 			if (!waits_for_ever(ring))
 				post_work(ring, service_ps(ring));
@@ -299,8 +313,10 @@ static void work(struct event *event)
 		if (!is_due(ring))
 			return;
 		execute(ring);
+		amd_arbiter_served(ring);
 	}
-	go_on(ring);
+	amd_ring_go_on(ring);
+	amd_arbiter_pass_on(ring->amd);
 }
 
 void amd_ring_run(struct amd_ring *ring)
@@ -361,11 +377,12 @@ void amd_ring_move(struct amd_ring *ring, uint64_t base, uint32_t size)
 void amd_ring_reset(struct amd_ring *ring)
 {
 	clock_cancel(&ring->amd->machine->clock, &ring->work);
+	amd_arbiter_leave(ring);
 	amd_ring_init(ring, ring->amd, ring->guest, ring->context);
 }
 
 void amd_ring_kick(struct amd_ring *ring, uint64_t delay_ps)
 {
-	if (runnable(ring) && !event_pending(&ring->work))
+	if (runnable(ring) && !event_pending(&ring->work) && ring->state != RING_WAITING)
 		post_work(ring, delay_ps);
 }
