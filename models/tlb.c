@@ -7,9 +7,9 @@
 #include "emu/machine.h"
 
 /* key: valid 63, stage 1 62, order 52..57, first page 0..51 */
-#define KEY_VALID  (1ULL << 63)
-#define KEY_PAGE   ((1ULL << 52) - 1)
-#define WAYS_SHIFT 6U /* number of an entry: set << 6 | way */
+#define KEY_VALID    (1ULL << 63)
+#define KEY_PAGE     ((1ULL << 52) - 1)
+#define WAY_BITS_MIN 2U /* the ways of one tlb_digests */
 
 static uint64_t key_of(bool stage1, uint32_t order, uint64_t page)
 {
@@ -32,10 +32,15 @@ void tlb_init(struct tlb *tlb, struct machine *machine, uint32_t entries, uint32
 		return;
 	tlb->set_count = sets > 1 ? 1U << (31 - __builtin_clz(sets)) : 1;
 	tlb->ways = ways;
-	tlb->row = (ways + 3) / 4;
-	tlb->keys = arena_alloc(machine->arena, sizeof(*tlb->keys) * tlb->set_count * ways);
-	tlb->digests =
-		arena_alloc(machine->arena, sizeof(*tlb->digests) * tlb->set_count * tlb->row);
+	tlb->way_bits = WAY_BITS_MIN;
+	while (1U << tlb->way_bits < ways)
+		tlb->way_bits++;
+	tlb->row = 1U << (tlb->way_bits - WAY_BITS_MIN);
+	size_t numbers = (size_t)tlb->set_count << tlb->way_bits;
+	tlb->keys = arena_alloc(machine->arena, sizeof(*tlb->keys) * numbers);
+	tlb->digests = arena_alloc(machine->arena, sizeof(uint32_t) * numbers);
+	tlb->next = arena_alloc(machine->arena, sizeof(*tlb->next) * numbers);
+	tlb->previous = arena_alloc(machine->arena, sizeof(*tlb->previous) * numbers);
 	tlb->sets = arena_alloc(machine->arena, sizeof(*tlb->sets) * tlb->set_count);
 }
 
@@ -47,17 +52,12 @@ static inline uint32_t set_of(const struct tlb *tlb, uint16_t domain, uint32_t o
 
 static inline uint64_t *keys_of(const struct tlb *tlb, uint32_t set)
 {
-	return &tlb->keys[(size_t)set * tlb->ways];
+	return &tlb->keys[(size_t)set << tlb->way_bits];
 }
 
 static struct tlb_entry *entry_at(const struct tlb *tlb, uint32_t number)
 {
-	return &tlb->sets[number >> WAYS_SHIFT][number & ((1U << WAYS_SHIFT) - 1)];
-}
-
-static uint64_t *key_at(const struct tlb *tlb, uint32_t number)
-{
-	return &keys_of(tlb, number >> WAYS_SHIFT)[number & ((1U << WAYS_SHIFT) - 1)];
+	return &tlb->sets[number >> tlb->way_bits][number & ((1U << tlb->way_bits) - 1)];
 }
 
 static inline bool tag_matches(const struct tlb_entry *entry, struct tlb_tag tag, bool any_space)
@@ -83,9 +83,8 @@ static inline bool may_have(const struct tlb *tlb, uint32_t set, uint32_t digest
 
 static void set_key(struct tlb *tlb, uint32_t number, uint64_t key, uint32_t digest)
 {
-	uint32_t way = number & ((1U << WAYS_SHIFT) - 1), set = number >> WAYS_SHIFT;
-	keys_of(tlb, set)[way] = key;
-	tlb->digests[(size_t)set * tlb->row + way / 4][way % 4] = digest;
+	tlb->keys[number] = key;
+	tlb->digests[number >> WAY_BITS_MIN][number & ((1U << WAY_BITS_MIN) - 1)] = digest;
 }
 
 /* The way of SET from FIRST on that has this key and tag; else the number of ways. */
@@ -125,41 +124,55 @@ static uint32_t *bucket_of(struct tlb *tlb, uint16_t domain)
 	return &tlb->buckets[domain % TLB_BUCKETS];
 }
 
-static void count_entry(struct tlb *tlb, const struct tlb_entry *entry, bool more)
+/* An entry more; the orders that there are follow. */
+static void count_entry(struct tlb *tlb, const struct tlb_entry *entry)
 {
-	uint32_t order = entry->order;
-	tlb->order_counts[order] += more ? 1 : -1U;
-	tlb->count += more ? 1 : -1U;
-	tlb->stage1_count += entry->tag.stage1 ? (more ? 1 : -1U) : 0;
-	if (tlb->order_counts[order] != 0)
-		tlb->orders |= 1ULL << order;
-	else
-		tlb->orders &= ~(1ULL << order);
+	tlb->count++;
+	tlb->stage1_count += entry->tag.stage1;
+	tlb->order_counts[entry->order]++;
+	tlb->orders |= 1ULL << entry->order;
+}
+
+/* An entry less: count_orders() is due when the last one has gone. */
+static inline void discount_entry(struct tlb *tlb, const struct tlb_entry *entry)
+{
+	tlb->count--;
+	tlb->stage1_count -= entry->tag.stage1;
+	tlb->order_counts[entry->order]--;
+}
+
+static void count_orders(struct tlb *tlb)
+{
+	for (uint64_t orders = tlb->orders; orders != 0; orders &= orders - 1)
+		if (tlb->order_counts[__builtin_ctzll(orders)] == 0)
+			tlb->orders &= ~(orders & -orders);
 }
 
 static void link_entry(struct tlb *tlb, uint32_t number)
 {
-	struct tlb_entry *entry = entry_at(tlb, number);
+	const struct tlb_entry *entry = entry_at(tlb, number);
 	uint32_t *head = bucket_of(tlb, entry->tag.domain);
-	entry->next = *head;
-	entry->previous = 0;
+	tlb->next[number] = *head;
+	tlb->previous[number] = 0;
 	if (*head != 0)
-		entry_at(tlb, *head - 1)->previous = number + 1;
+		tlb->previous[*head - 1] = number + 1;
 	*head = number + 1;
-	count_entry(tlb, entry, true);
+	count_entry(tlb, entry);
 }
 
 static void remove_entry(struct tlb *tlb, uint32_t number)
 {
-	struct tlb_entry *entry = entry_at(tlb, number);
-	if (entry->previous != 0)
-		entry_at(tlb, entry->previous - 1)->next = entry->next;
+	const struct tlb_entry *entry = entry_at(tlb, number);
+	uint32_t next = tlb->next[number], previous = tlb->previous[number];
+	if (previous != 0)
+		tlb->next[previous - 1] = next;
 	else
-		*bucket_of(tlb, entry->tag.domain) = entry->next;
-	if (entry->next != 0)
-		entry_at(tlb, entry->next - 1)->previous = entry->previous;
+		*bucket_of(tlb, entry->tag.domain) = next;
+	if (next != 0)
+		tlb->previous[next - 1] = previous;
 	set_key(tlb, number, 0, 0);
-	count_entry(tlb, entry, false);
+	discount_entry(tlb, entry);
+	count_orders(tlb);
 }
 
 static uint32_t victim_of(struct tlb *tlb, uint32_t set)
@@ -184,8 +197,8 @@ void tlb_insert(struct tlb *tlb, const struct tlb_entry *entry, uint64_t page)
 		way = victim_of(tlb, set);
 	if (tlb->sets[set] == NULL)
 		tlb->sets[set] = arena_alloc(tlb->machine->arena, sizeof(*entry) * tlb->ways);
-	uint32_t number = set << WAYS_SHIFT | way;
-	if (*key_at(tlb, number) != 0)
+	uint32_t number = set << tlb->way_bits | way;
+	if (tlb->keys[number] != 0)
 		remove_entry(tlb, number);
 	tlb->sets[set][way] = *entry;
 	set_key(tlb, number, key, digest_of(entry->tag.stage1, entry->order, page));
@@ -213,22 +226,23 @@ static inline uint32_t remove_from_bucket(struct tlb *tlb, uint16_t domain,
 	uint32_t removed = 0, kept = 0;
 	uint32_t *link = bucket_of(tlb, domain);
 	for (uint32_t number = *link; number != 0;) {
-		struct tlb_entry *entry = entry_at(tlb, number - 1);
-		uint32_t next = entry->next;
+		const struct tlb_entry *entry = entry_at(tlb, number - 1);
+		uint32_t next = tlb->next[number - 1];
 		if (entry->tag.domain == domain &&
-		    match(entry, *key_at(tlb, number - 1) & KEY_PAGE, wanted)) {
+		    match(entry, tlb->keys[number - 1] & KEY_PAGE, wanted)) {
 			set_key(tlb, number - 1, 0, 0);
-			count_entry(tlb, entry, false);
+			discount_entry(tlb, entry);
 			removed++;
 		} else {
 			*link = number;
-			link = &entry->next;
-			entry->previous = kept;
+			link = &tlb->next[number - 1];
+			tlb->previous[number - 1] = kept;
 			kept = number;
 		}
 		number = next;
 	}
 	*link = 0;
+	count_orders(tlb);
 	return removed;
 }
 
@@ -288,8 +302,9 @@ uint32_t tlb_remove_all(struct tlb *tlb)
 	uint32_t removed = tlb->count;
 	if (removed == 0)
 		return 0;
-	memset(tlb->keys, 0, sizeof(*tlb->keys) * tlb->set_count * tlb->ways);
-	memset(tlb->digests, 0, sizeof(*tlb->digests) * tlb->set_count * tlb->row);
+	size_t numbers = (size_t)tlb->set_count << tlb->way_bits;
+	memset(tlb->keys, 0, sizeof(*tlb->keys) * numbers);
+	memset(tlb->digests, 0, sizeof(uint32_t) * numbers);
 	memset(tlb->buckets, 0, sizeof(tlb->buckets));
 	memset(tlb->order_counts, 0, sizeof(tlb->order_counts));
 	tlb->orders = 0;
@@ -298,18 +313,32 @@ uint32_t tlb_remove_all(struct tlb *tlb)
 	return removed;
 }
 
-/* Of one set, where a key may match. Apart, so that the usual miss stays short. */
-__attribute__((noinline)) static uint32_t remove_from_set(struct tlb *tlb, uint32_t set,
-							  uint64_t key, struct tlb_tag tag,
-							  bool any_space, uint8_t level)
+/* Of one set, where a key may match. */
+static uint32_t remove_from_set(struct tlb *tlb, uint32_t set, uint64_t key, struct tlb_tag tag,
+				bool any_space, uint8_t level)
 {
 	uint32_t removed = 0;
 	for (uint32_t way = 0; (way = find_way(tlb, set, way, key, tag, any_space)) < tlb->ways;
 	     way++) {
 		if (!level_matches(&tlb->sets[set][way], level))
 			continue;
-		remove_entry(tlb, set << WAYS_SHIFT | way);
+		remove_entry(tlb, set << tlb->way_bits | way);
 		removed++;
+	}
+	return removed;
+}
+
+/* Where some set may hold PAGE. Apart and whole, so that the usual miss stays short and saves no registers. */
+__attribute__((noinline, noclone)) static uint32_t
+remove_matches(struct tlb *tlb, struct tlb_tag tag, bool any_space, uint8_t level, uint64_t page)
+{
+	uint32_t removed = 0;
+	for (uint64_t orders = tlb->orders; orders != 0; orders &= orders - 1) {
+		uint32_t order = (uint32_t)__builtin_ctzll(orders);
+		uint32_t set = set_of(tlb, tag.domain, order, page);
+		if (may_have(tlb, set, digest_of(tag.stage1, order, page)))
+			removed += remove_from_set(tlb, set, key_of(tag.stage1, order, page), tag,
+						   any_space, level);
 	}
 	return removed;
 }
@@ -317,15 +346,13 @@ __attribute__((noinline)) static uint32_t remove_from_set(struct tlb *tlb, uint3
 static inline uint32_t remove_page(struct tlb *tlb, struct tlb_tag tag, bool any_space,
 				   uint8_t level, uint64_t page)
 {
-	uint32_t removed = 0;
 	for (uint64_t orders = tlb->orders; orders != 0; orders &= orders - 1) {
 		uint32_t order = (uint32_t)__builtin_ctzll(orders);
 		uint32_t set = set_of(tlb, tag.domain, order, page);
-		if (__builtin_expect(may_have(tlb, set, digest_of(tag.stage1, order, page)), 0))
-			removed += remove_from_set(tlb, set, key_of(tag.stage1, order, page), tag,
-						   any_space, level);
+		if (may_have(tlb, set, digest_of(tag.stage1, order, page)))
+			return remove_matches(tlb, tag, any_space, level, page);
 	}
-	return removed;
+	return 0;
 }
 
 uint32_t tlb_remove_page(struct tlb *tlb, struct tlb_tag tag, bool any_space, uint64_t page)

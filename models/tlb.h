@@ -12,7 +12,8 @@
  *           these are, not what the cache holds
  *
  * Digests of keys stand apart from the rest: a lookup that misses reads nothing else, four ways at
- * once. The rest of a set is made when its first entry comes.
+ * once. So do the links of buckets, which a walk of one follows from each to the next. The rest of
+ * a set is made when its first entry comes.
  */
 #ifndef HWQ_MODELS_TLB_H
 #define HWQ_MODELS_TLB_H
@@ -43,16 +44,17 @@ struct tlb_entry {
 	uint8_t perm;  /* of the engine: PTE_S2_READ | PTE_S2_WRITE, and others */
 	uint8_t level; /* of the engine: of the descriptor that said it */
 	uint64_t pa;   /* its first page */
-	uint32_t next; /* in its bucket: number + 1 */
-	uint32_t previous;
 };
 
 struct tlb {
 	struct machine *machine;
-	/* Of a set's ways, side by side: valid, stage, order, first page (tlb.c); 0: none. */
-	uint64_t *keys;
+	/* By an entry's number, which is set << way_bits | way. */
+	uint64_t *keys; /* valid, stage, order, first page (tlb.c); 0: none */
 	tlb_digests *digests;
-	uint32_t row; /* digests a set: a quarter of its ways, rounded up */
+	uint32_t *next; /* in its bucket: number + 1 */
+	uint32_t *previous;
+	uint32_t way_bits;
+	uint32_t row; /* digests a set */
 	struct tlb_entry **sets;
 	uint32_t set_count; /* a power of two */
 	uint32_t ways;
@@ -70,7 +72,7 @@ struct tlb {
 void tlb_init(struct tlb *tlb, struct machine *machine, uint32_t entries, uint32_t ways);
 /* What translates PAGE under TAG, or NULL. */
 const struct tlb_entry *tlb_lookup(struct tlb *tlb, struct tlb_tag tag, uint64_t page);
-/* A leaf that holds PAGE; its links are filled in. */
+/* A leaf that holds PAGE. */
 void tlb_insert(struct tlb *tlb, const struct tlb_entry *entry, uint64_t page);
 
 /* Each removes what matches, and returns how many. */
