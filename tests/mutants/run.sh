@@ -59,8 +59,9 @@ target_of() # TEST
 }
 
 # A function that dies is named as well as one that fails: it has a process of its own.
-run_test() # TEST
+run_test() # TEST [FUNCTION]
 {
+	[ -z "${2:-}" ] || local -x HWQ_TEST=$2
 	CK_FORK=yes CK_DEFAULT_TIMEOUT=100 ctest --test-dir "$build" --no-tests=error --output-on-failure -R "^${1//./\\.}\$" \
 		>"$log" 2>&1
 }
@@ -127,8 +128,8 @@ for patch in "${patches[@]}"; do
 		echo "BROKEN $name: does not build"
 		cat "$log"
 		broken=$((broken + 1))
-	elif run_test "$test"; then
-		echo "SURVIVED $name: $test passes although $(field "$patch" breaks)"
+	elif run_test "$test" "$(function_of "$patch")"; then
+		echo "SURVIVED $name: $test $(function_of "$patch") passes although $(field "$patch" breaks)"
 		survived=$((survived + 1))
 	elif ! fails_as_named "$patch"; then
 		echo "SURVIVED $name: $test fails, but not $(function_of "$patch")"
