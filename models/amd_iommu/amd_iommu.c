@@ -22,6 +22,9 @@ const struct parameter_range amd_parameters[] = {
 	{"efr.features", 0, UINT64_MAX},
 	{"efr2.features", 0, UINT64_MAX},
 	{"iotlb.supported", 0, 1},
+	{"npcache.supported", 0, 1},
+	{"vf.enabled", 0, 1},
+	{"vfcntl.enabled", 0, 1},
 	{NULL, 0, 0},
 };
 
@@ -311,7 +314,7 @@ static uint64_t mmio_read(void *owner, uint64_t offset, unsigned width)
 	struct amd_iommu *amd = owner;
 	uint32_t index;
 	const struct register_row *row = register_find(amd_registers, offset, &index);
-	if (row == NULL)
+	if (row == NULL || !amd_answers_at(amd, AMD_CAP_BASE, amd->board.base))
 		return 0;
 	uint64_t value = read_register(amd, row->offset, index) >>
 			 (8 * ((offset - row->offset) % row->width));
@@ -323,7 +326,8 @@ static void mmio_write(void *owner, uint64_t offset, unsigned width, uint64_t va
 	struct amd_iommu *amd = owner;
 	uint32_t index;
 	const struct register_row *row = register_find(amd_registers, offset, &index);
-	if (row == NULL || row->access != REGISTER_RW)
+	if (row == NULL || row->access != REGISTER_RW ||
+	    !amd_answers_at(amd, AMD_CAP_BASE, amd->board.base))
 		return;
 	if (width == 4) {
 		unsigned shift = (offset - row->offset) % row->width == 0 ? 0 : 32;
@@ -371,7 +375,7 @@ struct amd_iommu *amd_iommu_new(struct machine *machine, const struct amd_board 
 	amd->efr = field_set(profile_get(profile, "efr.features"), EFR_HATS,
 			     profile_get(profile, "hats.code"));
 	amd->efr2 = profile_get(profile, "efr2.features");
-	amd->iotlb = profile_get(profile, "iotlb.supported") != 0;
+	amd_config_init(amd, profile);
 	LIST_INIT(&amd->endpoints);
 	LIST_INIT(&amd->timeouts);
 	TAILQ_INIT(&amd->pendings);
@@ -389,6 +393,8 @@ struct amd_iommu *amd_iommu_new(struct machine *machine, const struct amd_board 
 	bus_add(&machine->bus, board->vf_base, VF_WINDOW_SIZE, &amd_vf_ops, amd, "vf");
 	bus_add(&machine->bus, board->vfcntl_base, VFCNTL_WINDOW_SIZE, &amd_vfcntl_ops, amd,
 		"vfcntl");
+	bus_add(&machine->bus, pa_of(board->ecam.value + PCI_FUNCTION(board->own_device)),
+		AMD_CONFIG_SIZE, &amd_config_ops, amd, "pci");
 	return amd;
 }
 
@@ -476,6 +482,8 @@ void amd_iommu_hash(const struct amd_iommu *amd, struct hash *hash)
 	hash_u64(hash, amd->excl_base);
 	hash_u64(hash, amd->excl_limit);
 	hash_u64(hash, amd->status);
+	for (uint32_t i = 0; i < AMD_CONFIG_SIZE / 4; i++)
+		hash_u64(hash, amd->config[i]);
 	for (uint32_t i = 0; i < AMD_REGISTERS_MAX; i++)
 		hash_u64(hash, amd->kept[i]);
 	hash_u64(hash, amd->hw_event.q[0]);

@@ -54,8 +54,9 @@ struct amd_timing {
 /* The parameters that a profile for this engine has. */
 extern const struct parameter_range amd_parameters[];
 
-/* Registers of the host's window. */
+/* Registers of the host's window, and of the PCI configuration space. */
 extern const struct register_row amd_registers[];
+extern const struct register_row amd_config_registers[];
 
 struct amd_iommu;
 struct amd_guest;
@@ -450,6 +451,17 @@ enum amd_translate_result amd_buffer_translate(struct amd_guest *guest, uint64_t
 bool amd_map_device(struct amd_guest *guest, uint16_t guest_device, uint16_t *device);
 bool amd_map_domain(struct amd_guest *guest, uint16_t guest_domain, uint16_t *domain);
 
+/* --- PCI configuration space (pci.c) --- */
+
+extern const struct mmio_ops amd_config_ops;
+
+/* As firmware leaves it: the windows are where the board has them, enabled as PROFILE says. */
+void amd_config_init(struct amd_iommu *amd, const struct profile *profile);
+uint32_t amd_config_read(const struct amd_iommu *amd, uint32_t offset);
+void amd_config_write(struct amd_iommu *amd, uint32_t offset, uint32_t value);
+/* Whether BAR is enabled and at BASE: a window that is not reads as nothing. */
+bool amd_answers_at(const struct amd_iommu *amd, uint32_t bar, struct pa base);
+
 /* --- the IOMMU (amd_iommu.c) --- */
 
 /* A PCIe function with ATS: it keeps translations of its own (endpoint.c). Lies in the arena. */
@@ -489,6 +501,7 @@ TAILQ_HEAD(amd_pendings, amd_pending);
 /* Where the hardware is, and how it is wired. */
 struct amd_board {
 	const char *name; /* literal; of the engine in reports and faults */
+	struct pa ecam;   /* configuration spaces of all functions, by DeviceID */
 	struct pa base;
 	struct pa vf_base;
 	struct pa vfcntl_base;
@@ -511,8 +524,8 @@ struct amd_iommu {
 	uint64_t ppr_base[2];
 	uint64_t excl_base;
 	uint64_t excl_limit;
-	uint64_t status;                  /* write-1-to-clear bits */
-	bool iotlb;                       /* IotlbSup of the PCI capability */
+	uint64_t status; /* write-1-to-clear bits */
+	uint32_t config[AMD_CONFIG_SIZE / 4];
 	uint64_t kept[AMD_REGISTERS_MAX]; /* by row of amd_registers */
 	struct amd_event hw_event;        /* a copy of the last event of HESup's kinds */
 	uint64_t hw_event_status;

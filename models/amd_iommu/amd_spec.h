@@ -14,6 +14,45 @@
 
 #include "emu/bits.h"
 
+/* --- PCI configuration space (1; amd-viommu 3) --- */
+#define AMD_CONFIG_SIZE      0x100U
+#define PCI_FUNCTION(device) ((uint64_t)(device) << 12) /* its space in that of all functions */
+#define AMD_PCI_STATUS       0x04U
+#define AMD_PCI_CLASS        0x08U
+#define AMD_PCI_LIST         0x34U /* of capabilities: the first */
+#define AMD_CAP              0x40U
+#define AMD_CAP_BASE         0x44U /* a BAR: low, high */
+#define AMD_CAP_RANGE        0x4cU
+#define AMD_CAP_MISC0        0x50U
+#define AMD_CAP_MISC1        0x54U
+#define AMD_VSC              0x60U
+#define AMD_VSC_VF           0x68U
+#define AMD_VSC_VFCNTL       0x70U
+
+#define PCI_STATUS_HAS_LIST BITS(20, 20)
+#define PCI_CAP_ID          BITS(7, 0)
+#define PCI_CAP_NEXT        BITS(15, 8)
+#define PCI_CAP_VENDOR      0x09U
+#define PCI_CAP_IOMMU       0x0fU
+#define CAP_TYPE            BITS(18, 16)
+#define CAP_REVISION        BITS(23, 19)
+#define CAP_IOTLB_SUP       BITS(24, 24)
+#define CAP_HT_TUNNEL       BITS(25, 25)
+#define CAP_NP_CACHE        BITS(26, 26)
+#define CAP_EFR_SUP         BITS(27, 27)
+#define CAP_EXT             BITS(28, 28)
+#define CAP_TYPE_IOMMU      BITS(17, 16) /* in place: 3 */
+#define MISC0_GVA_SIZE      BITS(7, 5)   /* 2: 48 bits */
+#define MISC0_PA_SIZE       BITS(14, 8)
+#define MISC0_VA_SIZE       BITS(21, 15)
+#define BAR_ENABLE          BITS(0, 0)
+
+/* The address in the two words of a BAR, enabled or not. */
+static inline uint64_t bar_address(uint32_t low, uint32_t high)
+{
+	return (uint64_t)high << 32 | (low & ~(uint32_t)BAR_ENABLE);
+}
+
 /* --- registers (2) --- */
 #define AMD_WINDOW_SIZE     0x4000U
 #define AMD_DEV_TABLE       0x0000U

@@ -8,7 +8,8 @@ bool amd_command_legal(const struct amd_iommu *amd, const struct amd_ring *ring,
 	const struct amd_command_rules *rules = &amd_command_rules[amd_command_opcode(command)];
 	if (rules->name == NULL || (rules->needs & ~amd->efr) != 0 ||
 	    (ring->guest != NULL && !rules->guest) ||
-	    (amd_command_opcode(command) == CMD_INVALIDATE_IOTLB_PAGES && !amd->iotlb))
+	    (amd_command_opcode(command) == CMD_INVALIDATE_IOTLB_PAGES &&
+	     !(amd_config_read(amd, AMD_CAP) & CAP_IOTLB_SUP)))
 		return false;
 	return (command->q[0] & ~rules->used[0]) == 0 && (command->q[1] & ~rules->used[1]) == 0;
 }

@@ -296,6 +296,8 @@ static uint64_t vfcntl_read(void *owner, uint64_t offset, unsigned width)
 {
 	struct amd_iommu *amd = owner;
 	const struct amd_guest *guest = amd_guest_find(amd, (uint16_t)(offset / VFCNTL_STRIDE));
+	if (!amd_answers_at(amd, AMD_VSC_VFCNTL, amd->board.vfcntl_base))
+		return 0;
 	uint64_t value = guest != NULL ? vfcntl_register(guest, offset % VFCNTL_STRIDE & ~7U) : 0;
 	value >>= offset % 8 * 8;
 	return width == 4 ? (uint32_t)value : value;
@@ -305,7 +307,7 @@ static uint64_t vfcntl_read(void *owner, uint64_t offset, unsigned width)
 static void vfcntl_write(void *owner, uint64_t offset, unsigned width, uint64_t value)
 {
 	struct amd_iommu *amd = owner;
-	if (width == 8)
+	if (width == 8 && amd_answers_at(amd, AMD_VSC_VFCNTL, amd->board.vfcntl_base))
 		write_vfcntl(guest_at(amd, (uint16_t)(offset / VFCNTL_STRIDE)),
 			     offset % VFCNTL_STRIDE, value);
 }
@@ -374,6 +376,8 @@ static uint64_t vf_read(void *owner, uint64_t offset, unsigned width)
 {
 	struct amd_iommu *amd = owner;
 	struct amd_guest *guest = amd_guest_find(amd, (uint16_t)(offset / VF_STRIDE));
+	if (!amd_answers_at(amd, AMD_VSC_VF, amd->board.vf_base))
+		return 0;
 	uint64_t value = guest != NULL ? vf_register(guest, offset % VF_STRIDE & ~7U) : 0;
 	value >>= offset % 8 * 8;
 	return width == 4 ? (uint32_t)value : value;
@@ -384,7 +388,7 @@ static void vf_write(void *owner, uint64_t offset, unsigned width, uint64_t valu
 {
 	struct amd_iommu *amd = owner;
 	(void)width;
-	if (offset % 8 == 0)
+	if (offset % 8 == 0 && amd_answers_at(amd, AMD_VSC_VF, amd->board.vf_base))
 		write_vf(guest_at(amd, (uint16_t)(offset / VF_STRIDE)), offset % VF_STRIDE, value);
 }
 

@@ -15,6 +15,7 @@
 
 static const struct amd_board board = {
 	.name = "amd",
+	.ecam = {ECAM_AT},
 	.base = {AMD_AT},
 	.vf_base = {VF_AT},
 	.vfcntl_base = {VFCNTL_AT},

@@ -15,6 +15,7 @@
 #include "models/amd_iommu/amd_iommu.h"
 
 #define AMD_AT         0xfed80000ULL
+#define ECAM_AT        0xe0000000ULL
 #define VF_AT          0x50000000ULL
 #define VFCNTL_AT      0x60000000ULL
 #define OWN_DEVICE     0x0002U

@@ -8,10 +8,14 @@
 
 #include "kernel_shim/uapi/vfio.h"
 #include "kernel_shim/vfio_cdev.h"
+#include "tests/kit/amd.h"
 #include "tools/runner/builtin_profiles.h"
+
+#define AMD_SECOND_DEVICE 0x3U
 
 static const struct amd_board board = {
 	.name = "amd",
+	.ecam = {AMD_ECAM_AT},
 	.base = {AMD_AT},
 	.vf_base = {AMD_VF_AT},
 	.vfcntl_base = {AMD_VFCNTL_AT},
@@ -148,9 +152,7 @@ struct amd_world *amd_world_new_on(bool posted, const struct profile *profile)
 {
 	const struct amd_resources resources = {
 		.name = board.name,
-		.base = board.base,
-		.vf = board.vf_base,
-		.vfcntl = board.vfcntl_base,
+		.ecam = board.ecam,
 		.own_device = AMD_OWN_DEVICE,
 		.last_device = AMD_LAST,
 	};
@@ -180,13 +182,19 @@ void amd_world_free(struct amd_world *amd)
 struct amd *amd_world_second(struct amd_world *amd, uint64_t at)
 {
 	const struct amd_board where = {.name = "amd2",
+					.ecam = {AMD_ECAM_AT},
 					.base = {at},
 					.vf_base = {at + 0x80000000},
 					.vfcntl_base = {at + 0xa0000000},
+					.own_device = AMD_SECOND_DEVICE,
 					.irq = 1};
-	const struct amd_resources resources = {
-		.name = where.name, .base = where.base, .last_device = AMD_LAST, .irq = 1};
-	const struct profile profile = amd_world_profile();
+	const struct amd_resources resources = {.name = where.name,
+						.ecam = where.ecam,
+						.own_device = AMD_SECOND_DEVICE,
+						.last_device = AMD_LAST,
+						.irq = 1};
+	struct profile profile = amd_world_profile();
+	amd_kit_set(&profile, "vf.enabled", 0);
 	add_iommu(amd, &where, &profile);
 	return amd_probe(amd->machine, &resources);
 }

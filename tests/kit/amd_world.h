@@ -15,6 +15,7 @@
 #include "tests/kit/world.h"
 
 #define AMD_AT         0xfed80000ULL
+#define AMD_ECAM_AT    0xe0000000ULL
 #define AMD_VF_AT      0x50000000ULL
 #define AMD_VFCNTL_AT  0x60000000ULL
 #define AMD_OWN_DEVICE 0x2U

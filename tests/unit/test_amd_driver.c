@@ -124,8 +124,10 @@ END_TEST
 START_TEST(set_up_turns_off_what_was_left_on)
 {
 	static const uint64_t bits[] = {1 << 12, 1 << 3, 1 << 2, 1 << 0};
-	const struct amd_resources resources = {
-		.name = "amd", .base = {AMD_AT}, .last_device = AMD_LAST};
+	const struct amd_resources resources = {.name = "amd",
+						.ecam = {AMD_ECAM_AT},
+						.own_device = AMD_OWN_DEVICE,
+						.last_device = AMD_LAST};
 	uint64_t on = bus_read(&amd->machine->bus, pa_of(AMD_AT + AMD_CONTROL), 8);
 	unsigned at = 0;
 	amd_world_look(amd);

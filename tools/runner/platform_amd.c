@@ -9,16 +9,19 @@
 #include "tools/runner/qemu_events.h"
 
 /* Where firmware of a PC puts them. */
+#define ECAM_BASE   0xe0000000
 #define AMD_BASE    0xfed80000
 #define VF_BASE     0x50000000
 #define VFCNTL_BASE 0x60000000
+#define OWN_DEVICE  0x0002
 
 static const struct amd_board board = {
 	.name = "amd",
+	.ecam = {ECAM_BASE},
 	.base = {AMD_BASE},
 	.vf_base = {VF_BASE},
 	.vfcntl_base = {VFCNTL_BASE},
-	.own_device = 0x0002,
+	.own_device = OWN_DEVICE,
 	.irq = 0,
 };
 
@@ -36,9 +39,7 @@ static void *create(struct machine *machine, const struct profile *profile,
 	struct amd_hardware *hardware = arena_new(machine->arena, struct amd_hardware);
 	const struct amd_resources resources = {
 		.name = board.name,
-		.base = board.base,
-		.vf = board.vf_base,
-		.vfcntl = board.vfcntl_base,
+		.ecam = board.ecam,
 		.own_device = board.own_device,
 		.last_device = DEVICES_MAX - 1,
 		.irq = board.irq,
@@ -192,6 +193,7 @@ static const struct register_window windows[] = {
 	{"amd", {AMD_BASE}, AMD_WINDOW_SIZE, 8, amd_registers},
 	{"vfcntl", {VFCNTL_BASE}, VFCNTL_WINDOW_SIZE, 8, NULL},
 	{"vf", {VF_BASE}, VF_WINDOW_SIZE, 8, NULL},
+	{"pci", {ECAM_BASE + PCI_FUNCTION(OWN_DEVICE)}, AMD_CONFIG_SIZE, 4, amd_config_registers},
 	{NULL, {0}, 0, 0, NULL},
 };
 

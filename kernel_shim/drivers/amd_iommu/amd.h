@@ -42,9 +42,7 @@ struct iommu_viommu_amd {
 /* What firmware tells the driver of an instance. */
 struct amd_resources {
 	const char *name; /* literal; the engine's */
-	struct pa base;
-	struct pa vf; /* the two BARs of its vendor capability */
-	struct pa vfcntl;
+	struct pa ecam;   /* PCI configuration spaces, by DeviceID */
 	uint16_t own_device;
 	uint16_t last_device; /* that firmware knows of */
 	uint32_t irq;
@@ -79,9 +77,12 @@ struct amd_tables {
 
 struct amd {
 	struct machine *machine;
+	struct pa config; /* its PCI configuration space; what that says: */
 	struct pa base;
-	struct pa vf;
+	struct pa vf; /* 0: there is none, or it is not enabled */
 	struct pa vfcntl;
+	bool iotlb_sup;
+	bool np_cache;
 	uint16_t own_device;
 	uint32_t engine; /* its number in the ledger */
 	uint64_t control;
@@ -169,6 +170,9 @@ uint16_t amd_take_number(uint64_t map[1024]);
 /* The highest, or 0. */
 uint16_t amd_take_high_number(uint64_t map[1024]);
 void amd_give_number(uint64_t map[1024], uint16_t number);
+
+/* pci.c: what the capabilities of its configuration space say (1; amd-viommu 3). */
+void amd_discover(struct amd *amd);
 
 /* event_log.c: the host's event log. */
 void amd_set_up_event_log(struct amd *amd);

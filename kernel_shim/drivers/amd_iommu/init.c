@@ -74,10 +74,9 @@ struct amd *amd_probe(struct machine *machine, const struct amd_resources *resou
 {
 	struct amd *amd = arena_new(machine->arena, struct amd);
 	amd->machine = machine;
-	amd->base = resources->base;
-	amd->vf = resources->vf;
-	amd->vfcntl = resources->vfcntl;
 	amd->own_device = resources->own_device;
+	amd->config = pa_of(resources->ecam.value + PCI_FUNCTION(amd->own_device));
+	amd_discover(amd);
 	amd->engine = machine_engine(machine, resources->name);
 	amd->domains[0] = 1;
 	amd->guests[0] = 1;
@@ -116,7 +115,7 @@ struct amd_device *amd_device_new(struct amd *amd, uint16_t id, bool ats)
 	struct amd_device *device = arena_new(amd->machine->arena, struct amd_device);
 	device->amd = amd;
 	device->id = id;
-	device->ats = ats;
+	device->ats = ats && amd->iotlb_sup;
 	device->device.machine = amd->machine;
 	device->device.driver = &amd_ops;
 	device->device.iommu = amd;

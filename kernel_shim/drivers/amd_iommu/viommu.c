@@ -76,9 +76,12 @@ static int make_private_space(struct amd *amd)
 /* Private memory, the IOMMU's own table entry, then the features (13). */
 static int turn_on(struct amd *amd)
 {
-	if (!(amd->efr & EFR_VIOMMU) || amd->vf.value == 0)
+	if (!(amd->efr & EFR_VIOMMU))
 		return refuse(amd->machine, EOPNOTSUPP, "amd-viommu 2",
 			      "the hardware has no vIOMMU");
+	if (amd->vf.value == 0 || amd->vfcntl.value == 0)
+		return refuse(amd->machine, EOPNOTSUPP, "amd-viommu 3",
+			      "firmware has not enabled the BARs of the vIOMMU");
 	if (!(amd->control & CONTROL_GA_EN))
 		return refuse(amd->machine, EOPNOTSUPP, "amd-viommu 2", "GAEn is not on");
 	amd->private_buffers =
