@@ -194,6 +194,7 @@ struct trail {
 	struct met met[LEVELS_MAX];
 	unsigned count;
 	struct position last; /* where the leaf's entry was */
+	bool absent;          /* and it is not present */
 };
 
 /*
@@ -238,11 +239,36 @@ static bool skips_address(uint64_t address, unsigned level, unsigned next)
 	return next + 1 < level && ((address & ((1ULL << high) - 1)) >> low) != 0;
 }
 
+/*
+ * NpCache: what is not present is kept where it would be if it were: a page with the leaves, a table
+ * with the tables, which only PDE drops (7, 9).
+ */
+static void remember_absence(struct walk *walk, enum amd_leaf_cache cache, unsigned level)
+{
+	struct amd_iommu *amd = walk->amd;
+	struct tlb_entry entry = {
+		.tag = {.domain = walk->out->domain},
+		.order = (uint8_t)(amd_level_shift(level) - 12),
+		.perm = PERM_ABSENT,
+	};
+	struct tlb *tlb = &amd->pdes;
+	if (!(amd_config_read(amd, AMD_CAP) & CAP_NP_CACHE))
+		return;
+	if (level == 1)
+		tlb = amd_walk_leaves(walk, cache, &entry.tag.domain);
+	else if (option_get(&amd->assumptions, AMD_PDE_CACHE) == AMD_PDE_WALKED)
+		return;
+	if (tlb != NULL)
+		tlb_insert(tlb, &entry, walk->address / PAGE_SIZE);
+}
+
 /* Fills LEAF; its rights are those of all levels. */
 static enum amd_translate_result walk_tables(struct walk *walk, struct tlb_entry *leaf,
 					     struct trail *trail)
 {
 	struct position at = start_of(walk);
+	if (at.perm & PERM_ABSENT)
+		return amd_walk_page_fault(walk, 0);
 	for (;;) {
 		trail->last = at;
 		uint64_t shift = amd_level_shift(at.level), entry, address;
@@ -250,7 +276,8 @@ static enum amd_translate_result walk_tables(struct walk *walk, struct tlb_entry
 		enum amd_translate_result result = read_entry(walk, at.table + 8 * index, &entry);
 		if (result != AMD_TRANSLATED)
 			return result;
-		if (!(entry & PTE_PR))
+		trail->absent = !(entry & PTE_PR);
+		if (trail->absent)
 			return amd_walk_page_fault(walk, 0);
 		if (entry & PTE_RESERVED)
 			return amd_walk_page_fault(walk, EVT_PR | EVT_RZ);
@@ -339,6 +366,8 @@ enum amd_translate_result amd_walk_finish(struct walk *walk, const struct tlb_en
 {
 	uint64_t size = PAGE_SIZE << leaf->order;
 	struct amd_translation *out = walk->out;
+	if (leaf->perm & PERM_ABSENT)
+		return amd_walk_page_fault(walk, 0);
 	out->pa = pa_of(leaf->pa * PAGE_SIZE | (walk->address & (size - 1)));
 	out->path = path;
 	out->order = leaf->order;
@@ -372,6 +401,12 @@ static inline const struct tlb_entry *known_leaf(struct walk *walk, enum amd_lea
 	return known;
 }
 
+/* Whether what is known needs no walk: it is absent, or has no D to be set. */
+static bool serves(const struct walk *walk, const struct tlb_entry *known)
+{
+	return (known->perm & PERM_ABSENT) || !amd_walk_dirties(walk, known->perm);
+}
+
 /* A walk, of which the leaf is kept; but not unmarked, if it is to be marked. */
 __attribute__((noinline)) static enum amd_translate_result
 new_leaf(struct walk *walk, enum amd_leaf_cache cache, struct tlb_entry *leaf)
@@ -380,7 +415,9 @@ new_leaf(struct walk *walk, enum amd_leaf_cache cache, struct tlb_entry *leaf)
 	*leaf = (struct tlb_entry){.pa = 0};
 	struct tlb *tlb = amd_walk_leaves(walk, cache, &leaf->tag.domain);
 	enum amd_translate_result result = walk_tables(walk, leaf, &trail);
-	if (result != AMD_TRANSLATED) /* NpCache = 0: of a fault nothing is */
+	if (trail.absent)
+		remember_absence(walk, cache, trail.last.level);
+	if (result != AMD_TRANSLATED) /* of another fault nothing is */
 		return result;
 	if (!allows(walk, leaf->perm) && updates(walk) != 0)
 		return AMD_TRANSLATED;
@@ -400,7 +437,7 @@ static enum amd_translate_result translate_paged(struct walk *walk, enum amd_lea
 	if (result != AMD_TRANSLATED)
 		return result;
 	const struct tlb_entry *known = known_leaf(walk, cache);
-	if (known != NULL && !amd_walk_dirties(walk, known->perm))
+	if (known != NULL && serves(walk, known))
 		return amd_walk_finish(walk, known, PATH_CACHED);
 	result = new_leaf(walk, cache, &leaf);
 	return result == AMD_TRANSLATED ? amd_walk_finish(walk, &leaf, PATH_WALKED) : result;
@@ -413,10 +450,10 @@ enum amd_translate_result amd_walk_host(struct walk *walk, enum amd_leaf_cache c
 	if (result != AMD_TRANSLATED)
 		return result;
 	const struct tlb_entry *known = known_leaf(walk, cache);
-	if (known == NULL || amd_walk_dirties(walk, known->perm))
+	if (known == NULL || !serves(walk, known))
 		return new_leaf(walk, cache, leaf);
 	*leaf = *known;
-	return AMD_TRANSLATED;
+	return leaf->perm & PERM_ABSENT ? amd_walk_page_fault(walk, 0) : AMD_TRANSLATED;
 }
 
 static enum amd_translate_result forward(struct walk *walk, bool readable, bool writable)

@@ -15,6 +15,7 @@
 #define PERM_EXECUTE    8U
 #define PERM_DIRTY      16U /* a write needs no walk: memory says so already, or is never told */
 #define PERM_HOST_DIRTY 32U /* the host's leaf has its D */
+#define PERM_ABSENT     64U /* no rights: the entry is not present (NpCache) */
 
 /* An entry that a walk met, in case its A or D is to be set. */
 struct met {

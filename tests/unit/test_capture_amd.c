@@ -538,10 +538,9 @@ static void plug_endpoints(void)
 	g_free(known);
 }
 
-static void start(const struct capture *run, const char *profile_name, bool in_guest,
-		  enum caches caches)
+static void start_on(const struct capture *run, struct profile profile, bool in_guest,
+		     enum caches caches)
 {
-	struct profile profile = amd_kit_profile_named(profile_name);
 	/* So that no translation makes way for another: what is removed is what was invalidated. */
 	amd_kit_set(&profile, "tlb.entries", 65536);
 	replay = g_new0(struct replay, 1);
@@ -562,6 +561,12 @@ static void start(const struct capture *run, const char *profile_name, bool in_g
 	const struct observer observer = {
 		.context = replay, .access = on_access, .probe = on_probe, .note = on_note};
 	machine_observe(replay->kit->machine, &observer);
+}
+
+static void start(const struct capture *run, const char *profile_name, bool in_guest,
+		  enum caches caches)
+{
+	start_on(run, amd_kit_profile_named(profile_name), in_guest, caches);
 }
 
 static void stop(void)
@@ -636,6 +641,24 @@ static void check_hot(const struct capture *run, const char *name)
 START_TEST(what_is_cached_is_never_what_the_driver_had_invalidated)
 {
 	each_run(check_hot);
+}
+END_TEST
+
+/* This run's driver was told NpCache = 1: after each map it flushes, with PDE. Others' were not. */
+static void check_np_cache(const struct capture *run, const char *name)
+{
+	struct profile profile = amd_kit_profile_named("qemu-q35");
+	if (strcmp(name, "strict") != 0)
+		return;
+	amd_kit_set(&profile, "npcache.supported", 1);
+	start_on(run, profile, false, CACHES_HOT);
+	play();
+	stop();
+}
+
+START_TEST(a_driver_that_flushes_after_maps_runs_where_absence_is_cached)
+{
+	each_run(check_np_cache);
 }
 END_TEST
 
@@ -842,6 +865,7 @@ int main(void)
 	TCase *tcase = tcase_create("capture_amd");
 	tcase_add_test(tcase, a_recorded_driver_runs_and_dma_goes_where_it_went);
 	tcase_add_test(tcase, what_is_cached_is_never_what_the_driver_had_invalidated);
+	tcase_add_test(tcase, a_driver_that_flushes_after_maps_runs_where_absence_is_cached);
 	tcase_add_test(tcase, registers_end_as_they_were_recorded);
 	tcase_add_test(tcase, a_guest_s_ring_does_what_the_host_s_does);
 	tcase_add_test(tcase, the_memory_image_translates_as_recorded);

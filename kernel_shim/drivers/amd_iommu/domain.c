@@ -61,14 +61,40 @@ static void queue_iotlb(struct amd_domain *domain, uint64_t first, uint64_t last
 							       AMD_ATS_QUEUE_DEPTH, first, last));
 }
 
+static void queue_range(struct amd_domain *domain, uint64_t first, uint64_t last, bool pde)
+{
+	if (knows_iommu(domain))
+		amd_queue(domain->amd, amd_command_invalidate_pages(domain->id, first, last, pde));
+	queue_guest_domains(domain, first, last, pde);
+	queue_iotlb(domain, first, last);
+}
+
+/* The largest that is aligned to its size, at FIRST, and ends at LAST or before: its last byte. */
+static uint64_t piece_end(uint64_t first, uint64_t last)
+{
+	uint64_t size = 1ULL << (63 - __builtin_clzll(last - first + 1));
+	uint64_t aligned = first & -first;
+	return first + (aligned != 0 && aligned < size ? aligned : size) - 1;
+}
+
+/* NpCache = 1: a hypervisor may be behind it, for which no page too many is flushed (7). */
+static void queue_pieces(struct amd_domain *domain, uint64_t first, uint64_t last, bool pde)
+{
+	while (first <= last) {
+		uint64_t end = piece_end(first, last);
+		queue_range(domain, first, end, pde);
+		first = end + 1;
+	}
+}
+
 static void send_flush(struct amd_domain *domain, uint64_t first, uint64_t last, bool pde,
 		       bool waits)
 {
 	struct amd *amd = domain->amd;
-	if (knows_iommu(domain))
-		amd_queue(amd, amd_command_invalidate_pages(domain->id, first, last, pde));
-	queue_guest_domains(domain, first, last, pde);
-	queue_iotlb(domain, first, last);
+	if (amd->np_cache && last != UINT64_MAX)
+		queue_pieces(domain, first, last, pde);
+	else
+		queue_range(domain, first, last, pde);
 	if (!knows_iommu(domain))
 		return; /* no COMPLETION_WAIT either: its loop is over the same list */
 	if (waits)
@@ -183,6 +209,14 @@ static void drain(void *context)
 	amd_tables_release(&domain->tables, &freed);
 }
 
+/* NpCache = 1: what was not present is cached, and so is what there was in place of a table. */
+static void flush_mapped(struct amd_domain *domain, uint64_t first, uint64_t last)
+{
+	amd_domain_lock(domain);
+	send_flush(domain, first, last, true, true);
+	amd_domain_unlock(domain);
+}
+
 static int map(struct iommu_domain *iommu_domain, struct iova iova, struct pa pa, uint64_t length,
 	       uint32_t prot, uint64_t chunk)
 {
@@ -200,7 +234,9 @@ static int map(struct iommu_domain *iommu_domain, struct iova iova, struct pa pa
 	if (error != 0)
 		return refuse(iommu_domain->machine, ENOMEM, "iommufd 3.3",
 			      "no memory for a page table");
-	return 0; /* NpCache = 0: nothing that was not present is cached */
+	if (domain->amd->np_cache)
+		flush_mapped(domain, iova.value, iova.value + length - 1);
+	return 0;
 }
 
 static void unmap(struct iommu_domain *iommu_domain, struct iova iova, uint64_t length)
@@ -208,8 +244,9 @@ static void unmap(struct iommu_domain *iommu_domain, struct iova iova, uint64_t 
 	struct amd_domain *domain = (struct amd_domain *)iommu_domain;
 	amd_tables_unmap(&domain->tables, iova.value, length);
 	ledger_tables_cleared(&domain->amd->machine->ledger);
-	/* Linux is never lazy with iommufd's domains (9). */
-	if (kernel_option(domain->amd->machine, KERNEL_IOMMU_STRICT) == IOMMU_LAZY)
+	/* Linux is never lazy with iommufd's domains (9), nor with NpCache = 1 (1). */
+	if (kernel_option(domain->amd->machine, KERNEL_IOMMU_STRICT) == IOMMU_LAZY &&
+	    !domain->amd->np_cache)
 		flush_queue_add(&domain->unmapped);
 	else
 		flush_and_release(domain, iova.value, iova.value + length - 1);
