@@ -12,8 +12,8 @@
  *   own device   the IOMMU's own table entry translates its private addresses (IPA), where the maps
  *                of DeviceIDs and DomainIDs lie
  *   caches       device table entries by DeviceID; leaves and tables by DomainID, those of guest
- *                tables by PASID too. What memory says meanwhile does not matter until an
- *                invalidation
+ *                tables by PASID too; with NpCache also what is not present. What memory says
+ *                meanwhile does not matter until an invalidation
  *   assumption   what nobody outside AMD has said (assumptions.h)
  *
  * The model sees registers and memory, nothing else. All of it lies in the machine's arena. What it

@@ -43,7 +43,8 @@ static GString *document(void)
 	GString *text = g_string_new(
 		"# Registers of the AMD IOMMU\n"
 		"\n"
-		"What the model decodes, made from its table (`models/amd_iommu/amd_iommu.c`);\n"
+		"What the model decodes, made from its tables (`models/amd_iommu/amd_iommu.c`, "
+		"`models/amd_iommu/pci.c`);\n"
 		"`unit.amd_registers` compares this page and tries every register. The last column "
 		"is the\n"
 		"section of the fact sheet amd-iommu. What no row has reads as zero and ignores "
@@ -51,6 +52,18 @@ static GString *document(void)
 		"the profile. Registers of guests (VF, VFCntl) are not here.\n"
 		"\n");
 	register_page_table(text, amd_registers);
+	g_string_append(
+		text,
+		"\n"
+		"## PCI configuration space\n"
+		"\n"
+		"The capability of the IOMMU at 0x40, the vendor's at 0x60: the last four and its "
+		"header are of sheet\n"
+		"amd-viommu. IotlbSup, NpCache, the vendor's capability and the BARs are as the "
+		"profile and firmware have them: here they\n"
+		"are off. Accesses are of 32 bits; unit.amd_pci tries them.\n"
+		"\n");
+	register_page_table(text, amd_config_registers);
 	return text;
 }
 
