@@ -29,7 +29,9 @@ static uint64_t page;
 static void setup(void)
 {
 	struct profile profile = amd_kit_profile();
+	uint64_t efr = profile_get(&profile, "efr.features");
 	amd_kit_set(&profile, "npcache.supported", 1);
+	amd_kit_set(&profile, "efr.features", efr | EFR_HA | EFR_HD);
 	kit = amd_kit_new(&profile);
 	root = amd_kit_frames(kit, 1);
 	page = amd_kit_frames(kit, 1);
@@ -104,6 +106,21 @@ START_TEST(an_absent_table_stays_absent_until_it_is_invalidated_with_pde)
 }
 END_TEST
 
+/* Nothing that is absent has a D to be set. */
+START_TEST(a_write_that_would_set_d_finds_what_is_absent)
+{
+	struct amd_dte dte = amd_kit_dte(root, 3, DOMAIN);
+	dte.q[0] |= field_put(DTE_HAD, HAD_ACCESSED_DIRTY);
+	amd_kit_set_dte(kit, DEVICE, dte);
+	amd_kit_control(kit, 0, field_put(CONTROL_HAD_UPDATE, HAD_ACCESSED_DIRTY));
+	map(AT + PAGE_SIZE);
+	check_absent(AT);
+	map(AT);
+	check_absent(AT);
+	ck_assert_uint_eq(kit->access_count, 0);
+}
+END_TEST
+
 START_TEST(invalidate_all_drops_what_is_absent)
 {
 	check_absent(AT);
@@ -118,6 +135,7 @@ START_TEST(without_a_cache_of_tables_absent_ones_are_not_kept)
 {
 	amd_kit_assume(kit, AMD_PDE_CACHE, AMD_PDE_WALKED);
 	check_absent(AT);
+	ck_assert_uint_eq(kit->amd->pdes.count, 0);
 	map(AT);
 	ck_assert(works(AT, true));
 }
@@ -177,6 +195,7 @@ static struct amd_request guest_request(void)
 START_TEST(what_the_host_lacks_under_guest_tables_stays_absent)
 {
 	const struct amd_request request = guest_request();
+	map(GUEST_PAGE_AT + PAGE_SIZE); /* its tables are there */
 	for (unsigned i = 0; i < 3; i++) {
 		amd_kit_clear(kit);
 		ck_assert_int_eq(
@@ -370,6 +389,7 @@ int main(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, an_absent_page_stays_absent_until_it_is_invalidated);
 	tcase_add_test(tests, an_absent_table_stays_absent_until_it_is_invalidated_with_pde);
+	tcase_add_test(tests, a_write_that_would_set_d_finds_what_is_absent);
 	tcase_add_test(tests, invalidate_all_drops_what_is_absent);
 	tcase_add_test(tests, without_a_cache_of_tables_absent_ones_are_not_kept);
 	tcase_add_test(tests, other_faults_are_not_kept);
