@@ -162,12 +162,21 @@ static uint32_t ring_bytes(uint64_t base)
 	return code >= RING_CODE_MIN ? (uint32_t)COMMAND_SIZE << code : 0;
 }
 
+/* What needs a feature does not stick where that is missing. */
+static uint64_t missing_features(const struct amd_iommu *amd)
+{
+	return (amd->efr & EFR_VIOMMU
+			? 0
+			: CONTROL_VCMD_EN | CONTROL_VIOMMU_EN | CONTROL_GST_BUFFER_TRP) |
+	       (amd->efr & EFR_GT ? 0 : CONTROL_GT_EN) | (amd->efr & EFR_GA ? 0 : CONTROL_GA_EN) |
+	       (amd->efr & EFR_PPR ? 0 : CONTROL_PPR_EN) |
+	       (amd->efr2 & EFR2_GCR3_TRP ? 0 : CONTROL_GCR3_TRP);
+}
+
 static void write_control(struct amd_iommu *amd, uint64_t value)
 {
 	struct amd_guest *guest;
-	/* What has no feature bit does not stick where the feature is missing. */
-	if (!(amd->efr & EFR_VIOMMU))
-		value &= ~(CONTROL_VCMD_EN | CONTROL_VIOMMU_EN | CONTROL_GST_BUFFER_TRP);
+	value &= ~missing_features(amd);
 	if ((amd->control ^ value) &
 	    (CONTROL_IOMMU_EN | CONTROL_VCMD_EN | CONTROL_VIOMMU_EN | CONTROL_GST_BUFFER_TRP)) {
 		amd_ring_forget(&amd->ring);

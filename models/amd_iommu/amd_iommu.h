@@ -128,7 +128,7 @@ enum amd_translate_result amd_dma(struct amd_iommu *amd, uint16_t device, uint64
 				  bool write, void *data, uint32_t size,
 				  struct amd_translation *translation);
 /* The table entry of DEVICE, cached or read for an access to ADDRESS; false: EVENT says why not. */
-bool amd_find_dte(struct amd_iommu *amd, uint16_t device, uint64_t address,
+bool amd_find_dte(struct amd_iommu *amd, const struct amd_request *request,
 		  const struct amd_dte **dte, struct amd_event *event);
 void dte_cache_drop(struct dte_cache *cache, uint16_t device);
 void dte_cache_drop_all(struct dte_cache *cache);
@@ -341,7 +341,8 @@ enum amd_ppr_result amd_page_request(struct amd_iommu *amd, const struct amd_pag
 /* COMPLETE_PPR_REQUEST: its tag is not checked (7). */
 void amd_complete_ppr(struct amd_iommu *amd, uint16_t device, const struct amd_command *command);
 /* Whether LOG is as full as its early-overflow register EARLY says. */
-bool amd_early_overflow(const struct amd_event_log *log, uint64_t early);
+bool amd_early_overflow(const struct amd_iommu *amd, const struct amd_event_log *log,
+			uint64_t early);
 
 /* --- the GA log (ga_log.c) --- */
 

@@ -181,10 +181,13 @@ static inline uint64_t bar_address(uint32_t low, uint32_t high)
 #define EFR_DUAL_EVENT_LOG BITS(29, 28)
 #define EFR_PASMAX         BITS(36, 32)
 #define EFR_DEV_TABLE_SEG  BITS(39, 38) /* the same, at most */
+#define EFR_PPR_EARLY      BITS(40, 40)
+#define EFR_PPR_AUTO_RSP   BITS(41, 41)
 #define EFR_US             BITS(37, 37)
 #define EFR_GIO            BITS(48, 48)
 #define EFR_HA             BITS(49, 49)
 #define EFR_HD             BITS(52, 52)
+#define EFR_IOTLB_TYPE     BITS(54, 54)
 #define EFR_VIOMMU         BITS(55, 55)
 #define EFR2_GCR3_TRP      BITS(3, 3)
 
@@ -304,21 +307,21 @@ void amd_command_range(const struct amd_command *command, uint64_t *first, uint6
 #define DTE_IW          BITS(62, 62)
 #define DTE_Q0_RESERVED (BITS(6, 2) | BITS(63, 63))
 /* q1 */
-#define DTE_DOMAIN      BITS(15, 0)
-#define DTE_GCR3_30_15  BITS(31, 16)
-#define DTE_I           BITS(32, 32)
-#define DTE_SE          BITS(33, 33)
-#define DTE_SA          BITS(34, 34)
-#define DTE_EX          BITS(39, 39)
-#define DTE_Q1_RESERVED BITS(42, 42)
-#define DTE_GCR3_51_31  BITS(63, 43)
+#define DTE_DOMAIN     BITS(15, 0)
+#define DTE_GCR3_30_15 BITS(31, 16)
+#define DTE_I          BITS(32, 32)
+#define DTE_SE         BITS(33, 33)
+#define DTE_SA         BITS(34, 34)
+#define DTE_EX         BITS(39, 39)
+#define DTE_GCR3_51_31 BITS(63, 43)
 /* q2 */
-#define DTE_IV         BITS(0, 0)
-#define DTE_INT_LENGTH BITS(4, 1) /* 2^n entries */
-#define DTE_IG         BITS(5, 5)
-#define DTE_INT_ROOT   BITS(51, 6) /* in place */
-#define DTE_INT_CTL    BITS(61, 60)
-#define DTE_GUEST_MODE BITS(55, 54) /* 0: 4 levels, 1: 5 levels */
+#define DTE_IV          BITS(0, 0)
+#define DTE_INT_LENGTH  BITS(4, 1) /* 2^n entries */
+#define DTE_IG          BITS(5, 5)
+#define DTE_INT_ROOT    BITS(51, 6) /* in place */
+#define DTE_INT_CTL     BITS(61, 60)
+#define DTE_GUEST_MODE  BITS(55, 54) /* 0: 4 levels, 1: 5 levels */
+#define DTE_Q2_RESERVED BITS(53, 52)
 /* q3 */
 #define DTE_VIOMMU_EN BITS(15, 15)
 #define DTE_GDEVICE   BITS(31, 16)
@@ -418,6 +421,7 @@ struct amd_event {
 #define EVT_VCMD   BITS(31, 31)
 
 /* Of INVALID_DEVICE_REQUEST */
+#define EVT_REQUEST_US   BITS(49, 49)
 #define EVT_REQUEST_TYPE BITS(59, 57)
 /* Of INVALID_PPR_REQUEST */
 #define EVT_PPR_PASID_15_0  BITS(31, 16)
@@ -541,7 +545,9 @@ struct amd_irte {
 /* Slots of guests' buffers, if GstBufferTRPMode is 0. */
 #define IPA_RINGS        0x2800000000ULL
 #define IPA_PPR_LOGS     0x3000000000ULL
+#define IPA_PPR_LOGS_B   0x3800000000ULL
 #define IPA_EVENT_LOGS   0x4000000000ULL
+#define IPA_EVENT_LOGS_B 0x4800000000ULL
 #define BUFFER_SLOT_SIZE 0x80000ULL
 
 #endif

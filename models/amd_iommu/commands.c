@@ -2,6 +2,13 @@
 /* What commands do (amd-iommu 7, 8, 9), and how a guest's are told apart (amd-viommu 10). */
 #include "models/amd_iommu/amd_iommu.h"
 
+/* Without InvIotlbTypeSup its Type is reserved (7). */
+static bool iotlb_command_legal(const struct amd_iommu *amd, const struct amd_command *command)
+{
+	return (amd_config_read(amd, AMD_CAP) & CAP_IOTLB_SUP) &&
+	       ((amd->efr & EFR_IOTLB_TYPE) || field_get(command->q[1], CMD_IOTLB_TYPE) == 0);
+}
+
 bool amd_command_legal(const struct amd_iommu *amd, const struct amd_ring *ring,
 		       const struct amd_command *command)
 {
@@ -9,7 +16,7 @@ bool amd_command_legal(const struct amd_iommu *amd, const struct amd_ring *ring,
 	if (rules->name == NULL || (rules->needs & ~amd->efr) != 0 ||
 	    (ring->guest != NULL && !rules->guest) ||
 	    (amd_command_opcode(command) == CMD_INVALIDATE_IOTLB_PAGES &&
-	     !(amd_config_read(amd, AMD_CAP) & CAP_IOTLB_SUP)))
+	     !iotlb_command_legal(amd, command)))
 		return false;
 	return (command->q[0] & ~rules->used[0]) == 0 && (command->q[1] & ~rules->used[1]) == 0;
 }

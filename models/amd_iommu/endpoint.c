@@ -49,7 +49,8 @@ static uint64_t event_of(const struct amd_request *request, uint64_t type, bool 
 	uint64_t pasid = request->pasid;
 	return field_put(EVT_CODE, EVENT_INVALID_DEVICE_REQUEST) | request->device |
 	       field_put(EVT_REQUEST_TYPE, type) | (asks ? EVT_TR : 0) |
-	       (request->has_pasid ? EVT_GN | field_put(EVT_PASID_15_0, pasid) |
+	       (request->has_pasid ? EVT_GN | (request->privileged ? 0 : EVT_REQUEST_US) |
+					     field_put(EVT_PASID_15_0, pasid) |
 					     field_put(EVT_PASID_19_16, pasid >> 16)
 				   : 0);
 }
@@ -62,7 +63,9 @@ static bool may_use(struct amd_iommu *amd, const struct amd_request *request, bo
 {
 	const struct amd_dte *dte;
 	struct amd_event event;
-	if (!amd_find_dte(amd, request->device, request->address, &dte, &event)) {
+	if (!(amd->control & CONTROL_IOMMU_EN))
+		return !asks; /* nothing is translated, nor checked (3) */
+	if (!amd_find_dte(amd, request, &dte, &event)) {
 		event.q[0] |= asks ? EVT_TR : 0;
 		amd_log_event(amd, &event);
 		return false;

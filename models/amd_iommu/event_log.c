@@ -77,7 +77,8 @@ void amd_log_guest_event(struct amd_guest *guest, const struct amd_event *event)
 				guest->event & GUEST_EVENT_INT_EN, AMD_EXTENDED_EVENT);
 		return;
 	}
-	uint64_t at = amd_buffer_at(guest, IPA_EVENT_LOGS, log->base) + offset;
+	uint64_t slots = log == &logs->of[1] ? IPA_EVENT_LOGS_B : IPA_EVENT_LOGS;
+	uint64_t at = amd_buffer_at(guest, slots, log->base) + offset;
 	if (amd_buffer_translate(guest, at, true, &translation) != AMD_TRANSLATED) {
 		log->enabled = false;
 		translation.event.q[0] |= EVT_VEVENT;

@@ -202,6 +202,12 @@ static bool allows(const struct walk *walk, unsigned perm)
 	return (perm & needed) == needed;
 }
 
+/* The device's table entry, which a walk of guest tables is told before it marks anything (11). */
+static bool entry_allows(const struct walk *walk)
+{
+	return walk->dte->q[0] & (walk->write ? DTE_IW : DTE_IR);
+}
+
 /* --- accessed and dirty (12) --- */
 
 /* The page that the entry is in is written through the host's tables, if there are any. */
@@ -252,7 +258,7 @@ static enum amd_translate_result walk_both(struct guest_walk *guest, struct tlb_
 		result = descend(guest);
 	if (result != AMD_TRANSLATED)
 		return result;
-	if (!allows(walk, guest->perm))
+	if (!allows(walk, guest->perm) || !entry_allows(walk))
 		return amd_walk_page_fault(walk, EVT_PR | EVT_PE);
 	uint64_t size = 1ULL << amd_level_shift(guest->level);
 	uint64_t base = guest->met[guest->count - 1].entry & GPTE_ADDR & ~(size - 1);

@@ -64,13 +64,17 @@ static enum amd_interrupt_result fault(const struct remap *remap, unsigned code,
 	return AMD_INTERRUPT_ABORTED;
 }
 
+static uint64_t domain_of(const struct remap *remap)
+{
+	return field_put(EVT_DOMAIN, field_get(remap->dte->q[1], DTE_DOMAIN));
+}
+
 /* IG and SupIOPF let none be logged (13). */
 static enum amd_interrupt_result unmapped(const struct remap *remap, bool silent)
 {
-	uint64_t domain = field_put(EVT_DOMAIN, field_get(remap->dte->q[1], DTE_DOMAIN));
 	if (silent || (remap->dte->q[2] & DTE_IG))
 		return AMD_INTERRUPT_ABORTED;
-	return fault(remap, EVENT_IO_PAGE_FAULT, domain, remap->address);
+	return fault(remap, EVENT_IO_PAGE_FAULT, domain_of(remap), remap->address);
 }
 
 /* 4 bytes, or with GAEn 16. */
@@ -166,7 +170,8 @@ static enum amd_interrupt_result remap_by_table(const struct remap *remap, uint3
 	uint64_t size = amd->control & CONTROL_GA_EN ? IRTE_WIDE_SIZE : IRTE_SIZE;
 	uint64_t at = (remap->dte->q[2] & DTE_INT_ROOT) + size * index;
 	struct amd_irte irte;
-	if (slot->valid && slot->device == remap->device && slot->index == index) {
+	if (slot->valid && slot->device == remap->device && slot->index == index &&
+	    !(amd->control & CONTROL_IRT_CACHE_DIS)) {
 		refresh(amd, remap->device, at, &slot->irte);
 		return deliver(amd, remap->device, &slot->irte, out);
 	}
@@ -174,7 +179,7 @@ static enum amd_interrupt_result remap_by_table(const struct remap *remap, uint3
 		return unmapped(remap, false);
 	if (!read_irte(amd, remap->device, at, &irte))
 		return fault(remap, EVENT_PAGE_TAB_HARDWARE_ERROR,
-			     field_put(EVT_TYPE, EVT_TYPE_MASTER_ABORT), at);
+			     domain_of(remap) | field_put(EVT_TYPE, EVT_TYPE_MASTER_ABORT), at);
 	if (!(irte.q[0] & IRTE_REMAP_EN))
 		return unmapped(remap, irte.q[0] & IRTE_SUP_IOPF);
 	if (!(amd->control & CONTROL_IRT_CACHE_DIS))
@@ -190,13 +195,16 @@ enum amd_interrupt_result amd_interrupt(struct amd_iommu *amd, uint16_t device, 
 	memset(out, 0, sizeof(*out));
 	if (!(amd->control & CONTROL_IOMMU_EN))
 		return AMD_INTERRUPT_FORWARDED;
-	if (!amd_find_dte(amd, device, address, &remap.dte, &event)) {
-		event.q[0] |= EVT_I | EVT_RW;
+	const struct amd_request request = {.address = address, .device = device, .write = true};
+	if (!amd_find_dte(amd, &request, &remap.dte, &event)) {
+		event.q[0] |= EVT_I;
 		amd_log_event(amd, &event);
 		return AMD_INTERRUPT_ABORTED;
 	}
 	if (!(remap.dte->q[2] & DTE_IV))
 		return AMD_INTERRUPT_FORWARDED;
+	if (remap.dte->q[2] & DTE_Q2_RESERVED)
+		return fault(&remap, EVENT_ILLEGAL_DEV_TABLE_ENTRY, EVT_RZ, address & ~3ULL);
 	switch (field_get(remap.dte->q[2], DTE_INT_CTL)) {
 	case INT_CTL_ABORT:
 		event = (struct amd_event){{field_put(EVT_CODE, EVENT_INVALID_DEVICE_REQUEST) |
@@ -221,7 +229,8 @@ static bool find_extended(struct amd_iommu *amd, uint32_t id, struct amd_irte *i
 	const struct amd_dte *dte;
 	struct amd_event event;
 	uint64_t entry;
-	if (!amd_find_dte(amd, amd->board.own_device, 0, &dte, &event) || !(dte->q[2] & DTE_IV) ||
+	const struct amd_request request = {.device = amd->board.own_device};
+	if (!amd_find_dte(amd, &request, &dte, &event) || !(dte->q[2] & DTE_IV) ||
 	    field_get(dte->q[2], DTE_INT_CTL) != INT_CTL_REMAP ||
 	    id >> 8 >= 1U << field_get(dte->q[2], DTE_INT_LENGTH))
 		return false;

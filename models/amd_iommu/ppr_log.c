@@ -70,10 +70,12 @@ static void log_invalid(struct amd_iommu *amd, const struct amd_page_request *re
 
 /* --- logs --- */
 
-bool amd_early_overflow(const struct amd_event_log *log, uint64_t early)
+bool amd_early_overflow(const struct amd_iommu *amd, const struct amd_event_log *log,
+			uint64_t early)
 {
 	uint32_t used = ((log->tail - log->head) & (log->size - 1)) / EVENT_SIZE;
-	return (early & PPR_EARLY_EN) && used >= field_get(early, PPR_EARLY_THRESHOLD);
+	return (amd->efr & EFR_PPR_EARLY) && (early & PPR_EARLY_EN) &&
+	       used >= field_get(early, PPR_EARLY_THRESHOLD);
 }
 
 /* A request that no log takes: the last of a group may be answered for software (14). */
@@ -81,7 +83,7 @@ static enum amd_ppr_result drop(struct amd_iommu *amd, const struct amd_page_req
 				bool auto_response, uint64_t setting)
 {
 	struct amd_page_request answered = *request;
-	if (!auto_response || !request->last)
+	if (!auto_response || !(amd->efr & EFR_PPR_AUTO_RSP) || !request->last)
 		return AMD_PPR_DROPPED;
 	answered.has_pasid = request->has_pasid && !(setting & PPR_AUTO_MASK_GN);
 	answer(amd, &answered, (uint8_t)field_get(setting, PPR_AUTO_CODE));
@@ -113,7 +115,7 @@ static enum amd_ppr_result log_for_host(struct amd_iommu *amd,
 	amd_log_advance(log);
 	amd_raise_status(amd, STATUS_PPR_INT, interrupt);
 	uint64_t early = amd->ppr_early[logs->active];
-	if (amd_early_overflow(log, early))
+	if (amd_early_overflow(amd, log, early))
 		amd_raise_status(amd, amd_ppr_bits.early[logs->active], early & PPR_EARLY_INT_EN);
 	return AMD_PPR_LOGGED;
 }
@@ -138,7 +140,8 @@ static enum amd_ppr_result log_for_guest(struct amd_guest *guest,
 				AMD_EXTENDED_PPR);
 		return drop(amd, request, auto_response, guest->ppr_auto);
 	}
-	uint64_t at = amd_buffer_at(guest, IPA_PPR_LOGS, log->base) + offset;
+	uint64_t slots = log == &logs->of[1] ? IPA_PPR_LOGS_B : IPA_PPR_LOGS;
+	uint64_t at = amd_buffer_at(guest, slots, log->base) + offset;
 	if (amd_buffer_translate(guest, at, true, &translation) != AMD_TRANSLATED) {
 		log->enabled = false;
 		translation.event.q[0] |= EVT_VPPR;
@@ -157,7 +160,7 @@ static enum amd_ppr_result log_for_guest(struct amd_guest *guest,
 	amd_log_advance(log);
 	amd_guest_raise(guest, STATUS_PPR_INT, interrupt, AMD_EXTENDED_PPR);
 	uint64_t early = guest->ppr_early[logs->active];
-	if (amd_early_overflow(log, early))
+	if (amd_early_overflow(amd, log, early))
 		amd_guest_raise(guest, amd_ppr_bits.early[logs->active], early & PPR_EARLY_INT_EN,
 				AMD_EXTENDED_PPR);
 	return AMD_PPR_LOGGED;
@@ -177,7 +180,12 @@ enum amd_ppr_result amd_page_request(struct amd_iommu *amd, const struct amd_pag
 	struct amd_event event;
 	if (!(amd->control & CONTROL_IOMMU_EN))
 		return AMD_PPR_DROPPED;
-	if (!amd_find_dte(amd, request->device, request->address, &dte, &event)) {
+	const struct amd_request asked = {.address = request->address,
+					  .pasid = request->pasid,
+					  .device = request->device,
+					  .has_pasid = request->has_pasid,
+					  .write = request->write};
+	if (!amd_find_dte(amd, &asked, &dte, &event)) {
 		amd_log_event(amd, &event);
 		answer(amd, request, PPR_FAILURE);
 		return AMD_PPR_ANSWERED;

@@ -91,9 +91,11 @@ static enum amd_translate_result fetch_dte(struct walk *walk, struct amd_dte *dt
 		.index = walk->device,
 	};
 	walk->out->cost_ps += amd->timing.walk_read_ps;
-	if (port_read(&amd->port, &access, bytes) != PORT_OK)
+	if (port_read(&amd->port, &access, bytes) != PORT_OK) {
+		walk->guest = false; /* this event has no PASID (13) */
 		return amd_walk_fault(walk, EVENT_DEV_TAB_HARDWARE_ERROR,
 				      field_put(EVT_TYPE, EVT_TYPE_MASTER_ABORT), access.pa.value);
+	}
 	for (unsigned i = 0; i < DTE_WORDS; i++)
 		dte->q[i] = load_le64(bytes + 8 * i);
 	return AMD_TRANSLATED;
@@ -118,11 +120,27 @@ static inline enum amd_translate_result find_dte(struct walk *walk)
 							     : read_dte(walk, entry);
 }
 
-bool amd_find_dte(struct amd_iommu *amd, uint16_t device, uint64_t address,
+static struct walk walk_of(struct amd_iommu *amd, const struct amd_request *request,
+			   struct amd_translation *translation)
+{
+	return (struct walk){
+		.amd = amd,
+		.address = request->address,
+		.pasid = request->has_pasid ? request->pasid : 0,
+		.device = request->device,
+		.guest = request->has_pasid,
+		.write = request->write,
+		.execute = request->execute,
+		.user = !request->privileged,
+		.out = translation,
+	};
+}
+
+bool amd_find_dte(struct amd_iommu *amd, const struct amd_request *request,
 		  const struct amd_dte **dte, struct amd_event *event)
 {
 	struct amd_translation translation = {.pa = {0}};
-	struct walk walk = {.amd = amd, .address = address, .device = device, .out = &translation};
+	struct walk walk = walk_of(amd, request, &translation);
 	bool found = find_dte(&walk) == AMD_TRANSLATED;
 	*dte = walk.dte;
 	*event = translation.event;
@@ -486,8 +504,7 @@ static enum amd_translate_result
 translate_valid(struct walk *walk, const struct amd_request *request, enum amd_leaf_cache cache)
 {
 	const struct amd_dte *dte = walk->dte;
-	walk->guest = request->has_pasid;
-	if ((dte->q[0] & DTE_Q0_RESERVED) || (dte->q[1] & DTE_Q1_RESERVED))
+	if (dte->q[0] & DTE_Q0_RESERVED)
 		return amd_walk_fault(walk, EVENT_ILLEGAL_DEV_TABLE_ENTRY, EVT_RZ,
 				      walk->address & ~3ULL);
 	if (excluded(walk))
@@ -512,16 +529,7 @@ enum amd_translate_result amd_translate_request(struct amd_iommu *amd,
 						enum amd_leaf_cache cache,
 						struct amd_translation *translation)
 {
-	struct walk walk = {
-		.amd = amd,
-		.address = request->address,
-		.pasid = request->has_pasid ? request->pasid : 0,
-		.device = request->device,
-		.write = request->write,
-		.execute = request->execute,
-		.user = !request->privileged,
-		.out = translation,
-	};
+	struct walk walk = walk_of(amd, request, translation);
 	memset(translation, 0, sizeof(*translation));
 	if (!(amd->control & CONTROL_IOMMU_EN))
 		return forward(&walk, true, true);

@@ -241,8 +241,41 @@ START_TEST(an_entry_without_i_v_or_tv_makes_a_translation_request_invalid)
 	request.has_pasid = true;
 	request.pasid = 0xa1234;
 	ck_assert(!amd_endpoint_ask(endpoint, &request));
-	check_event(3, 8ULL << 60 | 1ULL << 56 | 1ULL << 48 | 0x1234ULL << 32 | 0xa0000 | DEVICE,
+	const uint64_t told = 8ULL << 60 | 1ULL << 56 | 1ULL << 48 | 0x1234ULL << 32 | 0xa0000;
+	check_event(3, told | 1ULL << 49 | DEVICE, AT);
+	request.privileged = true;
+	ck_assert(!amd_endpoint_ask(endpoint, &request));
+	check_event(4, told | DEVICE, AT);
+}
+END_TEST
+
+START_TEST(an_entry_that_ats_does_not_find_is_told_with_the_request)
+{
+	const struct amd_request request = {.address = AT,
+					    .pasid = 0xa1234,
+					    .device = KIT_DEVICES,
+					    .has_pasid = true,
+					    .write = true};
+	struct amd_endpoint *beyond = amd_endpoint_new(kit->amd, KIT_DEVICES);
+	ck_assert(!amd_endpoint_ask(beyond, &request));
+	check_event(0,
+		    1ULL << 60 | 1ULL << 56 | 1ULL << 53 | 1ULL << 48 | 0x1234ULL << 32 | 0xa0000 |
+			    KIT_DEVICES,
 		    AT);
+}
+END_TEST
+
+START_TEST(an_iommu_that_is_off_answers_no_request_and_checks_nothing)
+{
+	const struct amd_request request = {.address = AT, .device = DEVICE};
+	dma(AT, false);
+	amd_kit_control(kit, CONTROL_IOMMU_EN, 0);
+	struct amd_dte dte = dte_with_ats();
+	dte.q[1] &= ~DTE_I;
+	set_dte(dte);
+	check_reaches(AT, false, page, PATH_DEVICE);
+	ck_assert(!amd_endpoint_ask(endpoint, &request));
+	ck_assert_uint_eq(amd_kit_events(kit), 0);
 }
 END_TEST
 
@@ -454,6 +487,8 @@ int main(void)
 	tcase_add_test(tests, a_large_leaf_is_kept_whole);
 	tcase_add_test(tests, a_page_fault_of_a_translation_request_is_no_event);
 	tcase_add_test(tests, an_entry_without_i_v_or_tv_makes_a_translation_request_invalid);
+	tcase_add_test(tests, an_entry_that_ats_does_not_find_is_told_with_the_request);
+	tcase_add_test(tests, an_iommu_that_is_off_answers_no_request_and_checks_nothing);
 	tcase_add_test(tests, translated_dma_needs_i_and_v);
 	tcase_add_test(tests, a_devices_translations_are_of_a_pasid);
 	tcase_add_test(tests, a_queue_has_maxpend_invalidations_in_flight);

@@ -558,6 +558,18 @@ START_TEST(what_faults_marks_nothing)
 }
 END_TEST
 
+START_TEST(what_the_devices_entry_forbids_marks_and_keeps_nothing)
+{
+	struct amd_dte entry = dte;
+	entry.q[0] &= ~DTE_IW;
+	use(entry);
+	check_faults(AT, true, EVT_PR | EVT_PE);
+	for (unsigned level = 1; level <= 4; level++)
+		ck_assert_uint_eq(bits_of(AT, level), 0);
+	ck_assert_uint_eq(kit->amd->tlb.count, 0);
+}
+END_TEST
+
 START_TEST(marks_can_be_disabled)
 {
 	amd_kit_control(kit, 0, CONTROL_GA_UPDATE_DIS);
@@ -1043,6 +1055,7 @@ int main(void)
 	tcase_add_test(flat, dma_by_pasid_moves_bytes_or_logs_a_fault);
 	tcase_add_test(flat, a_walk_marks_what_it_used_and_a_write_its_leaf);
 	tcase_add_test(flat, what_faults_marks_nothing);
+	tcase_add_test(flat, what_the_devices_entry_forbids_marks_and_keeps_nothing);
 	tcase_add_test(flat, marks_can_be_disabled);
 	tcase_add_test(flat, tables_are_marked_though_a_walk_had_faulted_below_them);
 	tcase_add_test(flat, an_entry_that_is_marked_is_not_written);

@@ -178,7 +178,7 @@ START_TEST(a_table_of_interrupts_that_cannot_be_read_is_a_hardware_error)
 {
 	set_dte((remapping() & ~DTE_INT_ROOT) | 0x1000);
 	ck_assert_int_eq(raise_index(2), AMD_INTERRUPT_ABORTED);
-	check_event(0, 4ULL << 60 | 1ULL << 57 | I_RW | DEVICE, 0x1008);
+	check_event(0, 4ULL << 60 | 1ULL << 57 | (uint64_t)DOMAIN << 32 | I_RW | DEVICE, 0x1008);
 }
 END_TEST
 
@@ -209,6 +209,27 @@ START_TEST(irtcachedis_keeps_nothing)
 	ck_assert_int_eq(raise_index(1), AMD_INTERRUPT_REMAPPED);
 	put(1, 0);
 	ck_assert_int_eq(raise_index(1), AMD_INTERRUPT_ABORTED);
+}
+END_TEST
+
+START_TEST(with_irtcachedis_what_was_kept_before_is_not_used)
+{
+	put(1, IRTE | 1);
+	ck_assert_int_eq(raise_index(1), AMD_INTERRUPT_REMAPPED);
+	amd_kit_control(kit, 0, CONTROL_IRT_CACHE_DIS);
+	put(1, 0);
+	ck_assert_int_eq(raise_index(1), AMD_INTERRUPT_ABORTED);
+}
+END_TEST
+
+START_TEST(reserved_bits_of_the_interrupt_part_are_illegal_with_iv)
+{
+	put(1, IRTE | 1);
+	set_dte(remapping() | BITS(53, 53));
+	ck_assert_int_eq(raise_index(1), AMD_INTERRUPT_ABORTED);
+	check_event(0, 1ULL << 60 | 1ULL << 55 | I_RW | DEVICE, MSI_AT);
+	set_dte((remapping() | BITS(52, 52)) & ~DTE_IV);
+	ck_assert_int_eq(raise_index(1), AMD_INTERRUPT_FORWARDED);
 }
 END_TEST
 
@@ -312,6 +333,8 @@ int main(void)
 	tcase_add_test(tests, a_table_of_interrupts_that_cannot_be_read_is_a_hardware_error);
 	tcase_add_test(tests, an_entry_is_cached_until_its_devices_table_is_invalidated);
 	tcase_add_test(tests, irtcachedis_keeps_nothing);
+	tcase_add_test(tests, with_irtcachedis_what_was_kept_before_is_not_used);
+	tcase_add_test(tests, reserved_bits_of_the_interrupt_part_are_illegal_with_iv);
 	tcase_add_test(tests, a_guest_invalidates_the_tables_of_its_own_devices);
 	tcase_add_test(tests, an_event_of_a_guest_is_posted_on_an_edge_if_enabled);
 	tcase_add_test(tests, a_page_request_of_a_guest_has_a_type_of_its_own);

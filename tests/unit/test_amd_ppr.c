@@ -272,6 +272,17 @@ START_TEST(an_early_overflow_is_told_at_its_threshold)
 }
 END_TEST
 
+START_TEST(without_their_features_there_is_no_auto_response_and_no_early_overflow)
+{
+	kit->amd->efr &= ~(EFR_PPR_EARLY | EFR_PPR_AUTO_RSP);
+	amd_kit_control(kit, 0, CONTROL_PPR_AUTO_RSP);
+	set(AMD_PPR_EARLY, PPR_EARLY_EN | 4);
+	fill(ROOM);
+	ck_assert_uint_eq(status() & STATUS_PPR_OVERFLOW_EARLY, 0);
+	ck_assert_int_eq(ask(5, true), AMD_PPR_DROPPED);
+}
+END_TEST
+
 START_TEST(base_and_tail_move_only_while_the_log_stands)
 {
 	fill(1);
@@ -459,6 +470,8 @@ int main(void)
 	tcase_add_test(tests, enabling_the_log_clears_its_overflow);
 	tcase_add_test(tests, an_auto_response_answers_the_last_of_a_group_that_no_log_takes);
 	tcase_add_test(tests, an_early_overflow_is_told_at_its_threshold);
+	tcase_add_test(tests,
+		       without_their_features_there_is_no_auto_response_and_no_early_overflow);
 	tcase_add_test(tests, base_and_tail_move_only_while_the_log_stands);
 	tcase_add_test(tests, a_log_that_is_off_takes_nothing);
 	tcase_add_test(tests, a_request_that_is_not_allowed_fails_and_is_an_event);

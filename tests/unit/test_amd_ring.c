@@ -243,12 +243,39 @@ START_TEST(without_iotlbsup_an_iotlb_invalidation_is_illegal)
 }
 END_TEST
 
+START_TEST(what_needs_a_feature_does_not_stick_without_it)
+{
+	static const struct {
+		uint64_t efr;
+		uint64_t efr2;
+		uint64_t bits;
+	} rows[] = {
+		{EFR_GT, 0, CONTROL_GT_EN},
+		{EFR_GA, 0, CONTROL_GA_EN},
+		{EFR_PPR, 0, CONTROL_PPR_EN},
+		{0, EFR2_GCR3_TRP, CONTROL_GCR3_TRP},
+		{EFR_VIOMMU, 0, CONTROL_VCMD_EN | CONTROL_VIOMMU_EN | CONTROL_GST_BUFFER_TRP},
+	};
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t efr = kit->amd->efr, efr2 = kit->amd->efr2;
+		set(AMD_CONTROL, rows[i].bits);
+		ck_assert_uint_eq(get(AMD_CONTROL), rows[i].bits);
+		kit->amd->efr &= ~rows[i].efr;
+		kit->amd->efr2 &= ~rows[i].efr2;
+		set(AMD_CONTROL, rows[i].bits);
+		ck_assert_uint_eq(get(AMD_CONTROL), 0);
+		kit->amd->efr = efr;
+		kit->amd->efr2 = efr2;
+	}
+}
+END_TEST
+
 START_TEST(feature_registers_are_read_only)
 {
 	set(AMD_EFR, 0);
 	set(AMD_EFR2, ~0ULL);
 	amd_kit_write(kit, AMD_EFR + 4, 4, 0);
-	ck_assert_uint_eq(get(AMD_EFR), 0x0081000f000048d2);
+	ck_assert_uint_eq(get(AMD_EFR), 0x0081030f000048d2);
 	ck_assert_uint_eq(get(AMD_EFR2), 8);
 }
 END_TEST
@@ -584,7 +611,7 @@ static const struct legality rules[] = {
 	{1, true, true, {BITS(59, 52), 0}},
 	{2, true, true, {BITS(59, 16), ~0ULL}},
 	{3, true, true, {BITS(31, 20) | BITS(59, 48), BITS(11, 3)}},
-	{4, true, true, {0, BITS(1, 1) | BITS(3, 3) | BITS(11, 6)}},
+	{4, true, true, {0, BITS(1, 1) | BITS(11, 3)}}, /* no InvIotlbTypeSup */
 	{5, true, true, {BITS(59, 16), ~0ULL}},
 	{6, false, false, {0, 0}}, /* no PreFSup */
 	{7, true, true, {BITS(31, 16) | BITS(59, 52), BITS(1, 0) | BITS(31, 3) | BITS(63, 48)}},
@@ -619,6 +646,15 @@ START_TEST(opcodes_features_and_reserved_bits_decide_what_is_legal)
 		check_legal(&rules[i], &kit->amd->ring, rules[i].host);
 		check_legal(&rules[i], &amd_guest_find(kit->amd, GUEST)->ring, rules[i].guest);
 	}
+}
+END_TEST
+
+START_TEST(a_type_of_iotlb_invalidation_needs_its_feature)
+{
+	struct amd_command command = raw(4, 0, 3U << 4);
+	ck_assert(!amd_command_legal(kit->amd, &kit->amd->ring, &command));
+	kit->amd->efr |= EFR_IOTLB_TYPE;
+	ck_assert(amd_command_legal(kit->amd, &kit->amd->ring, &command));
 }
 END_TEST
 
@@ -1642,6 +1678,8 @@ int main(void)
 	tcase_add_test(tests, base_and_head_move_only_while_the_ring_stands);
 	tcase_add_test(tests, opcodes_features_and_reserved_bits_decide_what_is_legal);
 	tcase_add_test(tests, an_illegal_command_halts_the_hosts_ring_at_it);
+	tcase_add_test(tests, a_type_of_iotlb_invalidation_needs_its_feature);
+	tcase_add_test(tests, what_needs_a_feature_does_not_stick_without_it);
 	tcase_add_test(tests, a_halted_host_ring_halts_nothing_else);
 	tcase_add_test(tests, a_halted_ring_may_leave_head_past_the_command);
 	tcase_add_test(tests, a_command_that_cannot_be_read_is_a_hardware_error);

@@ -205,6 +205,28 @@ START_TEST(with_autoswap_the_other_log_takes_what_the_first_has_no_room_for)
 }
 END_TEST
 
+/* GstBufferTRPMode 0: (amd-viommu 7). */
+START_TEST(a_guests_log_b_has_a_private_slot_of_its_own)
+{
+	static const uint64_t slots[2][2] = {{0x4000000000, 0x4800000000},
+					     {0x3000000000, 0x3800000000}};
+	start(_i, 2);
+	amd_kit_control(kit, CONTROL_GST_BUFFER_TRP, 0);
+	for (unsigned i = 0; i < 2; i++)
+		amd_kit_map(kit, kit->own_root, 3, slots[side->ppr][i] + GUEST * 0x80000ULL,
+			    logs[i], PTE_RW);
+	place();
+	enable(2, true);
+	cause(1);
+	uint64_t first = amd_kit_word(kit, logs[0] + 8);
+	ck_assert_uint_eq(amd_kit_word(kit, logs[1]), 0);
+	cause(ROOM);
+	ck_assert_uint_eq(used(1), 1);
+	ck_assert_uint_ne(amd_kit_word(kit, logs[1]), 0);
+	ck_assert_uint_eq(amd_kit_word(kit, logs[0] + 8), first);
+}
+END_TEST
+
 START_TEST(with_both_full_the_one_in_use_overflows)
 {
 	start(_i, 2);
@@ -397,6 +419,7 @@ int main(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	for (size_t i = 0; i < sizeof(of_each) / sizeof(of_each[0]); i++)
 		tcase_add_loop_test(tests, of_each[i], 0, (int)(sizeof(sides) / sizeof(sides[0])));
+	tcase_add_loop_test(tests, a_guests_log_b_has_a_private_slot_of_its_own, 2, 4);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }

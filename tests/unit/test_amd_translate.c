@@ -238,7 +238,6 @@ START_TEST(an_illegal_entrys_event_has_an_address_of_four_bytes)
 	} rows[] = {
 		{V_TV | DTE_RW | MODE(7), 0},
 		{V_TV | DTE_RW | BITS(2, 2), 0},
-		{V_TV | DTE_RW, BITS(42, 42)},
 	};
 	ck_assert(!works_for(KIT_DEVICES, AT + 7, false));
 	ck_assert_uint_eq(got.event.q[1], AT + 4);
@@ -248,6 +247,24 @@ START_TEST(an_illegal_entrys_event_has_an_address_of_four_bytes)
 		ck_assert_uint_eq(field_get(got.event.q[0], EVT_CODE), 1);
 		ck_assert_uint_eq(got.event.q[1], AT + 4);
 	}
+}
+END_TEST
+
+START_TEST(sats_is_no_reserved_bit)
+{
+	set_dte(V_TV | DTE_RW, BITS(42, 42));
+	ck_assert(works(AT, true));
+}
+END_TEST
+
+START_TEST(a_device_beyond_the_table_is_told_with_its_pasid)
+{
+	const struct amd_request request = {
+		.address = AT, .pasid = 0x54321, .device = KIT_DEVICES, .has_pasid = true};
+	ck_assert_int_eq(amd_translate_request(kit->amd, &request, AMD_LEAVES_NOWHERE, &got),
+			 AMD_FAULT);
+	ck_assert_uint_eq(got.event.q[0],
+			  1ULL << 60 | 1ULL << 48 | 0x4321ULL << 32 | 5U << 16 | KIT_DEVICES);
 }
 END_TEST
 
@@ -951,6 +968,8 @@ int main(void)
 	tcase_add_test(tests, the_top_bits_of_a_device_choose_the_segment);
 	tcase_add_test(tests, there_are_no_more_segments_than_the_feature_says);
 	tcase_add_test(tests, an_illegal_entrys_event_has_an_address_of_four_bytes);
+	tcase_add_test(tests, sats_is_no_reserved_bit);
+	tcase_add_test(tests, a_device_beyond_the_table_is_told_with_its_pasid);
 	tcase_add_test(tests, an_entry_that_cannot_be_read_is_a_hardware_error);
 	tcase_add_test(tests, nothing_is_translated_while_the_iommu_is_off);
 	tcase_add_test(tests, a_walk_reads_an_entry_a_level);
