@@ -83,6 +83,18 @@ const struct register_row smmu_registers[] = {
 	{SMMU_PRIQ_IRQ_CFG1, 1, 4, 4, REGISTER_RW, 0, UINT32_MAX, "PRIQ_IRQ_CFG1", "smmuv3 1.2"},
 	{SMMU_PRIQ_IRQ_CFG2, 1, 4, 4, REGISTER_RW, 0, PRIQ_CFG2_LO | BITS(5, 0), "PRIQ_IRQ_CFG2",
 	 "smmuv3 1.2"},
+	{SMMU_PIDR4, 1, 4, 4, REGISTER_RO, 0, UINT8_MAX, "PIDR4", "smmuv3 1.2"},
+	{SMMU_PIDR4 + 4, 1, 4, 4, REGISTER_RO, 0, UINT8_MAX, "PIDR5", "smmuv3 1.2"},
+	{SMMU_PIDR4 + 8, 1, 4, 4, REGISTER_RO, 0, UINT8_MAX, "PIDR6", "smmuv3 1.2"},
+	{SMMU_PIDR4 + 12, 1, 4, 4, REGISTER_RO, 0, UINT8_MAX, "PIDR7", "smmuv3 1.2"},
+	{SMMU_PIDR0, 1, 4, 4, REGISTER_RO, 0, UINT8_MAX, "PIDR0", "smmuv3 1.2"},
+	{SMMU_PIDR0 + 4, 1, 4, 4, REGISTER_RO, 0, UINT8_MAX, "PIDR1", "smmuv3 1.2"},
+	{SMMU_PIDR0 + 8, 1, 4, 4, REGISTER_RO, 0, UINT8_MAX, "PIDR2", "smmuv3 1.2"},
+	{SMMU_PIDR0 + 12, 1, 4, 4, REGISTER_RO, 0, UINT8_MAX, "PIDR3", "smmuv3 1.2"},
+	{SMMU_CIDR0, 1, 4, 4, REGISTER_RO, 0x0d, UINT8_MAX, "CIDR0", "smmuv3 1.2"},
+	{SMMU_CIDR0 + 4, 1, 4, 4, REGISTER_RO, 0xf0, UINT8_MAX, "CIDR1", "smmuv3 1.2"},
+	{SMMU_CIDR0 + 8, 1, 4, 4, REGISTER_RO, 0x05, UINT8_MAX, "CIDR2", "smmuv3 1.2"},
+	{SMMU_CIDR0 + 12, 1, 4, 4, REGISTER_RO, 0xb1, UINT8_MAX, "CIDR3", "smmuv3 1.2"},
 	{SMMU_EVENTQ_PROD, 1, 4, 4, REGISTER_RW, 0, QUEUE_POINTER | QUEUE_OVERFLOW, "EVENTQ_PROD",
 	 "smmuv3 1.2"},
 	{SMMU_EVENTQ_CONS, 1, 4, 4, REGISTER_RW, 0, QUEUE_POINTER | QUEUE_OVERFLOW, "EVENTQ_CONS",
@@ -121,6 +133,16 @@ static bool is_pri(uint32_t offset)
 static struct output_queue *output_of(struct smmu *smmu, uint32_t offset)
 {
 	return is_pri(offset) ? &smmu->priq : &smmu->eventq;
+}
+
+/* IDR and CIDR; who made it (IIDR, PIDR) is left open, and 0. */
+static uint32_t identification(const struct smmu *smmu, uint32_t offset)
+{
+	if (offset <= SMMU_IDR5)
+		return smmu->idr[offset / 4];
+	return offset >= SMMU_CIDR0 && offset <= SMMU_CIDR3
+		       ? CIDR_BYTES >> 8 * ((offset - SMMU_CIDR0) / 4) & UINT8_MAX
+		       : 0;
 }
 
 static uint64_t read_register(struct smmu *smmu, uint32_t offset)
@@ -177,7 +199,7 @@ static uint64_t read_register(struct smmu *smmu, uint32_t offset)
 	case SMMU_AIDR:
 		return smmu->aidr;
 	default:
-		return offset <= SMMU_IDR5 ? smmu->idr[offset / 4] : 0;
+		return identification(smmu, offset);
 	}
 }
 

@@ -47,10 +47,16 @@
 #define SMMU_PRIQ_IRQ_CFG0   0xd0U
 #define SMMU_PRIQ_IRQ_CFG1   0xd8U
 #define SMMU_PRIQ_IRQ_CFG2   0xdcU
+#define SMMU_PIDR4           0xfd0U /* to 7, then 0 to 3 */
+#define SMMU_PIDR0           0xfe0U
+#define SMMU_CIDR0           0xff0U
+#define SMMU_CIDR3           0xffcU
 #define SMMU_EVENTQ_PROD     0x100a8U
 #define SMMU_EVENTQ_CONS     0x100acU
 #define SMMU_PRIQ_PROD       0x100c8U
 #define SMMU_PRIQ_CONS       0x100ccU
+
+#define CIDR_BYTES 0xb105f00dU /* CIDR0's lowest */
 
 #define IDR0_S2P            BITS(0, 0)
 #define IDR0_S1P            BITS(1, 1)

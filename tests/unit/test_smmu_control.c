@@ -113,6 +113,19 @@ START_TEST(id_registers_are_those_of_the_profile)
 }
 END_TEST
 
+/* 1.2: CIDR0 to CIDR3; what the sheet leaves open, PIDR0 to PIDR7, is 0. */
+START_TEST(a_component_is_known_by_its_bytes)
+{
+	static const uint32_t cidr[] = {0x0d, 0xf0, 0x05, 0xb1};
+	for (uint32_t i = 0; i < 4; i++) {
+		kit_smmu_write(host.kit, SMMU_CIDR0 + 4 * i, 4, 0xff);
+		ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_CIDR0 + 4 * i, 4), cidr[i]);
+	}
+	for (uint32_t at = SMMU_PIDR4; at < SMMU_CIDR0; at += 4)
+		ck_assert_uint_eq(kit_smmu_read(host.kit, at, 4), 0);
+}
+END_TEST
+
 /* 1.1 */
 START_TEST(a_wide_register_is_written_whole_or_in_halves)
 {
@@ -280,6 +293,7 @@ int main(void)
 	tcase_add_test(tests, nothing_is_enabled_after_reset);
 	tcase_add_test(tests, what_is_written_is_acknowledged);
 	tcase_add_test(tests, id_registers_are_those_of_the_profile);
+	tcase_add_test(tests, a_component_is_known_by_its_bytes);
 	tcase_add_test(tests, a_wide_register_is_written_whole_or_in_halves);
 	tcase_add_test(tests, a_register_can_be_written_while_its_guard_is_off);
 	tcase_add_test(tests, the_hardware_changes_gerror_and_software_gerrorn);
