@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* SMMUv3 registers and what writing them does (smmuv3 1). */
+#include <string.h>
+
 #include "models/nvidia_vcmdq/smmu.h"
 
 #define LATENCY_MAX_NS     1000000000U
@@ -27,7 +29,7 @@ const struct parameter_range smmu_parameters[] = {
 	{"aidr.value", 0, 4},
 	{"gbpa.reset", 0, UINT32_MAX},
 	{"oas.bits", 32, 52},
-	{"cmdqs.log2", 7, 19}, /* Linux needs more than 64 entries (smmuv3 1.3) */
+	{"cmdqs.log2", 0, 19},
 	{"cmdqv.present", 0, 1},
 	{"vcmdq.count_log2", 6, 7}, /* one a VINTF at least */
 	{"vintf.count_log2", 1, 6}, /* VINTF0 is the host's */
@@ -390,23 +392,28 @@ static void mmio_write(void *owner, uint64_t offset, unsigned width, uint64_t va
 
 static const struct mmio_ops smmu_mmio_ops = {mmio_read, mmio_write};
 
-static void set_id_registers(struct smmu *smmu, const struct profile *profile)
+void smmu_id_registers(const struct profile *profile, uint32_t idr[6])
 {
 	uint64_t cmdqs = profile_get(profile, "cmdqs.log2");
 	unsigned oas = smmu_address_code((unsigned)profile_get(profile, "oas.bits"));
-	smmu->idr[0] = (uint32_t)profile_get(profile, "idr0.features");
+	memset(idr, 0, 6 * sizeof(idr[0]));
+	idr[0] = (uint32_t)profile_get(profile, "idr0.features");
+	uint64_t priqs = idr[0] & IDR0_PRI ? cmdqs : 0;
+	idr[1] = (uint32_t)(profile_get(profile, "idr1.features") | field_put(IDR1_PRIQS, priqs) |
+			    field_put(IDR1_EVENTQS, cmdqs) | field_put(IDR1_CMDQS, cmdqs));
+	idr[3] = (uint32_t)profile_get(profile, "idr3.features");
+	idr[5] = (uint32_t)(profile_get(profile, "idr5.features") | field_put(IDR5_OAS, oas));
+}
+
+static void set_id_registers(struct smmu *smmu, const struct profile *profile)
+{
+	smmu_id_registers(profile, smmu->idr);
 	smmu->features = (smmu->idr[0] & IDR0_S1P ? COMMAND_NEEDS_STAGE1 : 0) |
 			 (smmu->idr[0] & IDR0_S2P ? COMMAND_NEEDS_STAGE2 : 0) |
 			 (smmu->idr[0] & IDR0_ATS ? COMMAND_NEEDS_ATS : 0) |
 			 (smmu->idr[0] & IDR0_PRI ? COMMAND_NEEDS_PRI : 0) |
 			 (smmu->idr[0] & IDR0_HYP ? COMMAND_NEEDS_HYP : 0) |
 			 (field_get(smmu->idr[0], IDR0_STALL_MODEL) != 1 ? COMMAND_NEEDS_STALL : 0);
-	uint64_t priqs = smmu->idr[0] & IDR0_PRI ? cmdqs : 0;
-	smmu->idr[1] =
-		(uint32_t)(profile_get(profile, "idr1.features") | field_put(IDR1_PRIQS, priqs) |
-			   field_put(IDR1_EVENTQS, cmdqs) | field_put(IDR1_CMDQS, cmdqs));
-	smmu->idr[3] = (uint32_t)profile_get(profile, "idr3.features");
-	smmu->idr[5] = (uint32_t)(profile_get(profile, "idr5.features") | field_put(IDR5_OAS, oas));
 	smmu->asid_mask = smmu->idr[0] & IDR0_ASID16 ? UINT16_MAX : UINT8_MAX;
 	smmu->vmid_mask = smmu->idr[0] & IDR0_VMID16 ? UINT16_MAX : UINT8_MAX;
 	smmu->aidr = (uint32_t)profile_get(profile, "aidr.value");

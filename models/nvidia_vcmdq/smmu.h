@@ -64,6 +64,9 @@ struct smmu_timing {
 /* The parameters that a profile for this engine has. */
 extern const struct parameter_range smmu_parameters[];
 
+/* IDR0 to IDR5, as they are with PROFILE. */
+void smmu_id_registers(const struct profile *profile, uint32_t idr[6]);
+
 /* Registers of both pages. */
 extern const struct register_row smmu_registers[];
 

@@ -61,6 +61,7 @@
 #define IDR0_S2P            BITS(0, 0)
 #define IDR0_S1P            BITS(1, 1)
 #define IDR0_TTF            BITS(3, 2)
+#define TTF_AARCH64         2U /* a bit: 3 is both formats */
 #define IDR0_COHACC         BITS(4, 4)
 #define IDR0_HTTU           BITS(7, 6)
 #define HTTU_ACCESS         1U
@@ -75,6 +76,9 @@
 #define IDR0_VMID16         BITS(18, 18)
 #define IDR0_CD2L           BITS(19, 19)
 #define IDR0_TTENDIAN       BITS(22, 21)
+#define TTENDIAN_MIXED      0U
+#define TTENDIAN_LITTLE     2U
+#define TTENDIAN_BIG        3U
 #define IDR0_ATSRECERR      BITS(23, 23)
 #define IDR0_STALL_MODEL    BITS(25, 24)
 #define STALL_MODEL_CHOICE  0U
@@ -88,6 +92,9 @@
 #define IDR1_CMDQS          BITS(25, 21)
 #define IDR1_ATTR_PERMS_OVR BITS(26, 26)
 #define IDR1_ATTR_TYPES_OVR BITS(27, 27)
+#define IDR1_REL            BITS(28, 28)
+#define IDR1_QUEUES_PRESET  BITS(29, 29)
+#define IDR1_TABLES_PRESET  BITS(30, 30)
 #define IDR3_HAD            BITS(2, 2)
 #define IDR3_XNX            BITS(4, 4)
 #define IDR3_FWB            BITS(8, 8)

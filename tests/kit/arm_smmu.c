@@ -51,7 +51,7 @@ struct arm_kit *arm_kit_new(const struct profile *profile)
 	arm_kit_option(kit, KERNEL_CMDQV_BYPASS, KERNEL_SWITCH_OTHER);
 	kit->smmu = smmu_new(kit->machine, &smmu_kit_board, profile, &assumptions);
 	machine_observe(kit->machine, &observer);
-	kit->driver = arm_smmu_probe(kit->machine, &resources);
+	ck_assert_int_eq(arm_smmu_probe(kit->machine, &resources, &kit->driver), 0);
 	return kit;
 }
 

@@ -208,6 +208,25 @@ cut_after 'store $theirs comm' "bad store 'comm', "
 cut_after 'TLBI_NH_ASID asid=' "bad value '', "
 cut_after 'expect foreign-com' 'unknown violation '
 cut_after 'entries' 'bad queue '
+# Hardware that the driver refuses, unless there is no driver; on the command line, too.
+sed 's/^\(cmdqs.log2 *\)= 19/\1= 6/' profiles/grace >"$scratch/small"
+refused 's/^profile grace/profile .\/small/' ./small "profile '"
+grep -qF "refused by the driver, its command queue has 64 entries or fewer (IDR1.CMDQS), " "$scratch/err" ||
+	fail "$name: $(cat "$scratch/err")"
+for option in 'profile grace' 'run 1us'; do
+	name="--profile of refused hardware, with the line '$option'"
+	printf '# hwq-scenario 1\n%s\n' "$option" >"$copy"
+	count=$((count + 1))
+	status=0
+	"$HWQ" run --profile "$scratch/small" "$copy" >"$scratch/out" 2>"$scratch/err" || status=$?
+	if ! { [ "$status" -eq 2 ] && grep -qE '^--profile:1:1: profile .*, .*, expected ' "$scratch/err"; }; then
+		fail "$name: exit code $status, $(cat "$scratch/err")"
+	fi
+done
+name='bare hardware that a driver would refuse'
+printf '# hwq-scenario 1\nprofile ./small bare\n' >"$copy"
+"$HWQ" run "$copy" >"$scratch/out" 2>"$scratch/err" || fail "$name: $(cat "$scratch/err")"
+
 name='a cut zstd file'
 copy=$scratch/x.hwq.zst
 zstd -q "$origin" -o "$copy"

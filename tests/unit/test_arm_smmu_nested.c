@@ -62,7 +62,9 @@ static struct arm_smmu *add_smmu(uint64_t at, uint32_t irq, const char *name, st
 	struct option_set assumptions;
 	option_set_init(&assumptions, smmu_assumptions);
 	*made = smmu_new(machine, &board, &profile, &assumptions);
-	return arm_smmu_probe(machine, &resources);
+	struct arm_smmu *probed = NULL;
+	ck_assert_int_eq(arm_smmu_probe(machine, &resources, &probed), 0);
+	return probed;
 }
 
 static int add_device(struct arm_smmu *of, uint32_t sid, uint32_t *id)

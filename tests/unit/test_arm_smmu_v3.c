@@ -218,7 +218,7 @@ static void set_kernel_option(enum kernel_option option, unsigned value)
 
 /* --- the machine --- */
 
-static struct arm_smmu *add_smmu(uint64_t at, struct smmu **made)
+static int probe_smmu(uint64_t at, struct smmu **made, struct arm_smmu **probed)
 {
 	const struct smmu_board board = {.name = "smmu",
 					 .base = {at},
@@ -240,7 +240,14 @@ static struct arm_smmu *add_smmu(uint64_t at, struct smmu **made)
 		spy_on(REGION_SMMU);
 		spy_on(REGION_CMDQV);
 	}
-	return arm_smmu_probe(machine, &resources);
+	return arm_smmu_probe(machine, &resources, probed);
+}
+
+static struct arm_smmu *add_smmu(uint64_t at, struct smmu **made)
+{
+	struct arm_smmu *probed = NULL;
+	ck_assert_int_eq(probe_smmu(at, made, &probed), 0);
+	return probed;
 }
 
 /* Opens PATH and gives the device to the iommufd: *ID. */
@@ -405,6 +412,62 @@ static uint64_t vintf_block(uint32_t vintf, uint32_t offset)
 }
 
 /* --- set-up [smmuv3 1.7] --- */
+
+/* profiles/grace with CLEAR, then SET, in a parameter: what the probe of it comes to. */
+static int probe_with(const char *parameter, uint64_t clear, uint64_t set)
+{
+	teardown();
+	profile = smmu_kit_grace();
+	smmu_kit_set(&profile, parameter, (profile_get(&profile, parameter) & ~clear) | set);
+	world = world_new();
+	machine = world->machine;
+	driver = NULL;
+	write_count = 0;
+	return probe_smmu(SMMU_AT, &smmu, &driver);
+}
+
+/* 1.3: and nothing is written to it. */
+START_TEST(hardware_that_linux_does_not_support_is_refused)
+{
+	static const struct {
+		const char *parameter;
+		uint64_t clear;
+		uint64_t set;
+		const char *field;
+	} rows[] = {
+		{"idr1.features", 0, 1 << 30, "TABLES_PRESET"},
+		{"idr1.features", 0, 1 << 29, "QUEUES_PRESET"},
+		{"idr1.features", 0, 1 << 28, "REL"},
+		{"idr0.features", 3 << 2, 0, "TTF"},
+		{"idr0.features", 3 << 2, 1 << 2, "TTF"}, /* AArch32 alone */
+		{"idr0.features", 3, 0, "S1P, S2P"},
+		{"idr0.features", 3 << 21, 3 << 21, "TTENDIAN"}, /* big-endian alone */
+		{"idr0.features", 3 << 21, 1 << 21, "TTENDIAN"}, /* reserved */
+		{"cmdqs.log2", 31, 6, "CMDQS"},
+		{"cmdqs.log2", 31, 0, "CMDQS"},
+	};
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ck_assert_msg(probe_with(rows[i].parameter, rows[i].clear, rows[i].set) == -ENXIO,
+			      "%u", i);
+		ck_assert_int_eq(machine->rule.error, ENXIO);
+		ck_assert_str_eq(machine->rule.id, "smmuv3 1.3");
+		ck_assert_ptr_nonnull(strstr(machine->rule.why, rows[i].field));
+		ck_assert_ptr_null(driver);
+		ck_assert_uint_eq(write_count, 0);
+	}
+}
+END_TEST
+
+START_TEST(hardware_that_linux_just_supports_is_probed)
+{
+	ck_assert_int_eq(probe_with("idr0.features", 3 << 2, 3 << 2), 0); /* TTF: both */
+	ck_assert_int_eq(probe_with("idr0.features", 1, 0), 0);           /* stage 1 alone */
+	ck_assert_int_eq(probe_with("idr0.features", 2, 0), 0);
+	ck_assert_int_eq(probe_with("idr0.features", 3 << 21, 0), 0); /* TTENDIAN: mixed */
+	ck_assert_int_eq(probe_with("cmdqs.log2", 31, 7), 0);
+	ck_assert_ptr_nonnull(driver);
+}
+END_TEST
 
 /* What is written before what, of all that has an order; the values of the capture's mmio.txt. */
 START_TEST(set_up_enables_nothing_before_it_is_ready)
@@ -2247,6 +2310,8 @@ static TCase *streams(void)
 {
 	TCase *tests = tcase_create("streams");
 	tcase_add_checked_fixture(tests, setup_stage2, teardown);
+	tcase_add_test(tests, hardware_that_linux_does_not_support_is_refused);
+	tcase_add_test(tests, hardware_that_linux_just_supports_is_probed);
 	tcase_add_test(tests, set_up_enables_nothing_before_it_is_ready);
 	tcase_add_test(tests, the_first_commands_are_those_of_the_capture);
 	tcase_add_test(tests, every_stream_is_blocked_at_first);

@@ -59,7 +59,7 @@ static void set_up_with(const struct geometry *wanted)
 	kit = smmu_kit_new(&profile);
 	smmu = kit->smmu;
 	iommufd_register(kit->machine);
-	driver = arm_smmu_probe(kit->machine, &resources);
+	ck_assert_int_eq(arm_smmu_probe(kit->machine, &resources, &driver), 0);
 	geometry = *wanted;
 	domain = attach_new_domain(SID);
 	seen_events = 0;

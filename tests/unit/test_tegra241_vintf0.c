@@ -36,7 +36,7 @@ static void probe(void)
 	struct option_set assumptions;
 	option_set_init(&assumptions, smmu_assumptions);
 	smmu = smmu_new(machine, &smmu_kit_board, &profile, &assumptions);
-	driver = arm_smmu_probe(machine, &resources);
+	ck_assert_int_eq(arm_smmu_probe(machine, &resources, &driver), 0);
 }
 
 static void attach_a_device(void)

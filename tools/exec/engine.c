@@ -49,7 +49,9 @@ struct engine *engine_new(struct exec *exec, const struct exec_options *options)
 	struct engine *engine = g_new0(struct engine, 1);
 	engine->exec = exec;
 	if (platform_profile(options->profile, "--profile", pos, &profile, &engine->platform,
-			     &diag) != 0) {
+			     &diag) != 0 ||
+	    platform_probes(engine->platform, &profile, options->profile, "--profile", pos,
+			    &diag) != 0) {
 		fprintf(stderr, "hwq exec: %s\n", trace_diag_text(&diag));
 		g_free(engine);
 		return NULL;

@@ -405,8 +405,9 @@ static bool timing_hardware(const struct bench_run *run, struct profile *profile
 	const struct platform *platform;
 	struct trace_diag diag = {0};
 	const char *name = run->options->profile != NULL ? run->options->profile : "grace";
-	if (platform_profile(name, "--profile", (struct trace_pos){1, 1}, profile, &platform,
-			     &diag) != 0) {
+	const struct trace_pos pos = {1, 1};
+	if (platform_profile(name, "--profile", pos, profile, &platform, &diag) != 0 ||
+	    platform_probes(platform, profile, name, "--profile", pos, &diag) != 0) {
 		fprintf(stderr, "%s\n", trace_diag_text(&diag));
 		trace_diag_free(&diag);
 		return false;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Benchmarks of the VCMDQ engine: commands, translations, a whole experiment. */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -90,8 +91,9 @@ static int engine_world(struct engine_world *world, const char *profile_name, bo
 	const struct platform *platform;
 	struct option_set assumptions;
 	struct trace_diag diag = {0};
-	if (platform_profile(profile_name, "--profile", (struct trace_pos){1, 1}, &profile,
-			     &platform, &diag) != 0) {
+	const struct trace_pos pos = {1, 1};
+	if (platform_profile(profile_name, "--profile", pos, &profile, &platform, &diag) != 0 ||
+	    platform_probes(platform, &profile, profile_name, "--profile", pos, &diag) != 0) {
 		fprintf(stderr, "%s\n", trace_diag_text(&diag));
 		trace_diag_free(&diag);
 		return HWQ_BAD_INPUT;
@@ -230,7 +232,10 @@ static void map_pages(struct engine_world *world)
 						     .cmdqv = board.cmdqv_base,
 						     .eventq_irq = 1,
 						     .cmdqv_irq = 2};
-	struct arm_smmu *driver = arm_smmu_probe(world->machine, &resources);
+	struct arm_smmu *driver = NULL;
+	int error = arm_smmu_probe(world->machine, &resources, &driver);
+	assert(error == 0 && "its profile was asked about");
+	(void)error;
 	struct arm_smmu_master *master = arm_smmu_master_new(driver, 16, false);
 	struct iommu_domain *domain;
 	arm_smmu_domain_alloc(driver, 2, true, &domain);

@@ -134,3 +134,16 @@ int platform_profile(const char *name, const char *file, struct trace_pos pos,
 					  platform, diag);
 	return unknown_profile(name, file, pos, diag);
 }
+
+int platform_probes(const struct platform *platform, const struct profile *profile,
+		    const char *name, const char *file, struct trace_pos pos,
+		    struct trace_diag *diag)
+{
+	const char *why = platform->refused != NULL ? platform->refused(profile) : NULL;
+	if (why == NULL)
+		return 0;
+	trace_diag_set(diag, file, pos,
+		       "profile '%s' is refused by the driver, %s, expected hardware that it takes",
+		       name, why);
+	return -1;
+}

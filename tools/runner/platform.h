@@ -72,7 +72,9 @@ struct platform {
 	const struct parameter_range *parameters;
 	const struct option *assumptions;
 
-	/* Makes the hardware; probes it with the driver unless BARE. ASSUMPTIONS are copied. */
+	/* Why the driver takes no hardware of this profile, or NULL; itself NULL: it takes any. */
+	const char *(*refused)(const struct profile *profile);
+	/* Makes the hardware; probes it with the driver, which takes it, unless BARE. ASSUMPTIONS are copied. */
 	void *(*create)(struct machine *machine, const struct profile *profile,
 			const struct option_set *assumptions, bool bare);
 	/* The hardware's own copy, which knows what was consulted. */
@@ -150,5 +152,9 @@ const struct platform *platform_at(size_t index);
 int platform_profile(const char *name, const char *file, struct trace_pos pos,
 		     struct profile *profile, const struct platform **platform,
 		     struct trace_diag *diag);
+/* Whether its driver takes hardware of the profile NAME: 0, or -1 with DIAG. */
+int platform_probes(const struct platform *platform, const struct profile *profile,
+		    const char *name, const char *file, struct trace_pos pos,
+		    struct trace_diag *diag);
 
 #endif

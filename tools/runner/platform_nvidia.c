@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* NVIDIA's half: SMMUv3 with CMDQV, driven by arm-smmu-v3 and tegra241-cmdqv. */
+#include <assert.h>
 #include <string.h>
 
 #include "kernel_shim/drivers/arm_smmu_v3/arm_smmu_v3.h"
@@ -42,9 +43,17 @@ static void *create(struct machine *machine, const struct profile *profile,
 		.cmdqv_irq = board.cmdqv_irq,
 	};
 	hardware->smmu = smmu_new(machine, &board, profile, assumptions);
-	if (!bare)
-		hardware->driver = arm_smmu_probe(machine, &resources);
+	int error = bare ? 0 : arm_smmu_probe(machine, &resources, &hardware->driver);
+	assert(error == 0 && "refused() was asked");
+	(void)error;
 	return hardware;
+}
+
+static const char *refused(const struct profile *profile)
+{
+	uint32_t idr[6];
+	smmu_id_registers(profile, idr);
+	return arm_smmu_unsupported(idr);
 }
 
 static struct option_set *assumed(void *context)
@@ -302,6 +311,7 @@ const struct platform platform_nvidia = {
 	.engine = "smmu",
 	.parameters = smmu_parameters,
 	.assumptions = smmu_assumptions,
+	.refused = refused,
 	.create = create,
 	.assumed = assumed,
 	.hash = hash_hardware,

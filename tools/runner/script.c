@@ -156,7 +156,7 @@ static int set_profile(struct script_line *line)
 	if (script->has_profile)
 		return line_refused(line, "second profile", name, "there is one",
 				    "one profile a scenario");
-	struct trace_pos pos = line_word_position(line);
+	line->profile_at = line_word_position(line);
 	if (!at_end(line)) {
 		const char *bare = line_word(line);
 		script->bare = strcmp(bare, "bare") == 0;
@@ -167,8 +167,8 @@ static int set_profile(struct script_line *line)
 	if (script->platform != NULL)
 		return 0; /* the command line chose another */
 	script->profile_name = strchr(name, '/') != NULL ? beside(line, name) : g_strdup(name);
-	return platform_profile(script->profile_name, script->path, pos, &script->profile,
-				&script->platform, line->diag);
+	return platform_profile(script->profile_name, script->path, line->profile_at,
+				&script->profile, &script->platform, line->diag);
 }
 
 static int unknown_option(struct script_line *line, const char *what, const char *word,
@@ -1270,6 +1270,18 @@ static int parse_lines(struct script_line *line, const struct script_options *op
 	return error;
 }
 
+/* Known at the end only: a file without a `profile` line may have the command line's. */
+static int probe_hardware(const struct script_line *line, const struct script_options *options)
+{
+	const struct script *script = line->script;
+	bool own = options->profile == NULL;
+	if (script->platform == NULL || script->bare)
+		return 0;
+	return platform_probes(script->platform, &script->profile, script->profile_name,
+			       own ? script->path : "--profile",
+			       own ? line->profile_at : (struct trace_pos){1, 1}, line->diag);
+}
+
 struct script *script_parse(const char *path, const struct script_options *options,
 			    struct trace_diag *diag)
 {
@@ -1283,6 +1295,8 @@ struct script *script_parse(const char *path, const struct script_options *optio
 		line.names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 		add_overrides(script, kernel_options, false, options->kernel);
 		error = parse_lines(&line, options, reader);
+		if (error == 0)
+			error = probe_hardware(&line, options);
 		g_hash_table_destroy(line.names);
 	}
 	trace_reader_close(reader);

@@ -15,8 +15,9 @@ struct script_line {
 	size_t length;
 	size_t at;
 	uint32_t number;
-	size_t word_at; /* where the last word began */
-	bool timed;     /* it starts `at` or `after` */
+	size_t word_at;              /* where the last word began */
+	bool timed;                  /* it starts `at` or `after` */
+	struct trace_pos profile_at; /* the profile's name */
 };
 
 struct trace_pos line_position(const struct script_line *line);

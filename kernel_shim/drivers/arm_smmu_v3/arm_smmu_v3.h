@@ -154,9 +154,13 @@ struct arm_smmu_domain {
 	struct arm_smmu_attachments attachments;
 };
 
-/* driver.c: finds the hardware, sets it up, enables it. */
-struct arm_smmu *arm_smmu_probe(struct machine *machine,
-				const struct arm_smmu_resources *resources);
+/* --- driver.c --- */
+
+/* Why Linux does not take hardware with these registers (1.3); NULL: it does. */
+const char *arm_smmu_unsupported(const uint32_t idr[6]);
+/* Finds the hardware, sets it up, enables it. -ENXIO: it is not taken, and left as it is. */
+int arm_smmu_probe(struct machine *machine, const struct arm_smmu_resources *resources,
+		   struct arm_smmu **probed);
 struct arm_smmu_master *arm_smmu_master_new(struct arm_smmu *smmu, uint32_t sid, bool ats);
 extern const struct iommu_ops arm_smmu_ops;
 uint64_t arm_smmu_read(struct arm_smmu *smmu, uint32_t offset, unsigned width);

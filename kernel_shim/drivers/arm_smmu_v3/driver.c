@@ -59,19 +59,26 @@ static void handle_gerror(void *context)
 	arm_smmu_write(smmu, SMMU_GERRORN, 4, gerror);
 }
 
-struct arm_smmu *arm_smmu_probe(struct machine *machine, const struct arm_smmu_resources *resources)
+const char *arm_smmu_unsupported(const uint32_t idr[6])
 {
-	struct arm_smmu *smmu = arena_new(machine->arena, struct arm_smmu);
+	uint64_t endian = field_get(idr[0], IDR0_TTENDIAN);
+	if (idr[1] & (IDR1_TABLES_PRESET | IDR1_QUEUES_PRESET | IDR1_REL))
+		return "its tables or queues are preset (IDR1.TABLES_PRESET, QUEUES_PRESET, REL)";
+	if (!(field_get(idr[0], IDR0_TTF) & TTF_AARCH64))
+		return "it has no AArch64 tables (IDR0.TTF)";
+	if (!(idr[0] & (IDR0_S1P | IDR0_S2P)))
+		return "it has no stage (IDR0.S1P, S2P)";
+	if (endian != TTENDIAN_MIXED && endian != TTENDIAN_LITTLE)
+		return "it has no little-endian tables (IDR0.TTENDIAN)";
+	if (1U << field_get(idr[1], IDR1_CMDQS) <= TLBI_BATCH)
+		return "its command queue has 64 entries or fewer (IDR1.CMDQS)";
+	return NULL;
+}
+
+static void set_up(struct arm_smmu *smmu, const struct arm_smmu_resources *resources)
+{
+	struct machine *machine = smmu->machine;
 	uint64_t cr0 = CR0_CMDQEN;
-	smmu->machine = machine;
-	smmu->base = resources->base;
-	smmu->cmdqv = resources->cmdqv;
-	smmu->engine = machine_engine(machine, resources->name);
-	smmu->asids.used[0] = 1;
-	smmu->vmids.used[0] = 1;
-	LIST_INIT(&smmu->masters);
-	for (uint32_t i = 0; i < 6; i++)
-		smmu->idr[i] = (uint32_t)arm_smmu_read(smmu, SMMU_IDR0 + 4 * i, 4);
 	update_cr0(smmu, 0);
 	arm_smmu_write(smmu, SMMU_CR1, 4,
 		       0xd75); /* tables and queues: inner shareable, write-back */
@@ -92,7 +99,29 @@ struct arm_smmu *arm_smmu_probe(struct machine *machine, const struct arm_smmu_r
 	update_cr0(smmu, cr0 | CR0_SMMUEN);
 	if (tegra241_cmdqv_present(smmu))
 		tegra241_cmdqv_probe(smmu, resources->cmdqv_irq);
-	return smmu;
+}
+
+int arm_smmu_probe(struct machine *machine, const struct arm_smmu_resources *resources,
+		   struct arm_smmu **probed)
+{
+	struct arm_smmu *smmu = arena_new(machine->arena, struct arm_smmu);
+	smmu->machine = machine;
+	smmu->base = resources->base;
+	smmu->cmdqv = resources->cmdqv;
+	smmu->engine = machine_engine(machine, resources->name);
+	smmu->asids.used[0] = 1;
+	smmu->vmids.used[0] = 1;
+	LIST_INIT(&smmu->masters);
+	for (uint32_t i = 0; i < 6; i++)
+		smmu->idr[i] = (uint32_t)arm_smmu_read(smmu, SMMU_IDR0 + 4 * i, 4);
+	const char *why = arm_smmu_unsupported(smmu->idr);
+	if (why != NULL) {
+		arena_delete(machine->arena, smmu);
+		return refuse(machine, ENXIO, "smmuv3 1.3", why);
+	}
+	set_up(smmu, resources);
+	*probed = smmu;
+	return 0;
 }
 
 /* --- devices --- */
