@@ -55,6 +55,13 @@ bool smmu_input_size_legal(const struct smmu *smmu, unsigned txsz, unsigned page
 	return txsz <= most;
 }
 
+/* The sheet leaves open what a reserved TTENDIAN is: little-endian here. */
+bool smmu_endianness_legal(const struct smmu *smmu, bool big_endian)
+{
+	uint64_t known = field_get(smmu->idr[0], IDR0_TTENDIAN);
+	return known == TTENDIAN_MIXED || big_endian == (known == TTENDIAN_BIG);
+}
+
 bool smmu_updates_legal(const struct smmu *smmu, bool access, bool dirty)
 {
 	uint64_t httu = field_get(smmu->idr[0], IDR0_HTTU);
@@ -96,7 +103,8 @@ static bool decode_stage2(const struct smmu *smmu, const uint64_t ste[STE_WORDS]
 	if (tables->page_shift == 0 || !smmu_granule_exists(smmu, tables->page_shift) ||
 	    !field_get(ste[2], STE_S2AA64) || t0sz < 64 - oas ||
 	    t0sz < (tables->page_shift == 16 ? 12U : 16U) ||
-	    !smmu_input_size_legal(smmu, t0sz, tables->page_shift) || (ste[2] & STE_S2ENDI) ||
+	    !smmu_input_size_legal(smmu, t0sz, tables->page_shift) ||
+	    !smmu_endianness_legal(smmu, ste[2] & STE_S2ENDI) ||
 	    !smmu_updates_legal(smmu, ste[2] & STE_S2HA, ste[2] & STE_S2HD) ||
 	    ((ste[2] & STE_S2HD) && !(ste[2] & STE_S2HA)))
 		return false;
@@ -108,6 +116,7 @@ static bool decode_stage2(const struct smmu *smmu, const uint64_t ste[STE_WORDS]
 	tables->wide = tables->output_bits == 52;
 	tables->no_access_fault = field_get(ste[2], STE_S2AFFD);
 	tables->protected = field_get(ste[2], STE_S2PTW);
+	tables->big_endian = ste[2] & STE_S2ENDI;
 	tables->set_access = ste[2] & STE_S2HA;
 	tables->set_dirty = ste[2] & STE_S2HD;
 	tables->root = ste[3] & STE_S2TTB;

@@ -71,6 +71,7 @@ static bool decode_half(const struct smmu *smmu, const uint64_t cd[CD_WORDS], un
 	tables->tagged = cd[0] & (half == 0 ? CD_TBI0 : CD_TBI1);
 	tables->flat = (word & CD_HAD) && (smmu->idr[3] & IDR3_HAD);
 	tables->privileged = (word & CD_E0PD) && (smmu->idr[3] & IDR3_E0PD);
+	tables->big_endian = cd[0] & CD_ENDI;
 	tables->set_access = cd[0] & CD_HA;
 	tables->set_dirty = (cd[0] & CD_HD) && tables->set_access;
 	tables->no_write_exec = cd[0] & CD_WXN;
@@ -94,8 +95,9 @@ static bool decode(const struct smmu *smmu, const uint64_t cd[CD_WORDS],
 	if (!(cd[0] & CD_V) || (stalls && config->no_stall) || (stalls && stall_model == 1) ||
 	    (!stalls && stall_model == 2) ||
 	    (!(cd[0] & CD_A) && (smmu->idr[0] & IDR0_TERM_MODEL)) ||
-	    !(cd[0] & CD_AA64) || /* TTF: AArch64 alone; TTENDIAN: little-endian alone */
-	    (cd[0] & CD_ENDI) || !smmu_updates_legal(smmu, cd[0] & CD_HA, cd[0] & CD_HD) ||
+	    !(cd[0] & CD_AA64) || /* TTF: AArch64 alone */
+	    !smmu_endianness_legal(smmu, cd[0] & CD_ENDI) ||
+	    !smmu_updates_legal(smmu, cd[0] & CD_HA, cd[0] & CD_HD) ||
 	    (context->asid & ~smmu->asid_mask) != 0)
 		return false;
 	return decode_half(smmu, cd, 0, &context->halves[0]) &&

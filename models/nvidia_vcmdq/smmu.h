@@ -89,6 +89,7 @@ struct tables {
 	uint8_t output_bits;
 	bool no_access_fault; /* AF = 0 is no fault */
 	bool wide;            /* of the 64 KiB granule: 52 bits of address */
+	bool big_endian;      /* ENDI: of their descriptors */
 	bool set_access;      /* HA: the hardware sets AF */
 	bool set_dirty;       /* HD: a write makes what is clean (DBM) writable */
 	/* stage 1 */
@@ -669,6 +670,8 @@ static inline uint64_t leaf_pa(const struct leaf *leaf, uint64_t input)
 bool smmu_granule_exists(const struct smmu *smmu, unsigned page_shift);
 unsigned smmu_output_bits(const struct smmu *smmu, unsigned code, unsigned page_shift);
 bool smmu_input_size_legal(const struct smmu *smmu, unsigned txsz, unsigned page_shift);
+/* ENDI of either stage, against IDR0.TTENDIAN. */
+bool smmu_endianness_legal(const struct smmu *smmu, bool big_endian);
 /* HA and HD, of either stage, against IDR0.HTTU. */
 bool smmu_updates_legal(const struct smmu *smmu, bool access, bool dirty);
 /* The base that counts: aligned to the table's size, which has 2^INDEX_BITS entries. */

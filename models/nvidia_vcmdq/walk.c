@@ -41,6 +41,12 @@ __attribute__((noinline)) static bool locate(struct walk *walk)
 	return true;
 }
 
+/* A descriptor as memory has it, by what it is; and the other way round (ENDI, 5.2). */
+static inline uint64_t in_byte_order(const struct tables *tables, uint64_t descriptor)
+{
+	return tables->big_endian ? __builtin_bswap64(descriptor) : descriptor;
+}
+
 static inline bool read_descriptor(struct walk *walk, bool nested, uint64_t address,
 				   uint64_t *descriptor)
 {
@@ -52,8 +58,10 @@ static inline bool read_descriptor(struct walk *walk, bool nested, uint64_t addr
 	struct access access = {.context = CONTEXT_DEVICE(request->access->sid),
 				.purpose = ACCESS_TABLE_WALK,
 				.pa = pa_of(walk->at)};
-	if (port_read_u64(&request->smmu->port, &access, descriptor) == PORT_OK)
+	if (port_read_u64(&request->smmu->port, &access, descriptor) == PORT_OK) {
+		*descriptor = in_byte_order(walk->tables, *descriptor);
 		return true;
+	}
 	smmu_walk_abort(request, walk->input, walk->at);
 	return false;
 }
@@ -70,7 +78,8 @@ __attribute__((noinline)) static bool update_descriptor(struct walk *walk, uint6
 	struct access access = {.context = CONTEXT_DEVICE(request->access->sid),
 				.purpose = ACCESS_TABLE_WRITE,
 				.pa = pa_of(walk->at)};
-	if (port_write_u64(&request->smmu->port, &access, descriptor) == PORT_OK)
+	if (port_write_u64(&request->smmu->port, &access,
+			   in_byte_order(walk->tables, descriptor)) == PORT_OK)
 		return true;
 	smmu_walk_abort(request, walk->input, walk->at);
 	return false;

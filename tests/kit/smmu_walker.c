@@ -34,6 +34,7 @@ struct map {
 	unsigned start;
 	unsigned output;
 	uint64_t root;
+	bool big_endian;
 	bool no_access_fault;
 	bool second;
 	bool no_hierarchy;
@@ -89,6 +90,15 @@ static struct rights rights_of(const struct map *map, uint64_t leaf, uint64_t ta
 	return rights;
 }
 
+/* The first byte in memory is the lowest, or of big-endian tables the highest. */
+static uint64_t descriptor_at(const struct way *way, const struct map *map, uint64_t at)
+{
+	uint64_t word = kit_word(way->kit, at), descriptor = 0;
+	for (unsigned byte = 0; byte < 8; byte++)
+		descriptor |= cut(word, 8 * byte, 8) << 8 * (map->big_endian ? 7 - byte : byte);
+	return descriptor;
+}
+
 /* One stage: INPUT to FOUND, or the fault. */
 static bool walk(struct way *way, const struct map *map, uint64_t input, unsigned class,
 		 struct found *found)
@@ -107,7 +117,7 @@ static bool walk(struct way *way, const struct map *map, uint64_t input, unsigne
 				return false;
 			at = through.address;
 		}
-		uint64_t descriptor = kit_word(way->kit, at);
+		uint64_t descriptor = descriptor_at(way, map, at);
 		unsigned type = (unsigned)cut(descriptor, 0, 2);
 		bool block_here = (map->page == 12 && (level == 1 || level == 2)) ||
 				  (map->page != 12 && level == 2);
@@ -149,6 +159,7 @@ static bool second_stage(struct way *way, uint64_t ipa, unsigned class, struct f
 	struct map map = {.page = pages[cut(dw2, 46, 2)],
 			  .bits = 64 - (unsigned)cut(dw2, 32, 6),
 			  .output = size_of_code((unsigned)cut(dw2, 48, 3)),
+			  .big_endian = cut(dw2, 52, 1),
 			  .no_access_fault = cut(dw2, 53, 1),
 			  .second = true};
 	map.start = starts[map.page == 12 ? 0 : 1][cut(dw2, 38, 2)];
@@ -173,6 +184,7 @@ static bool half_of(const uint64_t cd[3], uint64_t iova, struct map *map)
 	*map = (struct map){.page = pages[half][cut(cd[0], 6 + from, 2)],
 			    .bits = 64 - (unsigned)cut(cd[0], from, 6),
 			    .output = size_of_code((unsigned)cut(cd[0], 32, 3)),
+			    .big_endian = cut(cd[0], 15, 1),
 			    .no_access_fault = cut(cd[0], 35, 1),
 			    .wxn = cut(cd[0], 36, 1),
 			    .pan = cut(cd[0], 40, 1),

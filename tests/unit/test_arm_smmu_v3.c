@@ -1581,7 +1581,7 @@ END_TEST
 START_TEST(what_the_smmu_lacks_is_not_for_users)
 {
 	const struct smmu_command atc = command_atc_inv(0x100, 0, 52);
-	remake_with("idr0.features", 0x44141b & ~(uint64_t)(IDR0_ATS | IDR0_ASID16));
+	remake_with("idr0.features", 0x4141b & ~(uint64_t)(IDR0_ATS | IDR0_ASID16));
 	make_guest_with_device();
 	ck_assert_int_eq(invalidate(&atc, 1), -EIO);
 	const struct smmu_command wide = command_tlbi_nh_asid(0, 0x100),

@@ -203,9 +203,8 @@ START_TEST(a_bad_context_is_reported)
 		uint64_t set;
 		uint64_t clear;
 	} bad[] = {
-		{0, CD_V},    {CD_S, 0},      {0, CD_A},    {0, CD_AA64},
-		{CD_ENDI, 0}, {CD_HA, 0},     {CD_HD, 0},   {63, 0} /* T0SZ */,
-		{15, 0x3f},   {3ULL << 6, 0}, {0, CD_EPD1},
+		{0, CD_V},  {CD_S, 0},          {0, CD_A},  {0, CD_AA64},   {CD_HA, 0},
+		{CD_HD, 0}, {63, 0} /* T0SZ */, {15, 0x3f}, {3ULL << 6, 0}, {0, CD_EPD1},
 	};
 	set_ste(STE_CONFIG_S1, S1FMT_LINEAR, 0, S1DSS_END);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

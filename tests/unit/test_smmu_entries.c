@@ -297,9 +297,8 @@ START_TEST(a_half_has_the_sizes_that_the_hardware_has)
 		uint64_t set;
 		uint64_t ttb;
 	} bad[] = {
-		{CD_T0SZ, 15, 0},         {CD_T0SZ, 40, 0}, {CD_TG0, 3ULL << 6, 0},
-		{CD_IPS, 0, 1ULL << 32},  {0, CD_ENDI, 0},  {CD_AA64, 0, 0},
-		{CD_EPD1, 2ULL << 22, 0}, /* T1SZ = 0 */
+		{CD_T0SZ, 15, 0},        {CD_T0SZ, 40, 0}, {CD_TG0, 3ULL << 6, 0},
+		{CD_IPS, 0, 1ULL << 32}, {CD_AA64, 0, 0},  {CD_EPD1, 2ULL << 22, 0}, /* T1SZ = 0 */
 	};
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		stage1_with(0);

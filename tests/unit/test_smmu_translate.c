@@ -516,7 +516,6 @@ START_TEST(a_bad_stream_table_entry_is_reported)
 	const uint64_t bad[][4] = {
 		{dw0 & ~STE_V, dw1, dw2, dw3},
 		{dw0, dw1, dw2 & ~STE_S2AA64, dw3},
-		{dw0, dw1, dw2 | STE_S2ENDI, dw3},
 		{dw0, dw1, dw2 | STE_S2HA, dw3},
 		{dw0, dw1, dw2 | STE_S2HA | STE_S2HD, dw3},
 		{dw0, dw1, dw2 | STE_S2HD, dw3},

@@ -37,6 +37,7 @@ static struct smmu_kit *kit;
 static uint64_t streams; /* the stream table */
 static uint64_t pool, pool_used;
 static uint64_t random_state;
+static bool big_endian[2]; /* tables of stage 1, of stage 2 */
 
 static uint64_t random_bits(void)
 {
@@ -65,6 +66,11 @@ static void set_up(unsigned seed)
 {
 	struct profile profile = smmu_kit_profile("qemu-virt");
 	smmu_kit_set(&profile, "tlb.entries", 256);
+	smmu_kit_set(
+		&profile, "idr0.features",
+		field_set(profile_get(&profile, "idr0.features"), IDR0_TTENDIAN, TTENDIAN_MIXED));
+	big_endian[0] = seed & 1;
+	big_endian[1] = seed >> 1 & 1;
 	kit = smmu_kit_new(&profile);
 	random_state = SEED + 77 * seed;
 	uint64_t frames = kit_frames(kit, 2 * POOL_PAGES);
@@ -104,6 +110,21 @@ struct tree {
 	unsigned leaf_count;
 };
 
+static uint64_t in_byte_order(const struct tree *tree, uint64_t descriptor)
+{
+	return big_endian[tree->second] ? GUINT64_SWAP_LE_BE(descriptor) : descriptor;
+}
+
+static uint64_t descriptor_at(const struct tree *tree, uint64_t slot)
+{
+	return in_byte_order(tree, kit_word(kit, slot));
+}
+
+static void put_descriptor(const struct tree *tree, uint64_t slot, uint64_t descriptor)
+{
+	kit_set_word(kit, slot, in_byte_order(tree, descriptor));
+}
+
 static unsigned level_shift(const struct tree *tree, unsigned level)
 {
 	return tree->page + (tree->page - 3) * (3 - level);
@@ -124,7 +145,7 @@ static uint64_t slot_at(struct tree *tree, uint64_t at, unsigned level)
 		uint64_t index = inside >> level_shift(tree, here);
 		if (here > tree->start)
 			index &= (1ULL << (tree->page - 3)) - 1;
-		uint64_t slot = table + 8 * index, descriptor = kit_word(kit, slot);
+		uint64_t slot = table + 8 * index, descriptor = descriptor_at(tree, slot);
 		if (here == level)
 			return slot;
 		if (descriptor == 0) {
@@ -132,7 +153,7 @@ static uint64_t slot_at(struct tree *tree, uint64_t at, unsigned level)
 			/* The restrictions of tables of stage 1; stage 2 has none. */
 			uint64_t attributes = one_in(4) ? random_below(16) << 59 : 0;
 			descriptor = next | 3 | (tree->second ? 0 : attributes);
-			kit_set_word(kit, slot, descriptor);
+			put_descriptor(tree, slot, descriptor);
 		}
 		if ((descriptor & 3) != 3)
 			return 0;
@@ -181,14 +202,14 @@ static void put_leaf(struct tree *tree, uint64_t at, unsigned level, uint64_t to
 	to &= ~(size - 1);
 	for (uint64_t i = 0; i < 1ULL << run; i++) {
 		uint64_t slot = slot_at(tree, at + (i << shift), level);
-		if (slot == 0 || kit_word(kit, slot) != 0)
+		if (slot == 0 || descriptor_at(tree, slot) != 0)
 			return; /* before any of the run: it lies in one table */
 	}
 	if (run > 0)
 		attributes |= PTE_CONTIGUOUS;
 	for (uint64_t i = 0; i < 1ULL << run; i++)
-		kit_set_word(kit, slot_at(tree, at + (i << shift), level),
-			     (to + (i << shift)) | attributes);
+		put_descriptor(tree, slot_at(tree, at + (i << shift), level),
+			       (to + (i << shift)) | attributes);
 	if (tree->leaf_count < LEAVES_MAX)
 		tree->leaves[tree->leaf_count++] = (struct leaf_range){at, size};
 }
@@ -288,6 +309,7 @@ static uint64_t stage2_words(const struct tree *tree, uint16_t vmid)
 			 STE_S2AA64 | STE_S2R;
 	words |= one_in(3) ? STE_S2AFFD : 0;
 	words |= one_in(2) ? STE_S2PTW : 0;
+	words |= big_endian[1] ? STE_S2ENDI : 0;
 	return words;
 }
 
@@ -324,9 +346,9 @@ static void map_pool(void)
 		uint64_t rights = one_in(200) ? PTE_S2_WRITE : PTE_S2_WRITE | PTE_S2_READ;
 		uint64_t slot = slot_at(&second, TABLES_AT + at, 3);
 		if (slot != 0 && kit_word(kit, slot) == 0 && !one_in(300))
-			kit_set_word(kit, slot,
-				     (pool + at) | PTE_AF | rights |
-					     field_put(PTE_S2_MEMATTR, one_in(100) ? 1 : 15) | 3);
+			put_descriptor(&second, slot,
+				       (pool + at) | PTE_AF | rights |
+					       field_put(PTE_S2_MEMATTR, one_in(100) ? 1 : 15) | 3);
 	}
 }
 
@@ -355,6 +377,7 @@ static uint64_t make_context(uint16_t asid, bool nested)
 	dw0 |= one_in(3) ? CD_WXN : 0;
 	dw0 |= one_in(3) ? CD_PAN : 0;
 	dw0 |= one_in(4) ? CD_AFFD : 0;
+	dw0 |= big_endian[0] ? CD_ENDI : 0;
 	kit_set_word(kit, at, dw0);
 	kit_set_word(kit, at + 8, halves[0].root | (one_in(3) ? HAD : 0));
 	kit_set_word(kit, at + 16, halves[1].root | (one_in(3) ? HAD : 0));
