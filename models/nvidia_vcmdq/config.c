@@ -40,13 +40,16 @@ static unsigned oas_of(const struct smmu *smmu)
 	return smmu_address_bits((unsigned)field_get(smmu->idr[5], IDR5_OAS));
 }
 
-/* Without DS more than 48 bits are for the 64 KiB granule alone. */
-unsigned smmu_output_bits(const struct smmu *smmu, unsigned code, unsigned page_shift)
+/* More than 48 bits are for the 64 KiB granule, and with DS for the others. */
+void smmu_set_output(const struct smmu *smmu, bool asked, unsigned code, struct tables *tables)
 {
+	bool large = tables->page_shift == 16;
 	unsigned bits = smmu_address_bits(code), oas = oas_of(smmu);
-	unsigned most = page_shift == 16 ? 52 : 48;
+	tables->ds = asked && !large && (smmu->idr[5] & IDR5_DS);
+	unsigned most = large || tables->ds ? 52 : 48;
 	bits = bits < oas ? bits : oas;
-	return bits < most ? bits : most;
+	tables->output_bits = (uint8_t)(bits < most ? bits : most);
+	tables->wide = tables->ds || tables->output_bits == 52;
 }
 
 bool smmu_input_size_legal(const struct smmu *smmu, unsigned txsz, unsigned page_shift)
@@ -71,9 +74,9 @@ bool smmu_updates_legal(const struct smmu *smmu, bool access, bool dirty)
 /* --- what an STE says (4.2) --- */
 
 /* Start levels by S2SL0; 4: none (5.4). */
-static unsigned start_level_of(unsigned sl0, unsigned page_shift)
+static int start_level_of(unsigned sl0, unsigned page_shift)
 {
-	static const uint8_t levels[3][4] = {{2, 1, 0, 3}, {3, 2, 1, 4}, {3, 2, 1, 4}};
+	static const uint8_t levels[3][4] = {{2, 1, 0, 3}, {3, 2, 1, 0}, {3, 2, 1, 4}};
 	return levels[(page_shift - PAGE_SHIFT) / 2][sl0];
 }
 
@@ -85,8 +88,10 @@ static bool start_level_legal(const struct smmu *smmu, const struct tables *tabl
 	case 12: /* level 3: small tables only */
 		return (tables->start_level != 0 || oas >= 44) &&
 		       (tables->start_level != 3 || (smmu->idr[3] & IDR3_STT));
-	case 14:
-		return tables->start_level != 1 || oas >= 42;
+	case 14: /* level 0: with DS */
+		return (tables->start_level != 1 || oas >= 42) &&
+		       (tables->start_level != 0 ||
+			(tables->ds && tables->input_bits > 48 && oas > 48));
 	default:
 		return tables->start_level != 1 || oas >= 44;
 	}
@@ -100,9 +105,11 @@ static bool decode_stage2(const struct smmu *smmu, const uint64_t ste[STE_WORDS]
 	struct tables *tables = &config->stage2;
 	unsigned t0sz = (unsigned)field_get(ste[2], STE_S2T0SZ), oas = oas_of(smmu);
 	tables->page_shift = page_shifts[field_get(ste[2], STE_S2TG)];
+	smmu_set_output(smmu, ste[3] & STE_S2DS, (unsigned)field_get(ste[2], STE_S2PS), tables);
 	if (tables->page_shift == 0 || !smmu_granule_exists(smmu, tables->page_shift) ||
 	    !field_get(ste[2], STE_S2AA64) || t0sz < 64 - oas ||
-	    t0sz < (tables->page_shift == 16 ? 12U : 16U) ||
+	    t0sz < (tables->page_shift == 16 || tables->ds ? 12U : 16U) ||
+	    (tables->ds && (ste[3] & STE_S2SL0_2)) || /* the sheet has no level for it */
 	    !smmu_input_size_legal(smmu, t0sz, tables->page_shift) ||
 	    !smmu_endianness_legal(smmu, ste[2] & STE_S2ENDI) ||
 	    !smmu_updates_legal(smmu, ste[2] & STE_S2HA, ste[2] & STE_S2HD) ||
@@ -110,10 +117,7 @@ static bool decode_stage2(const struct smmu *smmu, const uint64_t ste[STE_WORDS]
 		return false;
 	tables->input_bits = (uint8_t)(64 - t0sz);
 	tables->start_level =
-		(uint8_t)start_level_of((unsigned)field_get(ste[2], STE_S2SL0), tables->page_shift);
-	tables->output_bits = (uint8_t)smmu_output_bits(smmu, (unsigned)field_get(ste[2], STE_S2PS),
-							tables->page_shift);
-	tables->wide = tables->output_bits == 52;
+		start_level_of((unsigned)field_get(ste[2], STE_S2SL0), tables->page_shift);
 	tables->no_access_fault = field_get(ste[2], STE_S2AFFD);
 	tables->protected = field_get(ste[2], STE_S2PTW);
 	tables->big_endian = ste[2] & STE_S2ENDI;
@@ -125,7 +129,7 @@ static bool decode_stage2(const struct smmu *smmu, const uint64_t ste[STE_WORDS]
 	/* Index bits at the start level: 1 to bits + 4, the rest concatenated tables (5.4). */
 	int level_bits = tables->page_shift - 3;
 	int bits = (int)tables->input_bits - tables->page_shift -
-		   level_bits * (3 - (int)tables->start_level);
+		   level_bits * (3 - tables->start_level);
 	if (tables->start_level > 3 || bits < 1 || bits > level_bits + 4 ||
 	    !start_level_legal(smmu, tables) || tables->root >> tables->output_bits != 0)
 		return false;

@@ -54,19 +54,18 @@ static bool decode_half(const struct smmu *smmu, const uint64_t cd[CD_WORDS], un
 	if (tables->disabled)
 		return true; /* and the rest is not looked at */
 	tables->page_shift = page_shifts[half][granule];
+	smmu_set_output(smmu, cd[2] & CD_DS, (unsigned)field_get(cd[0], CD_IPS), tables);
 	bool vax = field_get(smmu->idr[5], IDR5_VAX) != 0;
+	bool large = tables->page_shift == 16 || tables->ds;
 	if (tables->page_shift == 0 || !smmu_granule_exists(smmu, tables->page_shift) ||
-	    txsz < (tables->page_shift == 16 && vax ? 12U : 16U) ||
+	    txsz < (large && vax ? 12U : 16U) ||
 	    !smmu_input_size_legal(smmu, txsz, tables->page_shift))
 		return false;
 	unsigned level_bits = tables->page_shift - 3U;
 	tables->input_bits = (uint8_t)(64 - txsz);
 	unsigned above_page = tables->input_bits - tables->page_shift;
 	unsigned levels = (above_page + level_bits - 1) / level_bits;
-	tables->start_level = (uint8_t)(4 - levels);
-	tables->output_bits = (uint8_t)smmu_output_bits(smmu, (unsigned)field_get(cd[0], CD_IPS),
-							tables->page_shift);
-	tables->wide = tables->output_bits == 52;
+	tables->start_level = 4 - (int)levels;
 	tables->no_access_fault = cd[0] & CD_AFFD;
 	tables->tagged = cd[0] & (half == 0 ? CD_TBI0 : CD_TBI1);
 	tables->flat = (word & CD_HAD) && (smmu->idr[3] & IDR3_HAD);

@@ -27,15 +27,15 @@ static void hash_tables(const struct tables *tables, struct hash *hash)
 {
 	hash_u64(hash, tables->root);
 	hash_u64(hash, (uint64_t)tables->page_shift << 24 | (uint64_t)tables->input_bits << 16 |
-			       (uint64_t)tables->start_level << 8 | tables->output_bits);
-	hash_u64(hash, (uint64_t)tables->big_endian << 11 | (uint64_t)tables->set_dirty << 10 |
-			       (uint64_t)tables->set_access << 9 |
-			       (uint64_t)tables->no_access_fault << 8 |
-			       (uint64_t)tables->wide << 7 | (uint64_t)tables->disabled << 6 |
-			       (uint64_t)tables->flat << 5 | (uint64_t)tables->tagged << 4 |
-			       (uint64_t)tables->privileged << 3 |
-			       (uint64_t)tables->no_write_exec << 2 |
-			       (uint64_t)tables->no_user_data << 1 | tables->protected);
+			       (uint64_t)(uint8_t)tables->start_level << 8 | tables->output_bits);
+	hash_u64(hash,
+		 (uint64_t)tables->ds << 12 | (uint64_t)tables->big_endian << 11 |
+			 (uint64_t)tables->set_dirty << 10 | (uint64_t)tables->set_access << 9 |
+			 (uint64_t)tables->no_access_fault << 8 | (uint64_t)tables->wide << 7 |
+			 (uint64_t)tables->disabled << 6 | (uint64_t)tables->flat << 5 |
+			 (uint64_t)tables->tagged << 4 | (uint64_t)tables->privileged << 3 |
+			 (uint64_t)tables->no_write_exec << 2 |
+			 (uint64_t)tables->no_user_data << 1 | tables->protected);
 }
 
 static void hash_config(const struct stream_config *config, struct hash *hash)

@@ -85,10 +85,11 @@ struct tables {
 	uint64_t root;      /* PA; behind stage 2: IPA */
 	uint8_t page_shift; /* 12, 14, 16: the granule */
 	uint8_t input_bits;
-	uint8_t start_level;
+	int start_level; /* -1 to 3 */
 	uint8_t output_bits;
 	bool no_access_fault; /* AF = 0 is no fault */
-	bool wide;            /* of the 64 KiB granule: 52 bits of address */
+	bool wide;            /* descriptors have 52 bits of address */
+	bool ds;              /* DS: as those of the 4 and 16 KiB granules have them */
 	bool big_endian;      /* ENDI: of their descriptors */
 	bool set_access;      /* HA: the hardware sets AF */
 	bool set_dirty;       /* HD: a write makes what is clean (DBM) writable */
@@ -668,7 +669,8 @@ static inline uint64_t leaf_pa(const struct leaf *leaf, uint64_t input)
 
 /* config.c: TxSZ, a granule of 2^PAGE_SHIFT; false where the hardware has no such tables (5.1). */
 bool smmu_granule_exists(const struct smmu *smmu, unsigned page_shift);
-unsigned smmu_output_bits(const struct smmu *smmu, unsigned code, unsigned page_shift);
+/* DS, where ASKED for: sets what descriptors are like, and how many bits of address they have. */
+void smmu_set_output(const struct smmu *smmu, bool asked, unsigned code, struct tables *tables);
 bool smmu_input_size_legal(const struct smmu *smmu, unsigned txsz, unsigned page_shift);
 /* ENDI of either stage, against IDR0.TTENDIAN. */
 bool smmu_endianness_legal(const struct smmu *smmu, bool big_endian);

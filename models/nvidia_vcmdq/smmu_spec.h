@@ -105,6 +105,7 @@
 #define IDR5_GRAN4K         BITS(4, 4)
 #define IDR5_GRAN16K        BITS(5, 5)
 #define IDR5_GRAN64K        BITS(6, 6)
+#define IDR5_DS             BITS(7, 7)
 #define IDR5_VAX            BITS(11, 10)
 #define IDR5_STALL_MAX      BITS(31, 16)
 
@@ -345,7 +346,9 @@ struct smmu_command command_atc_inv(uint32_t sid, uint64_t address, unsigned siz
 #define STE_S2S    BITS(57, 57)
 #define STE_S2R    BITS(58, 58)
 /* dw3 */
-#define STE_S2TTB BITS(51, 4)
+#define STE_S2SL0_2 BITS(2, 2)
+#define STE_S2DS    BITS(3, 3)
+#define STE_S2TTB   BITS(51, 4)
 
 /* --- context descriptor (4.3) --- */
 #define CD_SIZE    64U
@@ -383,6 +386,8 @@ struct smmu_command command_atc_inv(uint32_t sid, uint64_t address, unsigned siz
 #define CD_HAD  BITS(1, 1)
 #define CD_E0PD BITS(2, 2)
 #define CD_TTB  BITS(51, 4)
+/* dw2 */
+#define CD_DS BITS(58, 58)
 
 /* How walks reach memory: IR0, OR0 and SH0 of either stage. */
 #define WALK_NOT_CACHED 0U
@@ -393,6 +398,8 @@ struct smmu_command command_atc_inv(uint32_t sid, uint64_t address, unsigned siz
 #define PTE_TABLE       BITS(1, 1) /* levels 0..2: table; level 3: page */
 #define PTE_ADDR        BITS(47, 12)
 #define PTE_ADDR_HIGH   BITS(15, 12) /* 64 KiB granule, 52 bits of address: bits 51..48 */
+#define PTE_DS_ADDR     BITS(49, 48) /* the others with DS: bits 49 and 48, in place */
+#define PTE_DS_ADDR_TOP BITS(9, 8)   /* bits 51 and 50; without DS: SH */
 #define PTE_DBM         BITS(51, 51) /* read-only means clean */
 #define PTE_CONTIGUOUS  BITS(52, 52)
 #define PTE_S2_XN       BITS(54, 53)

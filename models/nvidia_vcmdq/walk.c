@@ -85,18 +85,30 @@ __attribute__((noinline)) static bool update_descriptor(struct walk *walk, uint6
 	return false;
 }
 
-/* Without DS: 1 GiB and 2 MiB; 32 MiB; 512 MiB, and 4 TiB where addresses have 52 bits (5.1). */
+/*
+ * Bit level + 1: 1 GiB and 2 MiB; 32 MiB; 512 MiB. Where addresses have 52 bits 512 GiB; 64 GiB; 4 TiB
+ * besides (5.1).
+ */
 static inline unsigned block_levels(const struct tables *tables)
 {
-	bool gigantic = tables->page_shift == 12 || (tables->page_shift == 16 && tables->wide);
-	return 1U << 2 | (gigantic ? 1U << 1 : 0);
+	bool level1 = tables->page_shift == 12 || tables->wide;
+	bool level0 = tables->page_shift == 12 && tables->wide;
+	return 1U << 3 | (level1 ? 1U << 2 : 0) | (level0 ? 1U << 1 : 0);
 }
 
-static inline uint64_t address_of(uint64_t descriptor, uint64_t mask, bool wide)
+/* The bits of an address above 48, of tables that have them (5.2). */
+static uint64_t high_address(const struct tables *tables, uint64_t descriptor)
+{
+	if (tables->ds)
+		return (descriptor & PTE_DS_ADDR) | field_get(descriptor, PTE_DS_ADDR_TOP) << 50;
+	return field_get(descriptor, PTE_ADDR_HIGH) << 48;
+}
+
+static inline uint64_t address_of(const struct tables *tables, uint64_t descriptor, uint64_t mask)
 {
 	uint64_t address = descriptor & mask;
-	if (wide)
-		address |= field_get(descriptor, PTE_ADDR_HIGH) << 48;
+	if (tables->wide)
+		address |= high_address(tables, descriptor);
 	return address;
 }
 
@@ -149,9 +161,9 @@ static unsigned run_bits(const struct tables *tables, unsigned level)
 {
 	switch (tables->page_shift) {
 	case 12:
-		return 4;
+		return level == 0 ? 0 : 4;
 	case 14:
-		return level == 3 ? 7 : 5;
+		return level == 3 ? 7 : level == 2 ? 5 : 0;
 	default:
 		return level == 1 ? 0 : 5;
 	}
@@ -234,18 +246,18 @@ static inline enum translate_result take_leaf(struct walk *walk, const struct fo
 struct position {
 	uint64_t table;
 	uint64_t index_mask;
-	unsigned level;
+	int level;
 	unsigned shift;
 };
 
 static inline struct position root_of(const struct tables *tables)
 {
-	unsigned level = tables->start_level;
+	int level = tables->start_level;
 	return (struct position){
 		.table = tables->root,
 		.index_mask = ~0ULL, /* start tables may be longer */
 		.level = level,
-		.shift = tables->page_shift + (tables->page_shift - 3U) * (3 - level),
+		.shift = tables->page_shift + (tables->page_shift - 3U) * (unsigned)(3 - level),
 	};
 }
 
@@ -264,8 +276,8 @@ static inline struct position start_of(struct walk *walk)
 		tlb_lookup(walk->cache, walk->tag, walk->input->address >> PAGE_SHIFT);
 	if (known == NULL)
 		return root_of(tables);
-	const struct position at = {.level = known->level, .shift = known->order + PAGE_SHIFT};
-	if (at.shift != tables->page_shift + level_bits * (3 - at.level))
+	const struct position at = {.level = known->level - 1, .shift = known->order + PAGE_SHIFT};
+	if (at.shift != tables->page_shift + level_bits * (unsigned)(3 - at.level))
 		return root_of(tables);
 	walk->restrictions = field_put(PTE_S1_TABLE_RIGHTS, known->perm);
 	return below(&at, level_bits, known->pa << PAGE_SHIFT);
@@ -279,7 +291,7 @@ static inline void remember_table(const struct walk *walk, const struct position
 		.tag = walk->tag,
 		.order = (uint8_t)(at->shift - PAGE_SHIFT),
 		.perm = (uint8_t)field_get(walk->restrictions, PTE_S1_TABLE_RIGHTS),
-		.level = (uint8_t)at->level,
+		.level = (uint8_t)(at->level + 1), /* from -1 on */
 		.pa = table >> PAGE_SHIFT,
 	};
 	tlb_insert(walk->cache, &entry, walk->input->address >> PAGE_SHIFT);
@@ -298,7 +310,6 @@ enum translate_result smmu_walk(struct request *request, const struct tables *ta
 									: &request->smmu->walks};
 	const bool nested = !input->stage2 && request->config->kind == STREAM_NESTED;
 	const bool restricted = !input->stage2 && !tables->flat;
-	const bool wide = tables->wide;
 	const unsigned level_bits = tables->page_shift - 3U, output_bits = tables->output_bits;
 	const unsigned blocks = block_levels(tables);
 	const uint64_t mask = PTE_ADDR & ~((1ULL << tables->page_shift) - 1);
@@ -309,13 +320,13 @@ enum translate_result smmu_walk(struct request *request, const struct tables *ta
 		if (!read_descriptor(&walk, nested, at.table + 8 * index, &descriptor))
 			return TRANSLATE_FAULT;
 		bool table_bit = descriptor & PTE_TABLE;
-		uint64_t next = address_of(descriptor, mask, wide);
-		if (!(descriptor & PTE_VALID) || (!table_bit && !(blocks >> at.level & 1)))
+		uint64_t next = address_of(tables, descriptor, mask);
+		if (!(descriptor & PTE_VALID) || (!table_bit && !(blocks >> (at.level + 1) & 1)))
 			return smmu_stage_fault(request, EVT_F_TRANSLATION, input);
 		if (next >> output_bits != 0)
 			return smmu_stage_fault(request, EVT_F_ADDR_SIZE, input);
 		if (at.level == 3 || !table_bit) {
-			const struct found found = {descriptor, next, at.level, at.shift};
+			const struct found found = {descriptor, next, (unsigned)at.level, at.shift};
 			return take_leaf(&walk, &found, leaf);
 		}
 		if (restricted)

@@ -31,9 +31,10 @@ struct way {
 struct map {
 	unsigned page; /* log2 bytes */
 	unsigned bits; /* of input */
-	unsigned start;
+	int start;
 	unsigned output;
 	uint64_t root;
+	bool ds;
 	bool big_endian;
 	bool no_access_fault;
 	bool second;
@@ -42,10 +43,41 @@ struct map {
 	bool pan;
 };
 
-static unsigned size_of_code(unsigned code)
+/* Of a granule of 2^PAGE bytes, with DS or not. */
+static unsigned size_of_code(struct smmu_kit *kit, unsigned code, unsigned page, bool ds)
 {
 	static const unsigned sizes[] = {32, 36, 40, 42, 44, 48, 52, 56};
-	return sizes[code] < WALKER_OAS ? sizes[code] : WALKER_OAS;
+	unsigned oas = sizes[cut(kit_smmu_read(kit, SMMU_IDR5, 4), 0, 3)];
+	unsigned least = sizes[code] < oas ? sizes[code] : oas;
+	return least > 48 && page != 16 && !ds ? 48 : least;
+}
+
+static bool has_ds(struct smmu_kit *kit)
+{
+	return cut(kit_smmu_read(kit, SMMU_IDR5, 4), 7, 1);
+}
+
+/* Whether there are blocks at the level. */
+static bool block_at(const struct map *map, int level)
+{
+	switch (map->page) {
+	case 12:
+		return level == 2 || level == 1 || (level == 0 && map->ds);
+	case 14:
+		return level == 2 || (level == 1 && map->ds);
+	default:
+		return level == 2 || (level == 1 && map->output == 52);
+	}
+}
+
+static uint64_t address_in(const struct map *map, uint64_t descriptor)
+{
+	uint64_t address = cut(descriptor, map->page, 48 - map->page) << map->page;
+	if (map->page == 16)
+		return address | (map->output == 52 ? cut(descriptor, 12, 4) << 48 : 0);
+	if (map->ds)
+		address |= cut(descriptor, 48, 2) << 48 | cut(descriptor, 8, 2) << 50;
+	return address;
 }
 
 static bool refuse_it(struct way *way, unsigned event, const struct map *map, unsigned class,
@@ -105,8 +137,8 @@ static bool walk(struct way *way, const struct map *map, uint64_t input, unsigne
 {
 	uint64_t table = map->root, tables = 0;
 	uint64_t inside = input & ((1ULL << map->bits) - 1);
-	for (unsigned level = map->start; level <= 3; level++) {
-		unsigned shift = map->page + (map->page - 3) * (3 - level);
+	for (int level = map->start; level <= 3; level++) {
+		unsigned shift = map->page + (map->page - 3) * (unsigned)(3 - level);
 		uint64_t size = 1ULL << shift, index = inside / size;
 		if (level > map->start)
 			index %= 1ULL << (map->page - 3);
@@ -119,12 +151,10 @@ static bool walk(struct way *way, const struct map *map, uint64_t input, unsigne
 		}
 		uint64_t descriptor = descriptor_at(way, map, at);
 		unsigned type = (unsigned)cut(descriptor, 0, 2);
-		bool block_here = (map->page == 12 && (level == 1 || level == 2)) ||
-				  (map->page != 12 && level == 2);
-		bool valid = level == 3 ? type == 3 : type == 3 || (type == 1 && block_here);
+		bool valid = type == 3 || (type == 1 && block_at(map, level));
 		if (!valid)
 			return refuse_it(way, 0x10, map, class, input);
-		uint64_t address = cut(descriptor, map->page, 48 - map->page) << map->page;
+		uint64_t address = address_in(map, descriptor);
 		if (address >> map->output != 0)
 			return refuse_it(way, 0x11, map, class, input);
 		if (level < 3 && type == 3) {
@@ -158,12 +188,14 @@ static bool second_stage(struct way *way, uint64_t ipa, unsigned class, struct f
 	uint64_t dw2 = way->ste[2];
 	struct map map = {.page = pages[cut(dw2, 46, 2)],
 			  .bits = 64 - (unsigned)cut(dw2, 32, 6),
-			  .output = size_of_code((unsigned)cut(dw2, 48, 3)),
+			  .ds = has_ds(way->kit) && cut(way->ste[3], 3, 1),
 			  .big_endian = cut(dw2, 52, 1),
 			  .no_access_fault = cut(dw2, 53, 1),
 			  .second = true};
-	map.start = starts[map.page == 12 ? 0 : 1][cut(dw2, 38, 2)];
-	uint64_t top = map.page + (map.page - 3) * (3ULL - map.start);
+	map.ds &= map.page != 16;
+	map.output = size_of_code(way->kit, (unsigned)cut(dw2, 48, 3), map.page, map.ds);
+	map.start = (int)starts[map.page == 12 ? 0 : 1][cut(dw2, 38, 2)];
+	uint64_t top = map.page + (map.page - 3) * (3ULL - (unsigned)map.start);
 	uint64_t bytes = 8ULL << (map.bits - top);
 	map.root = way->ste[3] & 0x00fffffffffffff0;
 	map.root -= map.root % (bytes < 64 ? 64 : bytes);
@@ -177,19 +209,21 @@ static bool second_stage(struct way *way, uint64_t ipa, unsigned class, struct f
 }
 
 /* The half of the input space that IOVA lies in; false: none. */
-static bool half_of(const uint64_t cd[3], uint64_t iova, struct map *map)
+static bool half_of(struct smmu_kit *kit, const uint64_t cd[3], uint64_t iova, struct map *map)
 {
 	static const unsigned pages[2][4] = {{12, 16, 14, 0}, {0, 14, 12, 16}};
 	unsigned half = (unsigned)cut(iova, 55, 1), from = 16 * half;
 	*map = (struct map){.page = pages[half][cut(cd[0], 6 + from, 2)],
 			    .bits = 64 - (unsigned)cut(cd[0], from, 6),
-			    .output = size_of_code((unsigned)cut(cd[0], 32, 3)),
+			    .ds = has_ds(kit) && cut(cd[2], 58, 1),
 			    .big_endian = cut(cd[0], 15, 1),
 			    .no_access_fault = cut(cd[0], 35, 1),
 			    .wxn = cut(cd[0], 36, 1),
 			    .pan = cut(cd[0], 40, 1),
 			    .no_hierarchy = cut(cd[1 + half], 1, 1),
 			    .root = cd[1 + half] & 0x000ffffffffffff0};
+	map->ds &= map->page != 16;
+	map->output = size_of_code(kit, (unsigned)cut(cd[0], 32, 3), map->page, map->ds);
 	bool disabled = cut(cd[0], 14 + from, 1), tagged = cut(cd[0], 38 + half, 1);
 	if (disabled)
 		return false;
@@ -217,7 +251,7 @@ static bool first_stage(struct way *way, struct found *found)
 	}
 	for (unsigned i = 0; i < 3; i++)
 		cd[i] = kit_word(way->kit, at + 8 * i);
-	if (!half_of(cd, way->access->iova, &map))
+	if (!half_of(way->kit, cd, way->access->iova, &map))
 		return refuse_it(way, 0x10, &map, 2, 0);
 	if (!walk(way, &map, way->access->iova, 2, found))
 		return false;

@@ -10,9 +10,6 @@
 
 #include "tests/kit/smmu.h"
 
-/* Bits of address of the hardware. */
-#define WALKER_OAS 44U
-
 struct walker_answer {
 	bool ok;
 	uint64_t pa;

@@ -1604,18 +1604,20 @@ START_TEST(substreams_are_for_users_where_there_are_some)
 }
 END_TEST
 
-/* NUM, SCALE, TG, TTL; whether they are legal. */
+/* NUM, SCALE, TG, TTL; whether they are legal, without DS and with it. */
 static const struct {
 	uint64_t num, scale, granule, ttl;
-	bool legal;
+	bool legal[2];
 } ranges[] = {
-	{0, 0, 0, 0, true},  {5, 2, 1, 0, true},   {0, 0, 1, 3, true},  {0, 1, 3, 0, true},
-	{0, 0, 1, 0, false}, {1, 0, 0, 0, false},  {0, 1, 0, 0, false}, {0, 0, 0, 1, false},
-	{0, 0, 2, 1, false}, {1, 32, 1, 0, false}, {1, 31, 2, 2, true},
+	{0, 0, 0, 0, {true, true}},   {5, 2, 1, 0, {true, true}},   {0, 0, 1, 3, {true, true}},
+	{0, 1, 3, 0, {true, true}},   {0, 0, 1, 0, {false, false}}, {1, 0, 0, 0, {false, false}},
+	{0, 1, 0, 0, {false, false}}, {0, 0, 0, 1, {false, false}}, {0, 0, 2, 1, {false, true}},
+	{1, 32, 1, 0, {false, true}}, {1, 31, 2, 2, {true, true}},
 };
 
 START_TEST(ranges_are_for_users_where_there_are_some)
 {
+	smmu_kit_set(&profile, "idr5.features", IDR5_GRAN4K | (_i != 0 ? IDR5_DS : 0));
 	remake_with("idr3.features", IDR3_RIL);
 	make_guest_with_device();
 	for (unsigned opcode = CMD_TLBI_NH_VA; opcode <= CMD_TLBI_NH_VAA; opcode++)
@@ -1625,7 +1627,7 @@ START_TEST(ranges_are_for_users_where_there_are_some)
 					 field_put(CMD_TLBI_SCALE, ranges[i].scale),
 				 0x40000000 | field_put(CMD_TLBI_TG, ranges[i].granule) |
 					 field_put(CMD_TLBI_TTL, ranges[i].ttl)}};
-			ck_assert_int_eq(invalidate(&command, 1), ranges[i].legal ? 0 : -EIO);
+			ck_assert_int_eq(invalidate(&command, 1), ranges[i].legal[_i] ? 0 : -EIO);
 		}
 }
 END_TEST
@@ -2396,7 +2398,7 @@ static TCase *guests(void)
 	tcase_add_test(tests, invalidation_without_memory_sends_nothing);
 	tcase_add_test(tests, what_the_smmu_lacks_is_not_for_users);
 	tcase_add_test(tests, substreams_are_for_users_where_there_are_some);
-	tcase_add_test(tests, ranges_are_for_users_where_there_are_some);
+	tcase_add_loop_test(tests, ranges_are_for_users_where_there_are_some, 0, 2);
 	tcase_add_test(tests, hw_queue_checks_come_in_the_order_of_the_sheet);
 	tcase_add_test(tests, hw_queue_sizes_are_powers_of_two_and_aligned);
 	tcase_add_test(tests, hw_queue_is_capped_by_the_smmus_queue_size);

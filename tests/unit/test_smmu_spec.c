@@ -304,9 +304,10 @@ START_TEST(fields_of_stream_table_entries_have_the_bits_of_the_table)
 		{STE_SHCFG, 45, 44},  {STE_S2VMID, 15, 0},  {STE_S2T0SZ, 37, 32},
 		{STE_S2SL0, 39, 38},  {STE_S2IR0, 41, 40},  {STE_S2OR0, 43, 42},
 		{STE_S2SH0, 45, 44},  {STE_S2TG, 47, 46},   {STE_S2PS, 50, 48},
-		{STE_S2AA64, 51, 51}, {STE_S2ENDI, 52, 52}, {STE_S2AFFD, 53, 53},
-		{STE_S2PTW, 54, 54},  {STE_S2HD, 55, 55},   {STE_S2HA, 56, 56},
-		{STE_S2S, 57, 57},    {STE_S2R, 58, 58},    {STE_S2TTB, 51, 4},
+		{STE_S2AA64, 51, 51}, {STE_S2ENDI, 52, 52}, {STE_S2SL0_2, 2, 2},
+		{STE_S2DS, 3, 3},     {STE_S2AFFD, 53, 53}, {STE_S2PTW, 54, 54},
+		{STE_S2HD, 55, 55},   {STE_S2HA, 56, 56},   {STE_S2S, 57, 57},
+		{STE_S2R, 58, 58},    {STE_S2TTB, 51, 4},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		ck_assert_msg(rows[i].field ==
@@ -522,6 +523,9 @@ START_TEST(fields_of_id_registers_have_the_bits_of_the_sheet)
 		{IDR1_CMDQS, 25, 21},
 		{IDR1_ATTR_PERMS_OVR, 26, 26},
 		{IDR1_ATTR_TYPES_OVR, 27, 27},
+		{IDR1_REL, 28, 28},
+		{IDR1_QUEUES_PRESET, 29, 29},
+		{IDR1_TABLES_PRESET, 30, 30},
 		{IDR3_HAD, 2, 2},
 		{IDR3_XNX, 4, 4},
 		{IDR3_FWB, 8, 8},
@@ -532,6 +536,7 @@ START_TEST(fields_of_id_registers_have_the_bits_of_the_sheet)
 		{IDR5_GRAN4K, 4, 4},
 		{IDR5_GRAN16K, 5, 5},
 		{IDR5_GRAN64K, 6, 6},
+		{IDR5_DS, 7, 7},
 		{IDR5_VAX, 11, 10},
 		{IDR5_STALL_MAX, 31, 16},
 	};
@@ -543,13 +548,13 @@ END_TEST
 START_TEST(fields_of_contexts_have_the_bits_of_the_table)
 {
 	static const struct field_row rows[] = {
-		{CD_T0SZ, 5, 0},   {CD_TG0, 7, 6},    {CD_EPD0, 14, 14},    {CD_ENDI, 15, 15},
-		{CD_T1SZ, 21, 16}, {CD_TG1, 23, 22},  {CD_EPD1, 30, 30},    {CD_V, 31, 31},
-		{CD_IPS, 34, 32},  {CD_AFFD, 35, 35}, {CD_WXN, 36, 36},     {CD_TBI0, 38, 38},
-		{CD_TBI1, 39, 39}, {CD_PAN, 40, 40},  {CD_AA64, 41, 41},    {CD_HD, 42, 42},
-		{CD_HA, 43, 43},   {CD_S, 44, 44},    {CD_R, 45, 45},       {CD_A, 46, 46},
-		{CD_ASET, 47, 47}, {CD_ASID, 63, 48}, {CD_HAD, 1, 1},       {CD_E0PD, 2, 2},
-		{CD_TTB, 51, 4},   {L1CD_V, 0, 0},    {L1CD_L2PTR, 51, 12},
+		{CD_T0SZ, 5, 0},   {CD_TG0, 7, 6},    {CD_EPD0, 14, 14}, {CD_ENDI, 15, 15},
+		{CD_T1SZ, 21, 16}, {CD_TG1, 23, 22},  {CD_EPD1, 30, 30}, {CD_V, 31, 31},
+		{CD_IPS, 34, 32},  {CD_AFFD, 35, 35}, {CD_WXN, 36, 36},  {CD_TBI0, 38, 38},
+		{CD_TBI1, 39, 39}, {CD_PAN, 40, 40},  {CD_AA64, 41, 41}, {CD_HD, 42, 42},
+		{CD_HA, 43, 43},   {CD_S, 44, 44},    {CD_R, 45, 45},    {CD_A, 46, 46},
+		{CD_ASET, 47, 47}, {CD_ASID, 63, 48}, {CD_HAD, 1, 1},    {CD_E0PD, 2, 2},
+		{CD_TTB, 51, 4},   {CD_DS, 58, 58},   {L1CD_V, 0, 0},    {L1CD_L2PTR, 51, 12},
 	};
 	check_fields(rows, sizeof(rows) / sizeof(rows[0]));
 }

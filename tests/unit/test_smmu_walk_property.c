@@ -28,7 +28,7 @@
 #define TABLES_AT  0x40000000ULL /* where a nested stream sees the pool */
 #define LEAVES_MAX 160U
 #define ACCESSES   20000U
-#define OAS        WALKER_OAS
+#define OAS        (wide ? 52U : 44U)
 #define HAD        2ULL
 #define QUEUE_LOG2 6U
 #define STEPS      40000U
@@ -38,6 +38,7 @@ static uint64_t streams; /* the stream table */
 static uint64_t pool, pool_used;
 static uint64_t random_state;
 static bool big_endian[2]; /* tables of stage 1, of stage 2 */
+static bool wide;          /* all has 52 bits, and DS */
 
 static uint64_t random_bits(void)
 {
@@ -69,6 +70,12 @@ static void set_up(unsigned seed)
 	smmu_kit_set(
 		&profile, "idr0.features",
 		field_set(profile_get(&profile, "idr0.features"), IDR0_TTENDIAN, TTENDIAN_MIXED));
+	if (wide) {
+		smmu_kit_set(&profile, "oas.bits", 52);
+		smmu_kit_set(&profile, "idr5.features",
+			     profile_get(&profile, "idr5.features") | IDR5_DS |
+				     field_put(IDR5_VAX, 1));
+	}
 	big_endian[0] = seed & 1;
 	big_endian[1] = seed >> 1 & 1;
 	kit = smmu_kit_new(&profile);
@@ -103,7 +110,7 @@ struct tree {
 	uint64_t offset; /* of a table's address over where it lies: behind stage 2 */
 	unsigned page;
 	unsigned bits;
-	unsigned start;
+	int start;
 	unsigned output;
 	uint64_t root; /* as structures and descriptors say it */
 	struct leaf_range leaves[LEAVES_MAX];
@@ -125,9 +132,9 @@ static void put_descriptor(const struct tree *tree, uint64_t slot, uint64_t desc
 	kit_set_word(kit, slot, in_byte_order(tree, descriptor));
 }
 
-static unsigned level_shift(const struct tree *tree, unsigned level)
+static unsigned level_shift(const struct tree *tree, int level)
 {
-	return tree->page + (tree->page - 3) * (3 - level);
+	return tree->page + (tree->page - 3) * (unsigned)(3 - level);
 }
 
 static void make_tree(struct tree *tree)
@@ -138,10 +145,10 @@ static void make_tree(struct tree *tree)
 }
 
 /* Where the descriptor of LEVEL for AT lies; 0: something else is in the way. */
-static uint64_t slot_at(struct tree *tree, uint64_t at, unsigned level)
+static uint64_t slot_at(struct tree *tree, uint64_t at, int level)
 {
 	uint64_t table = tree->root - tree->offset, inside = at & ((1ULL << tree->bits) - 1);
-	for (unsigned here = tree->start;; here++) {
+	for (int here = tree->start;; here++) {
 		uint64_t index = inside >> level_shift(tree, here);
 		if (here > tree->start)
 			index &= (1ULL << (tree->page - 3)) - 1;
@@ -162,16 +169,16 @@ static uint64_t slot_at(struct tree *tree, uint64_t at, unsigned level)
 }
 
 /* Levels that leaves may be at; now and then one that they may not be at. */
-static unsigned random_level(const struct tree *tree)
+static int random_level(const struct tree *tree)
 {
-	unsigned lowest = tree->page == 12 ? 1 : 2;
+	int lowest = (tree->page == 12 ? 1 : 2) - (wide ? 1 : 0);
 	if (one_in(40))
 		lowest = 0;
 	lowest = lowest < tree->start ? tree->start : lowest;
-	return lowest + (unsigned)random_below(4 - lowest);
+	return lowest + (int)random_below((uint64_t)(4 - lowest));
 }
 
-static uint64_t random_attributes(const struct tree *tree, unsigned level)
+static uint64_t random_attributes(const struct tree *tree, int level)
 {
 	uint64_t bits = level == 3 ? 3 : 1;
 	if (one_in(40))
@@ -186,8 +193,18 @@ static uint64_t random_attributes(const struct tree *tree, unsigned level)
 	return bits;
 }
 
+/* An address as a descriptor has it. */
+static uint64_t address_bits(const struct tree *tree, uint64_t address)
+{
+	if (!wide)
+		return address;
+	if (tree->page == 16)
+		return (address & BITS(47, 16)) | address >> 48 << 12;
+	return (address & BITS(49, 12)) | address >> 50 << 8;
+}
+
 /* A contiguous run, or one leaf; where it would lie over another one, nothing. */
-static void put_leaf(struct tree *tree, uint64_t at, unsigned level, uint64_t to)
+static void put_leaf(struct tree *tree, uint64_t at, int level, uint64_t to)
 {
 	static const unsigned runs[3][4] = {{0, 4, 4, 4}, {0, 0, 5, 7}, {0, 0, 5, 5}};
 	unsigned shift = level_shift(tree, level);
@@ -209,7 +226,7 @@ static void put_leaf(struct tree *tree, uint64_t at, unsigned level, uint64_t to
 		attributes |= PTE_CONTIGUOUS;
 	for (uint64_t i = 0; i < 1ULL << run; i++)
 		put_descriptor(tree, slot_at(tree, at + (i << shift), level),
-			       (to + (i << shift)) | attributes);
+			       address_bits(tree, to + (i << shift)) | attributes);
 	if (tree->leaf_count < LEAVES_MAX)
 		tree->leaves[tree->leaf_count++] = (struct leaf_range){at, size};
 }
@@ -244,12 +261,12 @@ static uint64_t random_address(const struct tree *tree)
 static void fill(struct tree *tree, const struct tree *behind, unsigned leaves)
 {
 	for (unsigned i = 0; i < leaves; i++) {
-		uint64_t to = below_bits(one_in(30) ? 47 : tree->output);
+		uint64_t to = below_bits(one_in(30) ? (wide ? 52 : 47) : tree->output);
 		uint64_t at = random_input(tree);
 		if (behind != NULL && !one_in(10))
 			to = random_address(behind) & ((1ULL << OAS) - 1);
 		if (i % 3 != 0 && tree->leaf_count > 0) { /* near another one: in the same tables */
-			unsigned level = 2 + (unsigned)random_below(2);
+			int level = 2 + (int)random_below(2);
 			at = tree->leaves[random_below(tree->leaf_count)].at;
 			at += random_below(64) << level_shift(tree, level);
 		}
@@ -284,14 +301,15 @@ static void set_ste(uint32_t sid, uint64_t dw0, uint64_t dw2, uint64_t dw3)
 static void choose_start(struct tree *tree)
 {
 	unsigned level_bits = tree->page - 3, most = level_bits + (tree->second ? 4 : 0);
-	unsigned legal[4], count = 0;
-	for (unsigned start = 0; start < 4; start++) {
-		unsigned shift = tree->page + level_bits * (3 - start);
+	int legal[5];
+	unsigned count = 0;
+	for (int start = tree->second ? 0 : -1; start < 4; start++) {
+		unsigned shift = level_shift(tree, start);
 		if (shift >= tree->bits || tree->bits - shift > most)
 			continue;
 		if (tree->second && start == 3 && tree->page == 12)
 			continue; /* small tables only */
-		if (tree->second && start == 0 && tree->page != 12)
+		if (tree->second && start == 0 && tree->page != 12 && tree->bits <= 48)
 			continue;
 		legal[count++] = start;
 	}
@@ -317,8 +335,8 @@ static void random_geometry(struct tree *tree, unsigned page)
 {
 	static const unsigned outputs[] = {36, 40, 42, 44, 44, 44};
 	tree->page = page;
-	tree->bits = 25 + (unsigned)random_below(tree->second ? 20 : 24);
-	tree->output = outputs[random_below(6)];
+	tree->bits = 25 + (unsigned)random_below(wide ? 28 : tree->second ? 20 : 24);
+	tree->output = outputs[random_below(6)] + (wide ? 8 : 0);
 	choose_start(tree);
 }
 
@@ -360,7 +378,7 @@ static void make_half(unsigned half, unsigned page, bool nested)
 	tree->offset = nested ? TABLES_AT - pool : 0;
 	random_geometry(tree, page);
 	if (nested)
-		tree->output = OAS;
+		tree->output = wide ? 48 : OAS;
 	make_tree(tree);
 }
 
@@ -380,7 +398,7 @@ static uint64_t make_context(uint16_t asid, bool nested)
 	dw0 |= big_endian[0] ? CD_ENDI : 0;
 	kit_set_word(kit, at, dw0);
 	kit_set_word(kit, at + 8, halves[0].root | (one_in(3) ? HAD : 0));
-	kit_set_word(kit, at + 16, halves[1].root | (one_in(3) ? HAD : 0));
+	kit_set_word(kit, at + 16, halves[1].root | (one_in(3) ? HAD : 0) | (wide ? CD_DS : 0));
 	return at + (nested ? TABLES_AT - pool : 0);
 }
 
@@ -433,21 +451,24 @@ static void start_counting(void)
 	memset(refused_by, 0, sizeof(refused_by));
 }
 
-/* It was worth while: all that can happen has happened. */
+/* It was worth while: all that can happen has happened; of 52 bits there may be none above. */
 static void check_counts(void)
 {
 	ck_assert_uint_gt(granted, ROUNDS * ACCESSES / 40);
 	ck_assert_uint_gt(hits, ROUNDS * ACCESSES / 50);
 	for (unsigned event = EVT_F_TRANSLATION; event <= EVT_F_PERMISSION; event++)
-		ck_assert_msg(refused_by[event] > 0, "event %x was never seen", event);
+		ck_assert_msg(refused_by[event] > 0 || (wide && event == EVT_F_ADDR_SIZE),
+			      "event %x was never seen", event);
 }
 
+/* Each granule; then with 52 bits. */
 START_TEST(stage_1_is_walked_as_the_obvious_walker_walks)
 {
+	wide = _i >= 3;
 	start_counting();
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		set_up((unsigned)_i * 100 + round);
-		make_half(0, pages[_i], false);
+		make_half(0, pages[_i % 3], false);
 		make_half(1, pages[random_below(3)], false);
 		halves[1].output = halves[0].output; /* IPS is one for both */
 		fill(&halves[0], NULL, LEAVES_MAX);
@@ -463,13 +484,14 @@ END_TEST
 
 START_TEST(stage_2_is_walked_as_the_obvious_walker_walks)
 {
+	wide = _i >= 3;
 	start_counting();
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		set_up((unsigned)_i * 100 + round + 50);
-		make_second(pages[_i], false);
+		make_second(pages[_i % 3], false);
 		fill(&second, NULL, LEAVES_MAX);
 		set_ste(1, STE_V | field_put(STE_CONFIG, STE_CONFIG_S2), stage2_words(&second, 5),
-			second.root);
+			second.root | (wide ? STE_S2DS : 0));
 		compare_many(&second, 1);
 		smmu_kit_free(kit);
 	}
@@ -477,21 +499,22 @@ START_TEST(stage_2_is_walked_as_the_obvious_walker_walks)
 }
 END_TEST
 
-/* Each granule over each. */
+/* Each granule over each; then 4 KiB over each with 52 bits. */
 START_TEST(nested_tables_are_walked_as_the_obvious_walker_walks)
 {
+	wide = _i >= 9;
 	start_counting();
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		set_up((unsigned)_i * 100 + round + 1000);
 		make_second(pages[_i % 3], true);
 		map_pool();
 		fill(&second, NULL, LEAVES_MAX);
-		make_half(0, pages[_i / 3], true);
+		make_half(0, pages[_i / 3 % 3], true);
 		make_half(1, pages[random_below(3)], true);
 		fill(&halves[0], &second, LEAVES_MAX);
 		fill(&halves[1], &second, LEAVES_MAX / 2);
 		set_ste(1, make_context(9, true) | STE_V | field_put(STE_CONFIG, STE_CONFIG_NESTED),
-			stage2_words(&second, 5), second.root);
+			stage2_words(&second, 5), second.root | (wide ? STE_S2DS : 0));
 		compare_many(halves, 2);
 		smmu_kit_free(kit);
 	}
@@ -1094,6 +1117,7 @@ static void use(void)
 
 static void start_life(void)
 {
+	wide = false;
 	set_up(4000);
 	queue = kit_frames(kit, 1);
 	queue_at = 0;
@@ -1157,9 +1181,9 @@ int main(void)
 {
 	Suite *suite = suite_create("smmu_walk_property");
 	TCase *tcase = tcase_create("smmu_walk_property");
-	tcase_add_loop_test(tcase, stage_1_is_walked_as_the_obvious_walker_walks, 0, 3);
-	tcase_add_loop_test(tcase, stage_2_is_walked_as_the_obvious_walker_walks, 0, 3);
-	tcase_add_loop_test(tcase, nested_tables_are_walked_as_the_obvious_walker_walks, 0, 9);
+	tcase_add_loop_test(tcase, stage_1_is_walked_as_the_obvious_walker_walks, 0, 6);
+	tcase_add_loop_test(tcase, stage_2_is_walked_as_the_obvious_walker_walks, 0, 6);
+	tcase_add_loop_test(tcase, nested_tables_are_walked_as_the_obvious_walker_walks, 0, 12);
 	tcase_add_loop_test(tcase, nothing_is_seen_that_an_invalidation_took_away, 0, 4);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);

@@ -60,14 +60,15 @@ static bool allowed_bits(const struct arm_smmu *smmu, unsigned opcode, uint64_t 
 	}
 }
 
-/* A granule needs a range or a level, and these a granule; what needs DS is not there. */
-static bool range_legal(const struct smmu_command *command)
+/* A granule needs a range or a level, and these a granule; 16 KiB at level 1 and 2^32 pages need DS. */
+static bool range_legal(const struct arm_smmu *smmu, const struct smmu_command *command)
 {
+	bool ds = smmu->idr[5] & IDR5_DS;
 	uint64_t scale = field_get(command->dw[0], CMD_TLBI_SCALE);
 	uint64_t ttl = field_get(command->dw[1], CMD_TLBI_TTL);
 	uint64_t granule = field_get(command->dw[1], CMD_TLBI_TG);
 	bool any = field_get(command->dw[0], CMD_TLBI_NUM) != 0 || scale != 0 || ttl != 0;
-	return (granule != 0) == any && scale < 32 && !(granule == 2 && ttl == 1);
+	return (granule != 0) == any && (ds || (scale < 32 && !(granule == 2 && ttl == 1)));
 }
 
 static bool fields_legal(const struct arm_smmu *smmu, const struct smmu_command *command)
@@ -78,7 +79,7 @@ static bool fields_legal(const struct arm_smmu *smmu, const struct smmu_command 
 	    (command->dw[1] & ~bits[1]) != 0)
 		return false;
 	if (opcode == CMD_TLBI_NH_VA || opcode == CMD_TLBI_NH_VAA)
-		return range_legal(command);
+		return range_legal(smmu, command);
 	return opcode != CMD_ATC_INV || field_get(command->dw[1], CMD_ATC_SIZE) <= ATC_SIZE_ALL;
 }
 
