@@ -220,11 +220,15 @@ static void resume(struct smmu *smmu, const struct smmu_command *command)
 			    : RESUME_IGNORE);
 }
 
-/* CS = IRQ: a MSI, or the wire (1.6). */
-static void signal_completion(struct smmu *smmu, const struct smmu_command *command)
+/* CS = IRQ: a MSI, or the wire (1.6). CS = SEV is the main queue's alone (tegra241-cmdqv 7). */
+static void signal_completion(struct smmu *smmu, const struct command_queue *queue,
+			      const struct smmu_command *command)
 {
 	uint64_t address = command->dw[1] & CMD_SYNC_MSIADDR;
-	if (field_get(command->dw[0], CMD_SYNC_CS) != SYNC_CS_IRQ)
+	uint64_t how = field_get(command->dw[0], CMD_SYNC_CS);
+	if (how == SYNC_CS_SEV)
+		smmu->wakes += queue->vcmdq == NULL && (smmu->idr[0] & IDR0_SEV);
+	if (how != SYNC_CS_IRQ)
 		return;
 	if (address == 0 || !(smmu->idr[0] & IDR0_MSI))
 		irq_raise(smmu->machine, smmu->board.sync_irq);
@@ -238,7 +242,7 @@ static void synchronise(struct smmu *smmu, struct command_queue *queue,
 			const struct smmu_command *command)
 {
 	queue->atc_done_ps = 0;
-	signal_completion(smmu, command);
+	signal_completion(smmu, queue, command);
 	if (queue->vcmdq != NULL || !smmu->atc_outstanding)
 		return;
 	smmu->atc_outstanding = false;

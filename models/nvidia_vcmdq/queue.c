@@ -189,6 +189,14 @@ static enum vcmdq_admission admit(struct command_queue *queue, struct smmu_comma
 	return admission;
 }
 
+/* The main queue's CONS is about to move: it is full no longer (2.2). */
+static void tell_space(const struct command_queue *queue)
+{
+	uint32_t distance = (queue->prod - queue->cons) & queue_mask(queue->entries);
+	bool full = distance == queue->entries;
+	queue->smmu->wakes += full && (queue->smmu->idr[0] & IDR0_SEV);
+}
+
 /* False: the queue stopped at the command. */
 static bool execute(struct command_queue *queue)
 {
@@ -214,6 +222,8 @@ static bool execute(struct command_queue *queue)
 		probe->removed = 0;
 	}
 	if (admission != VCMDQ_STOP) {
+		if (queue->vcmdq == NULL)
+			tell_space(queue);
 		queue->cons = (queue->cons + 1) & queue_mask(queue->entries);
 		queue->error =
 			VCMDQ_ERR_NONE; /* until the next stop; unspecified in between (3.4) */

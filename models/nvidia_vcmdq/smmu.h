@@ -18,6 +18,7 @@
  *   owner       a VINTF with HYP_OWN runs any command; a guest's only four, with its VMID and its
  *               stream ids put in
  *   output      what the SMMU tells software: event queue, PRI queue, GERROR, MSIs and wires
+ *   wake        what ends a CPU's WFE (SEV); no CPU waits here, so that it is only counted
  *   stall       an access that a fault holds up until software resumes or ends it
  *   endpoint    a device with ATS: it keeps translations, answers ATC_INV, or does not, and asks for
  *               pages
@@ -326,6 +327,7 @@ struct smmu {
 	struct level1_cache level1_contexts; /* L1CDs */
 	struct smmu_endpoints endpoints;
 	struct smmu_stalls stalls;
+	uint64_t wakes; /* ever */
 	uint16_t next_stag;
 	bool atc_outstanding; /* of VCMDQs: an ATC_INV may still be unanswered, or failed */
 	/* CMDQV */

@@ -71,6 +71,7 @@
 #define IDR0_NS1ATS         BITS(11, 11)
 #define IDR0_ASID16         BITS(12, 12)
 #define IDR0_MSI            BITS(13, 13)
+#define IDR0_SEV            BITS(14, 14)
 #define IDR0_PRI            BITS(16, 16)
 #define IDR0_VMW            BITS(17, 17)
 #define IDR0_VMID16         BITS(18, 18)

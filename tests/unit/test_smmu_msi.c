@@ -154,6 +154,67 @@ START_TEST(a_sync_signals_its_completion_as_cs_says)
 }
 END_TEST
 
+/* --- events for CPUs that wait (SEV) --- */
+
+static void begin_with_sev(bool sev)
+{
+	struct profile profile = smmu_kit_everything();
+	uint64_t idr0 = profile_get(&profile, "idr0.features");
+	teardown();
+	smmu_kit_set(&profile, "idr0.features", sev ? idr0 | IDR0_SEV : idr0 & ~IDR0_SEV);
+	host = smmu_host_new(&profile);
+}
+
+/* 3.2: with IDR0.SEV; a VCMDQ has CS = NONE alone. */
+START_TEST(a_sync_with_cs_sev_wakes_who_waits)
+{
+	for (unsigned sev = 0; sev < 2; sev++) {
+		begin_with_sev(sev);
+		host_issue(&host, command_sync(SYNC_CS_NONE));
+		host_issue(&host, command_sync(SYNC_CS_IRQ));
+		host_issue(&host, command_tlbi_nsnh_all());
+		ck_assert_uint_eq(host.kit->smmu->wakes, 0);
+		host_issue(&host, command_sync(SYNC_CS_SEV));
+		host_issue(&host, command_sync(SYNC_CS_SEV));
+		ck_assert_uint_eq(host.kit->smmu->wakes, 2 * sev);
+	}
+	uint64_t base = kit_frames(host.kit, 1);
+	kit_assume(host.kit, ASSUME_GUEST_SYNC_CS, GUEST_SYNC_CS_AS_NONE);
+	kit_enable(host.kit, 0, 1, 0, VINTF_CONFIG_ENABLE, base | 7);
+	kit_put(host.kit, base, 0, command_sync(SYNC_CS_SEV));
+	kit_ring(host.kit, 0, 1);
+	kit_run(host.kit);
+	ck_assert_uint_eq(kit_cons(host.kit, 0), 1);
+	ck_assert_uint_eq(host.kit->smmu->wakes, 2);
+}
+END_TEST
+
+/* COUNT commands at once. */
+static void run_many(unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		kit_put(host.kit, host.queue, host.queued++ % HOST_QUEUE, command_tlbi_nsnh_all());
+	kit_smmu_write(host.kit, SMMU_CMDQ_PROD, 4, host.queued % (2 * HOST_QUEUE));
+	kit_run(host.kit);
+	ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_CMDQ_CONS, 4),
+			  host.queued % (2 * HOST_QUEUE));
+}
+
+/* 2.2 */
+START_TEST(a_queue_that_is_full_no_longer_wakes_who_waits)
+{
+	for (unsigned sev = 0; sev < 2; sev++) {
+		begin_with_sev(sev);
+		run_many(HOST_QUEUE - 1);
+		ck_assert_uint_eq(host.kit->smmu->wakes, 0);
+		run_many(HOST_QUEUE);
+		ck_assert_uint_eq(host.kit->smmu->wakes, sev);
+		run_many(HOST_QUEUE);
+		ck_assert_uint_eq(host.kit->smmu->wakes, 2 * sev);
+	}
+}
+END_TEST
+
 /* 3.5: when its MSI is seen, what was before it is done. */
 START_TEST(a_sync_is_signalled_after_what_is_before_it)
 {
@@ -240,6 +301,8 @@ int main(void)
 	tcase_add_test(tests, hardware_without_msis_has_wires_alone);
 	tcase_add_test(tests, a_source_that_is_enabled_keeps_its_configuration);
 	tcase_add_test(tests, a_sync_signals_its_completion_as_cs_says);
+	tcase_add_test(tests, a_sync_with_cs_sev_wakes_who_waits);
+	tcase_add_test(tests, a_queue_that_is_full_no_longer_wakes_who_waits);
 	tcase_add_test(tests, a_sync_is_signalled_after_what_is_before_it);
 	tcase_add_test(tests, an_msi_that_is_aborted_is_an_error_of_its_source);
 	tcase_add_test(tests, a_failed_msi_of_gerror_is_not_told);

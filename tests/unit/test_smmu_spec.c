@@ -507,6 +507,7 @@ START_TEST(fields_of_id_registers_have_the_bits_of_the_sheet)
 		{IDR0_NS1ATS, 11, 11},
 		{IDR0_ASID16, 12, 12},
 		{IDR0_MSI, 13, 13},
+		{IDR0_SEV, 14, 14},
 		{IDR0_PRI, 16, 16},
 		{IDR0_VMW, 17, 17},
 		{IDR0_VMID16, 18, 18},
