@@ -104,10 +104,11 @@ static uint64_t high_address(const struct tables *tables, uint64_t descriptor)
 	return field_get(descriptor, PTE_ADDR_HIGH) << 48;
 }
 
-static inline uint64_t address_of(const struct tables *tables, uint64_t descriptor, uint64_t mask)
+static inline uint64_t address_of(const struct tables *tables, uint64_t descriptor, uint64_t mask,
+				  bool wide)
 {
 	uint64_t address = descriptor & mask;
-	if (tables->wide)
+	if (wide)
 		address |= high_address(tables, descriptor);
 	return address;
 }
@@ -310,6 +311,7 @@ enum translate_result smmu_walk(struct request *request, const struct tables *ta
 									: &request->smmu->walks};
 	const bool nested = !input->stage2 && request->config->kind == STREAM_NESTED;
 	const bool restricted = !input->stage2 && !tables->flat;
+	const bool wide = tables->wide;
 	const unsigned level_bits = tables->page_shift - 3U, output_bits = tables->output_bits;
 	const unsigned blocks = block_levels(tables);
 	const uint64_t mask = PTE_ADDR & ~((1ULL << tables->page_shift) - 1);
@@ -320,7 +322,7 @@ enum translate_result smmu_walk(struct request *request, const struct tables *ta
 		if (!read_descriptor(&walk, nested, at.table + 8 * index, &descriptor))
 			return TRANSLATE_FAULT;
 		bool table_bit = descriptor & PTE_TABLE;
-		uint64_t next = address_of(tables, descriptor, mask);
+		uint64_t next = address_of(tables, descriptor, mask, wide);
 		if (!(descriptor & PTE_VALID) || (!table_bit && !(blocks >> (at.level + 1) & 1)))
 			return smmu_stage_fault(request, EVT_F_TRANSLATION, input);
 		if (next >> output_bits != 0)
