@@ -692,7 +692,7 @@ START_TEST(a_queue_is_one_register_write)
 		{2, 0x20, 0x40000000, 8, 0x40000108},
 		{2, 0x20, 0xffffffffff000, 15, 0xffffffffff10f},
 		{3, 0x28, 0x7fff0000, 9, 0x7fff0109},
-		{4, 0x30, 0x40001000, 10, 0x40001000a},
+		{4, 0x30, 0x40001000, 10, 0x40001050a},
 	};
 	make_guest();
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -808,6 +808,26 @@ START_TEST(a_base_may_clear_what_enables_the_queue)
 	ck_assert_int_gt(queue_alloc(IOMMU_HW_QUEUE_TYPE_AMD_EVT, 0, STORE_IOVA, 8), 0);
 	ck_assert_uint_eq(amd_world_vfcntl(amd, 1, VFCNTL_COMMAND), RING_IOVA | 8);
 	ck_assert_uint_eq(amd_world_vfcntl(amd, 1, VFCNTL_EVENT), STORE_IOVA | 8);
+	ck_assert_int_gt(queue_alloc(IOMMU_HW_QUEUE_TYPE_AMD_PPR, 0, STORE_IOVA, 8), 0);
+	ck_assert_uint_eq(amd_world_vfcntl(amd, 1, VFCNTL_PPR), STORE_IOVA << 4 | 8);
+}
+END_TEST
+
+START_TEST(a_destroyed_queue_may_be_told_to_stop)
+{
+	static const uint32_t offsets[] = {[IOMMU_HW_QUEUE_TYPE_AMD_CMD] = VFCNTL_COMMAND,
+					   [IOMMU_HW_QUEUE_TYPE_AMD_EVT] = VFCNTL_EVENT,
+					   [IOMMU_HW_QUEUE_TYPE_AMD_PPR] = VFCNTL_PPR};
+	make_guest();
+	amd_world_option(amd, KERNEL_AMD_QUEUE_DESTROY, AMD_QUEUE_DESTROY_STOP);
+	for (uint32_t type = IOMMU_HW_QUEUE_TYPE_AMD_CMD; type <= IOMMU_HW_QUEUE_TYPE_AMD_PPR;
+	     type++) {
+		int64_t id = queue_alloc(type, 0, STORE_IOVA, 8);
+		ck_assert_int_gt(id, 0);
+		ck_assert_uint_ne(amd_world_vfcntl(amd, 1, offsets[type]) & 1U << 8, 0);
+		destroy((uint32_t)id);
+		ck_assert_uint_eq(amd_world_vfcntl(amd, 1, offsets[type]) & 1U << 8, 0);
+	}
 }
 END_TEST
 
@@ -1305,6 +1325,7 @@ static TCase *posted(void)
 	tcase_add_test(tests, a_guest_that_goes_takes_its_interrupts_along);
 	tcase_add_test(tests, a_nest_parent_needs_guest_tables_giov_and_gcr3trpmode);
 	tcase_add_test(tests, a_base_may_clear_what_enables_the_queue);
+	tcase_add_test(tests, a_destroyed_queue_may_be_told_to_stop);
 	tcase_add_test(tests, a_guest_id_is_given_back_last_or_first);
 	tcase_add_test(tests, an_entry_cleared_to_zero_keeps_its_other_half);
 	tcase_add_test(tests, a_destroyed_queue_stays_enabled_where_it_was);

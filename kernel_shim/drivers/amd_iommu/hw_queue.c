@@ -77,7 +77,9 @@ static void program(const struct iommufd_hw_queue *queue)
 				 base | queue->length | (enables ? GUEST_EVENT_EN : 0));
 		break;
 	default:
-		amd_vfcntl_write(viommu, VFCNTL_PPR, base << 4 | queue->length);
+		amd_vfcntl_write(viommu, VFCNTL_PPR,
+				 base << 4 | queue->length |
+					 (enables ? GUEST_PPR_LOG_EN | GUEST_PPR_EN : 0));
 		break;
 	}
 }
@@ -108,6 +110,9 @@ static void stop(const struct iommufd_hw_queue *queue)
 	else if (queue->type == IOMMU_HW_QUEUE_TYPE_AMD_EVT)
 		amd_vfcntl_write(viommu, VFCNTL_EVENT,
 				 amd_vfcntl_read(viommu, VFCNTL_EVENT) & ~GUEST_EVENT_EN);
+	else
+		amd_vfcntl_write(viommu, VFCNTL_PPR,
+				 amd_vfcntl_read(viommu, VFCNTL_PPR) & ~GUEST_PPR_LOG_EN);
 	/* Something to wait behind: a COMPLETION_WAIT alone may be the last one's. */
 	amd_queue(viommu->amd, amd_command_invalidate_devtab(viommu->trans_devid));
 	amd_completion_wait(viommu->amd);
