@@ -341,6 +341,25 @@ START_TEST(a_device_with_ats_may_ask_for_translations)
 }
 END_TEST
 
+/* "Turning ATS off or changing the DTE: LX flushes the whole device IOTLB" (16). */
+START_TEST(a_device_with_ats_is_detached_with_its_own_cache)
+{
+	const struct amd_request request = {.address = IOVA, .device = ATS_DEVICE};
+	uint32_t id, hwpt = hwpt_like_the_captures();
+	int fd = amd_world_add(amd, amd->driver, "/dev/vfio/devices/vfio1", ATS_DEVICE, true, &id);
+	struct amd_endpoint *endpoint = amd_endpoint_new(amd->iommu, ATS_DEVICE);
+	ck_assert_int_eq(amd_world_attach(amd, fd, hwpt), 0);
+	amd_world_map(amd, IOVA, 1);
+	ck_assert(amd_endpoint_ask(endpoint, &request));
+	ck_assert_uint_ne(endpoint->atc.entries.count, 0);
+	amd_world_look(amd);
+	ck_assert_int_eq(amd_world_detach(amd, fd), 0);
+	ck_assert(AMD_SENT(amd, {{0x2000000000000200, 0}}, wait, {{0x2000000000000200, 0}},
+			   {{0x4000020020000200, 0x7ffffffffffff001}}, wait, whole_domain, wait));
+	ck_assert_uint_eq(endpoint->atc.entries.count, 0);
+}
+END_TEST
+
 START_TEST(a_domain_of_another_iommu_is_refused)
 {
 	struct amd *other = amd_world_second(amd, 0x200000000);
@@ -1123,6 +1142,7 @@ static TCase *domains(void)
 	tcase_add_test(tests, a_domain_is_replaced_by_way_of_the_detached_state);
 	tcase_add_test(tests, devices_of_a_domain_share_its_number_and_tables);
 	tcase_add_test(tests, a_device_with_ats_may_ask_for_translations);
+	tcase_add_test(tests, a_device_with_ats_is_detached_with_its_own_cache);
 	tcase_add_test(tests, a_domain_of_another_iommu_is_refused);
 	tcase_add_test(tests, the_hosts_device_is_passed_through_with_a_domain_id);
 	return tests;

@@ -60,6 +60,11 @@ static void write_guest(struct amd *amd, uint16_t device, const struct amd_dte *
 	flush(amd, device);
 }
 
+static bool allows_ats(const struct amd_dte *dte)
+{
+	return (dte->q[0] & DTE_V) && (dte->q[1] & DTE_I);
+}
+
 void amd_dte_update(struct amd *amd, uint16_t device, const struct amd_dte *dte)
 {
 	struct amd_dte old;
@@ -73,9 +78,9 @@ void amd_dte_update(struct amd *amd, uint16_t device, const struct amd_dte *dte)
 		write_half(amd, device, dte, 1 - first);
 		flush(amd, device);
 	}
-	/* Once more, as the driver's common path has it; with ATS all of the device's own cache. */
+	/* Once more, as the driver's common path has it; with ATS, one that ends too, all of the device's cache. */
 	amd_queue(amd, amd_command_invalidate_devtab(device));
-	if (dte->q[1] & DTE_I)
+	if (allows_ats(&old) || allows_ats(dte))
 		amd_queue(amd, amd_command_invalidate_iotlb(device, device, AMD_ATS_QUEUE_DEPTH, 0,
 							    UINT64_MAX));
 	amd_completion_wait(amd);
