@@ -968,6 +968,36 @@ START_TEST(a_full_ring_is_waited_for_with_a_margin)
 }
 END_TEST
 
+/* "ring-full wait the same": 100000 polls, then an error (8.7). */
+START_TEST(a_ring_that_stays_full_is_given_up_and_kept_as_it_is)
+{
+	silence();
+	amd_queue(amd->driver, devtab);
+	amd_completion_no_wait(amd->driver); /* which is not done */
+	for (unsigned i = 2; i < 509; i++)
+		ck_assert_int_eq(amd_queue(amd->driver, devtab), 0);
+	amd_world_look(amd);
+	uint32_t tail = amd->driver->tail;
+	uint64_t number = amd->driver->semaphore, start = now_ps();
+	uint64_t slot = amd->driver->ring_pfn * PAGE_SIZE + tail, word = amd_world_word(amd, slot);
+	ck_assert_int_eq(amd_queue(amd->driver, whole_domain), -EIO);
+	ck_assert_uint_eq(amd_world_word(amd, slot), word);
+	/* A COMPLETION_WAIT has no place either, and is not waited for. */
+	amd_completion_wait(amd->driver);
+	ck_assert_uint_lt(now_ps() - start, 201 * PS_PER_MS);
+	ck_assert_uint_eq(amd_world_word(amd, slot), word);
+	ck_assert_uint_eq(amd->driver->tail, tail);
+	ck_assert_uint_eq(amd->count, 0);
+	/* The hardware runs again: so does the driver, with the next number. */
+	bus_write(&amd->machine->bus, pa_of(AMD_AT + AMD_CONTROL), 8, amd->driver->control);
+	amd_world_run(amd);
+	amd_world_look(amd);
+	amd_completion_wait(amd->driver);
+	ck_assert(AMD_SENT(amd, wait));
+	ck_assert_uint_eq(amd_world_word(amd, amd->driver->semaphore_pa), number + 1);
+}
+END_TEST
+
 START_TEST(the_ring_wraps)
 {
 	unsigned wraps = 0;
@@ -1187,6 +1217,7 @@ static TCase *ring(void)
 	tcase_add_test(tests, nothing_new_is_waited_for_with_the_last_number);
 	tcase_add_test(tests, each_wait_has_the_next_number);
 	tcase_add_test(tests, a_full_ring_is_waited_for_with_a_margin);
+	tcase_add_test(tests, a_ring_that_stays_full_is_given_up_and_kept_as_it_is);
 	tcase_add_test(tests, the_ring_wraps);
 	tcase_add_test(tests, events_are_taken_from_the_log);
 	tcase_add_test(tests, a_log_that_overflowed_is_started_again);

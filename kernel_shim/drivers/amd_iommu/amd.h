@@ -179,9 +179,12 @@ void amd_set_up_event_log(struct amd *amd);
 /* The interrupt's handler. */
 void amd_handle_irq(void *context);
 
-/* command.c: the host's ring. */
-void amd_queue(struct amd *amd, struct amd_command command);
-/* COMPLETION_WAIT and wait for its store; nothing queued since the last one: waits for that. */
+/* command.c: the host's ring. 0, or -EIO: the ring is full and stays so, nothing is queued (8.7). */
+int amd_queue(struct amd *amd, struct amd_command command);
+/*
+ * COMPLETION_WAIT and wait for its store; nothing queued since the last one: waits for that. It can't be
+ * queued: does not wait.
+ */
 void amd_completion_wait(struct amd *amd);
 /* The same without waiting. */
 void amd_completion_no_wait(struct amd *amd);
