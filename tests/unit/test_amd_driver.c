@@ -120,24 +120,44 @@ START_TEST(all_is_invalidated_once_more_when_the_event_log_runs)
 }
 END_TEST
 
+/* Another kernel starts on the same hardware. */
+static void start_again(uint16_t last_device)
+{
+	const struct amd_resources resources = {.name = "amd",
+						.ecam = {AMD_ECAM_AT},
+						.own_device = AMD_OWN_DEVICE,
+						.last_device = last_device};
+	amd_world_look(amd);
+	amd->driver = amd_probe(amd->machine, &resources);
+}
+
 /* A kernel that starts on hardware that runs turns it off first, bit by bit. */
 START_TEST(set_up_turns_off_what_was_left_on)
 {
 	static const uint64_t bits[] = {1 << 12, 1 << 3, 1 << 2, 1 << 0};
-	const struct amd_resources resources = {.name = "amd",
-						.ecam = {AMD_ECAM_AT},
-						.own_device = AMD_OWN_DEVICE,
-						.last_device = AMD_LAST};
 	uint64_t on = bus_read(&amd->machine->bus, pa_of(AMD_AT + AMD_CONTROL), 8);
 	unsigned at = 0;
-	amd_world_look(amd);
-	amd->driver = amd_probe(amd->machine, &resources);
+	start_again(AMD_LAST);
 	for (unsigned i = 0; i < 4; i++) {
 		on &= ~bits[i];
 		while (at < amd->count && amd->log[at].value != on)
 			ck_assert_uint_eq(amd->log[at++].offset, AMD_CONTROL);
 	}
 	ck_assert_uint_lt(at, amd_world_place(amd, AMD_REGION_HOST, AMD_DEV_TABLE, 0));
+}
+END_TEST
+
+/* Firmware's 1 to 3 would be 5 to 7 with Linux's 4, if it was not cleared. */
+START_TEST(the_limit_of_an_ats_invalidation_takes_the_place_of_firmwares)
+{
+	for (uint64_t left = 0; left <= 7; left++) {
+		uint64_t on = bus_read(&amd->machine->bus, pa_of(AMD_AT + AMD_CONTROL), 8);
+		bus_write(&amd->machine->bus, pa_of(AMD_AT + AMD_CONTROL), 8,
+			  (on & ~CONTROL_INV_TIMEOUT) | left << 5);
+		start_again(AMD_LAST);
+		on = bus_read(&amd->machine->bus, pa_of(AMD_AT + AMD_CONTROL), 8);
+		ck_assert_uint_eq(on >> 5 & 7, 4);
+	}
 }
 END_TEST
 
@@ -1155,6 +1175,7 @@ static TCase *set_up(void)
 	tcase_add_test(tests, the_first_command_invalidates_all);
 	tcase_add_test(tests, all_is_invalidated_once_more_when_the_event_log_runs);
 	tcase_add_test(tests, set_up_turns_off_what_was_left_on);
+	tcase_add_test(tests, the_limit_of_an_ats_invalidation_takes_the_place_of_firmwares);
 	tcase_add_test(tests, every_device_is_blocked_at_first);
 	tcase_add_test(tests, the_iommu_translates_for_itself_before_it_may_serve_guests);
 	return tests;

@@ -85,6 +85,7 @@ struct amd *amd_probe(struct machine *machine, const struct amd_resources *resou
 	amd->efr2 = amd_read(amd, AMD_EFR2, 8);
 	amd->control = amd_read(amd, AMD_CONTROL, 8);
 	disable(amd);
+	amd->control &= ~CONTROL_INV_TIMEOUT;
 	amd_control(amd, field_put(CONTROL_INV_TIMEOUT, INV_TIMEOUT_1S), true);
 	amd_dte_init_all(amd, resources->last_device);
 	set_up_rings(amd);
