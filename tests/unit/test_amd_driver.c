@@ -147,6 +147,22 @@ START_TEST(set_up_turns_off_what_was_left_on)
 }
 END_TEST
 
+/* "per-DeviceID and per-DomainID commands": INVALIDATE_IOMMU_ALL is illegal there (6.2; amd-viommu 2). */
+START_TEST(without_iasup_caches_are_emptied_one_by_one)
+{
+	amd->iommu->efr &= ~EFR_IA;
+	start_again(1);
+	ck_assert(AMD_SENT_FIRST(amd, {{0x2000000000000000, 0}}, {{0x2000000000000001, 0}}, wait,
+				 {{0x5000000000000000, 0}}, {{0x5000000000000001, 0}}, wait,
+				 {{0x3000000000000000, 0x7ffffffffffff003}},
+				 {{0x3000000100000000, 0x7ffffffffffff003}}, wait));
+	ck_assert_uint_eq(amd_world_command(amd, CMD_INVALIDATE_IOMMU_ALL, 0), amd->count);
+	/* And once more when the event log runs. */
+	ck_assert_uint_lt(amd_world_command(amd, CMD_INVALIDATE_INTERRUPT_TABLE, 3), amd->count);
+	ck_assert_uint_eq(amd->iommu->ring.head, amd->driver->tail);
+}
+END_TEST
+
 /* Firmware's 1 to 3 would be 5 to 7 with Linux's 4, if it was not cleared. */
 START_TEST(the_limit_of_an_ats_invalidation_takes_the_place_of_firmwares)
 {
@@ -1175,6 +1191,7 @@ static TCase *set_up(void)
 	tcase_add_test(tests, the_first_command_invalidates_all);
 	tcase_add_test(tests, all_is_invalidated_once_more_when_the_event_log_runs);
 	tcase_add_test(tests, set_up_turns_off_what_was_left_on);
+	tcase_add_test(tests, without_iasup_caches_are_emptied_one_by_one);
 	tcase_add_test(tests, the_limit_of_an_ats_invalidation_takes_the_place_of_firmwares);
 	tcase_add_test(tests, every_device_is_blocked_at_first);
 	tcase_add_test(tests, the_iommu_translates_for_itself_before_it_may_serve_guests);

@@ -84,7 +84,8 @@ struct amd {
 	bool iotlb_sup;
 	bool np_cache;
 	uint16_t own_device;
-	uint32_t engine; /* its number in the ledger */
+	uint16_t last_device; /* that firmware knows of */
+	uint32_t engine;      /* its number in the ledger */
 	uint64_t control;
 	uint64_t efr;
 	uint64_t efr2;
@@ -190,7 +191,7 @@ void amd_completion_wait(struct amd *amd);
 void amd_completion_no_wait(struct amd *amd);
 
 /* device_table.c */
-void amd_dte_init_all(struct amd *amd, uint16_t last_device);
+void amd_dte_init_all(struct amd *amd);
 void amd_dte_read(struct amd *amd, uint16_t device, struct amd_dte *dte);
 /* High half first, or low half first, as the entries say; then INVALIDATE_DEVTAB_ENTRY, wait (9). */
 void amd_dte_update(struct amd *amd, uint16_t device, const struct amd_dte *dte);

@@ -19,11 +19,11 @@ void amd_dte_read(struct amd *amd, uint16_t device, struct amd_dte *dte)
 }
 
 /* Valid, nothing allowed: what no driver has claimed is blocked (10). */
-void amd_dte_init_all(struct amd *amd, uint16_t last_device)
+void amd_dte_init_all(struct amd *amd)
 {
 	uint64_t bytes = (uint64_t)AMD_DEVICES * DTE_SIZE;
 	amd->table_pfn = alloc_shared_frames(amd->machine, bytes);
-	for (uint32_t device = 0; device <= last_device; device++) {
+	for (uint32_t device = 0; device <= amd->last_device; device++) {
 		amd_dte_write_word(amd, (uint16_t)device, 0, DTE_V | DTE_TV);
 		amd_dte_write_word(amd, (uint16_t)device, 2, DTE_IV);
 	}

@@ -70,11 +70,37 @@ static void disable(struct amd *amd)
 		amd_control(amd, bits[i], false);
 }
 
+/* Without IASup: each DeviceID, and as many DomainIDs (amd-viommu 2). */
+static void invalidate_one_by_one(struct amd *amd)
+{
+	for (uint32_t device = 0; device <= amd->last_device; device++)
+		amd_queue(amd, amd_command_invalidate_devtab((uint16_t)device));
+	amd_completion_wait(amd);
+	for (uint32_t device = 0; device <= amd->last_device; device++)
+		amd_queue(amd, amd_command_invalidate_interrupt((uint16_t)device));
+	amd_completion_wait(amd);
+	for (uint32_t domain = 0; domain <= amd->last_device; domain++)
+		amd_queue(amd, amd_command_invalidate_domain((uint16_t)domain));
+	amd_completion_wait(amd);
+}
+
+/* INVALIDATE_IOMMU_ALL is illegal without IASup, and would halt the ring (6.1, 6.2). */
+static void invalidate_all(struct amd *amd)
+{
+	if (!(amd->efr & EFR_IA)) {
+		invalidate_one_by_one(amd);
+		return;
+	}
+	amd_queue(amd, amd_command_invalidate_all());
+	amd_completion_wait(amd);
+}
+
 struct amd *amd_probe(struct machine *machine, const struct amd_resources *resources)
 {
 	struct amd *amd = arena_new(machine->arena, struct amd);
 	amd->machine = machine;
 	amd->own_device = resources->own_device;
+	amd->last_device = resources->last_device;
 	amd->config = pa_of(resources->ecam.value + PCI_FUNCTION(amd->own_device));
 	amd_discover(amd);
 	amd->engine = machine_engine(machine, resources->name);
@@ -87,7 +113,7 @@ struct amd *amd_probe(struct machine *machine, const struct amd_resources *resou
 	disable(amd);
 	amd->control &= ~CONTROL_INV_TIMEOUT;
 	amd_control(amd, field_put(CONTROL_INV_TIMEOUT, INV_TIMEOUT_1S), true);
-	amd_dte_init_all(amd, resources->last_device);
+	amd_dte_init_all(amd);
 	set_up_rings(amd);
 	if (amd->efr & EFR_GT)
 		amd_control(amd, CONTROL_GT_EN, true);
@@ -98,12 +124,10 @@ struct amd *amd_probe(struct machine *machine, const struct amd_resources *resou
 	if (amd->efr & EFR_HD) /* Linux leaves it as firmware has it */
 		amd_control(amd, CONTROL_HAD_UPDATE, true);
 	amd_control(amd, CONTROL_IOMMU_EN, true);
-	amd_queue(amd, amd_command_invalidate_all());
-	amd_completion_wait(amd);
+	invalidate_all(amd);
 	irq_request(machine, resources->irq, amd_handle_irq, amd);
 	amd_set_up_event_log(amd);
-	amd_queue(amd, amd_command_invalidate_all());
-	amd_completion_wait(amd);
+	invalidate_all(amd);
 	amd_viommu_probe(amd);
 	return amd;
 }
