@@ -917,6 +917,36 @@ START_TEST(a_higher_address_gives_all_devices_a_new_root)
 }
 END_TEST
 
+struct attach {
+	struct task task;
+	struct amd_domain *domain;
+	struct amd_device *device;
+};
+
+static void run_attach(void *arg)
+{
+	const struct attach *attach = arg;
+	amd_attach(&attach->domain->domain, &attach->device->device);
+}
+
+/* The device waits in the detached state when another task's map gives the domain a new root. */
+START_TEST(a_root_that_grows_while_a_device_is_on_its_way_is_the_devices)
+{
+	struct attach *attach = arena_new(amd->machine->arena, struct attach);
+	attach->domain = new_domain();
+	attach->device = amd_device_new(amd->driver, AMD_DEVICE, false);
+	amd_attach(&new_domain()->domain, &attach->device->device);
+	ck_assert(task_start(&amd->machine->scheduler, &attach->task, run_attach, attach));
+	while (amd_world_dte(amd, AMD_DEVICE).q[0] != DTE_V)
+		ck_assert(clock_step(&amd->machine->clock));
+	ck_assert_int_eq(map(attach->domain, 1ULL << 47, 1ULL << 33, PAGE_SIZE, 3), 0);
+	amd_world_run(amd);
+	ck_assert(attach->task.done);
+	ck_assert_uint_eq(field_get(amd_world_dte(amd, AMD_DEVICE).q[0], DTE_MODE), 4);
+	ck_assert(works(1ULL << 47, true));
+}
+END_TEST
+
 START_TEST(a_new_root_of_a_domain_without_devices_sends_nothing)
 {
 	uint32_t hwpt = hwpt_like_the_captures();
@@ -1243,6 +1273,7 @@ static TCase *unmaps(void)
 	tcase_add_test(tests, a_domain_that_goes_takes_its_flush_queue_along);
 	tcase_add_test(tests, a_domain_does_not_go_under_a_drain);
 	tcase_add_test(tests, a_higher_address_gives_all_devices_a_new_root);
+	tcase_add_test(tests, a_root_that_grows_while_a_device_is_on_its_way_is_the_devices);
 	tcase_add_test(tests, a_new_root_of_a_domain_without_devices_sends_nothing);
 	return tests;
 }

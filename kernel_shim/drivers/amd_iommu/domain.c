@@ -154,6 +154,14 @@ static void read_dirty(struct iommu_domain *iommu_domain, uint64_t iova, uint64_
 	amd_tables_read_dirty(&domain->tables, iova, last, clear, report, context);
 }
 
+/* The entry of a device that is attached to the domain itself. */
+static struct amd_dte entry_of(const struct amd_domain *domain, const struct amd_device *device)
+{
+	struct amd_dte dte = amd_domain_dte(domain, domain->id);
+	dte.q[1] |= device->ats ? DTE_I : 0;
+	return dte;
+}
+
 static void iotlb_sync(struct iommu_domain *iommu_domain, uint64_t first, uint64_t last)
 {
 	flush((struct amd_domain *)iommu_domain, first, last, false);
@@ -165,12 +173,9 @@ static void iotlb_sync(struct iommu_domain *iommu_domain, uint64_t first, uint64
 static void change_root(struct amd_domain *domain)
 {
 	struct amd_device *device;
-	struct amd_dte dte = amd_domain_dte(domain, domain->id);
 	LIST_FOREACH (device, &domain->devices, link) {
-		if (device->ats)
-			dte.q[1] |= DTE_I;
+		const struct amd_dte dte = entry_of(domain, device);
 		amd_dte_update(domain->amd, device->id, &dte);
-		dte.q[1] &= ~DTE_I;
 	}
 	if (kernel_option(domain->amd->machine, KERNEL_AMD_ROOT_CHANGE) == AMD_ROOT_TRANS_DEVIDS) {
 		struct amd_viommu *viommu;
@@ -295,9 +300,6 @@ int amd_attach(struct iommu_domain *iommu_domain, struct device *iommu_device)
 	if (domain->amd != device->amd)
 		return refuse(iommu_device->machine, EINVAL, "iommufd app. D attach",
 			      "another IOMMU");
-	struct amd_dte dte = amd_domain_dte(domain, domain->id);
-	if (device->ats)
-		dte.q[1] |= DTE_I;
 	if (device->domain != NULL || device->nested != NULL)
 		amd_block(iommu_device); /* a change goes through the detached state (9) */
 	amd_bind_device(device, LEDGER_IN_TRANSITION);
@@ -306,6 +308,8 @@ int amd_attach(struct iommu_domain *iommu_domain, struct device *iommu_device)
 	domain->attached++;
 	amd_domain_unlock(domain);
 	device->domain = domain;
+	/* Not earlier: a map that gives the domain a new root knows the device from here on. */
+	const struct amd_dte dte = entry_of(domain, device);
 	amd_dte_update(device->amd, device->id, &dte);
 	amd_bind_device(device, iommu_domain->holder);
 	return 0;
