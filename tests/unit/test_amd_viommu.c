@@ -1236,13 +1236,21 @@ END_TEST
 
 START_TEST(hardware_that_does_not_keep_its_mode_has_no_viommu)
 {
+	struct memory *memory = &amd->machine->memory;
 	amd_world_option(amd, KERNEL_AMD_VIOMMU, AMD_VIOMMU_POSTED);
 	make_parent();
 	/* What the driver read when it started says otherwise. */
 	amd->iommu->efr &= ~EFR_VIOMMU;
-	uint64_t before = control();
-	ck_assert_int_eq(viommu_alloc(IOMMU_VIOMMU_TYPE_AMD, parent, 8, world->data), -EOPNOTSUPP);
+	uint64_t before = control(), domains = amd->driver->domains[0];
+	ck_assert_int_eq(viommu_alloc(IOMMU_VIOMMU_TYPE_AMD, parent, 8, world->data), -EINVAL);
 	ck_assert_uint_eq(control(), before);
+	ck_assert_uint_eq(amd->driver->control, before);
+	/* Nothing of the private space is left: its entry, number, tables, memory. */
+	ck_assert_uint_eq(amd_world_dte(amd, AMD_OWN_DEVICE).q[0], DTE_V);
+	ck_assert_uint_eq(amd->driver->domains[0], domains);
+	ck_assert(memory_is_free(memory, amd->driver->private_tables.root_pfn));
+	ck_assert(memory_is_free(memory, amd->driver->mmio_state_pfn));
+	ck_assert_uint_eq(amd->driver->ext_int_pfn, 0);
 	amd->iommu->efr |= EFR_VIOMMU;
 	new_viommu();
 	ck_assert(control() & CONTROL_VIOMMU_EN);

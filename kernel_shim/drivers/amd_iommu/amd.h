@@ -103,6 +103,7 @@ struct amd {
 	bool private_buffers; /* guests' rings and logs are at private addresses (RFC23) */
 	struct amd_tables private_tables;
 	uint16_t private_domain;
+	uint64_t mmio_state_pfn;     /* the hardware's: guests' registers */
 	uint64_t ext_int_pfn;        /* level 1 of extended interrupt remapping */
 	uint64_t guests[1024];       /* GuestIDs */
 	uint64_t trans_devids[1024]; /* taken, from the top down */

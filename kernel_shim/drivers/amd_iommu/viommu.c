@@ -52,29 +52,53 @@ void amd_unmap_private(struct amd *amd, uint64_t ipa, uint64_t length)
 	flush_private(amd, ipa, length);
 }
 
+static void free_private_tables(struct amd *amd)
+{
+	amd_give_number(amd->domains, amd->private_domain);
+	amd_tables_fini(&amd->private_tables);
+	amd_ext_int_fini(amd);
+}
+
+static bool make_private_tables(struct amd *amd, uint64_t pfn)
+{
+	if (!amd_ext_int_init(amd) || !amd_tables_init(&amd->private_tables, amd->machine)) {
+		amd_ext_int_fini(amd);
+		return false;
+	}
+	amd->private_domain = amd_take_number(amd->domains);
+	if (amd_map_private(amd, IPA_MMIO_STATE, pfn, IPA_MMIO_STATE_SIZE) == 0)
+		return true;
+	free_private_tables(amd);
+	return false;
+}
+
 /* The hardware keeps its guests' registers there. */
 static int make_private_space(struct amd *amd)
 {
-	struct memory *memory = &amd->machine->memory;
 	uint64_t pfn = alloc_shared_frames(amd->machine, IPA_MMIO_STATE_SIZE);
 	if (pfn == 0)
 		return -ENOMEM;
-	int error = -ENOMEM;
-	if (amd_ext_int_init(amd) && amd_tables_init(&amd->private_tables, amd->machine)) {
-		amd->private_domain = amd_take_number(amd->domains);
-		error = amd_map_private(amd, IPA_MMIO_STATE, pfn, IPA_MMIO_STATE_SIZE);
-		if (error == 0)
-			return 0;
-		amd_give_number(amd->domains, amd->private_domain);
-		amd_tables_fini(&amd->private_tables);
-	}
-	amd_ext_int_fini(amd);
-	memory_put(memory, pfn, IPA_MMIO_STATE_SIZE / PAGE_SIZE);
+	amd->mmio_state_pfn = pfn;
+	if (make_private_tables(amd, pfn))
+		return 0;
+	memory_put(&amd->machine->memory, pfn, IPA_MMIO_STATE_SIZE / PAGE_SIZE);
 	return refuse(amd->machine, ENOMEM, "amd-viommu 7", "no memory for the private space");
 }
 
-/* Private memory, the IOMMU's own table entry, then the features (13). */
-static int turn_on(struct amd *amd)
+/* As a device is detached; only then are the tables another's to use (amd-iommu 9). */
+static void undo_private_space(struct amd *amd)
+{
+	const struct amd_dte dte = amd_dte_blocked();
+	amd_dte_update(amd, amd->own_device, &dte);
+	amd_queue(amd, amd_command_invalidate_domain(amd->private_domain));
+	amd_completion_wait(amd);
+	free_private_tables(amd);
+	memory_put(&amd->machine->memory, amd->mmio_state_pfn, IPA_MMIO_STATE_SIZE / PAGE_SIZE);
+}
+
+/* --- turning it on (2, 13) --- */
+
+static int check_hardware(struct amd *amd)
 {
 	if (!(amd->efr & EFR_VIOMMU))
 		return refuse(amd->machine, EOPNOTSUPP, "amd-viommu 2",
@@ -84,26 +108,50 @@ static int turn_on(struct amd *amd)
 			      "firmware has not enabled the BARs of the vIOMMU");
 	if (!(amd->control & CONTROL_GA_EN))
 		return refuse(amd->machine, EOPNOTSUPP, "amd-viommu 2", "GAEn is not on");
+	return 0;
+}
+
+/* No feature bit says that there is GstBufferTRPMode (2). */
+static int set_buffer_mode(struct amd *amd)
+{
+	amd_control(amd, CONTROL_GST_BUFFER_TRP, true);
+	if (amd_read(amd, AMD_CONTROL, 8) & CONTROL_GST_BUFFER_TRP)
+		return 0;
+	amd_control(amd, CONTROL_GST_BUFFER_TRP, false);
+	return refuse(amd->machine, EINVAL, "amd-viommu 2", "GstBufferTRPMode does not stick");
+}
+
+/* Bits 60, 58, 52, 53. */
+static int turn_on_features(struct amd *amd)
+{
+	int error = amd->private_buffers ? 0 : set_buffer_mode(amd);
+	if (error != 0)
+		return error;
+	if (amd->efr2 & EFR2_GCR3_TRP)
+		amd_control(amd, CONTROL_GCR3_TRP, true);
+	amd_control(amd, CONTROL_VCMD_EN, true);
+	amd_control(amd, CONTROL_VIOMMU_EN, true);
+	return 0;
+}
+
+/* Private memory, the IOMMU's own table entry, then the features. */
+static int turn_on(struct amd *amd)
+{
+	int error = check_hardware(amd);
+	if (error == 0)
+		error = make_private_space(amd);
+	if (error != 0)
+		return error;
 	amd->private_buffers =
 		kernel_option(amd->machine, KERNEL_AMD_BUFFERS) == AMD_BUFFERS_PRIVATE;
-	if (!amd->private_buffers)
-		amd_control(amd, CONTROL_GST_BUFFER_TRP, true);
-	if (!amd->private_buffers && !(amd_read(amd, AMD_CONTROL, 8) & CONTROL_GST_BUFFER_TRP))
-		return refuse(amd->machine, EOPNOTSUPP, "amd-viommu 2",
-			      "GstBufferTRPMode does not stick");
-	int error = make_private_space(amd);
-	if (error != 0) {
-		if (!amd->private_buffers)
-			amd_control(amd, CONTROL_GST_BUFFER_TRP, false);
-		return error;
-	}
 	struct amd_dte dte = amd_dte_for(&amd->private_tables, amd->private_domain);
 	dte.q[2] = amd_ext_int_word(amd);
 	amd_dte_update(amd, amd->own_device, &dte);
-	amd_control(amd, CONTROL_VCMD_EN, true);
-	amd_control(amd, CONTROL_VIOMMU_EN, true);
-	amd->vimu = true;
-	return 0;
+	error = turn_on_features(amd);
+	if (error != 0)
+		undo_private_space(amd);
+	amd->vimu = error == 0;
+	return error;
 }
 
 /* --- maps of ids --- */
