@@ -62,10 +62,13 @@ static void set_up_rings(struct amd *amd)
 	amd_control(amd, CONTROL_CMD_BUF_EN, true);
 }
 
+/* A write for each, whatever is on. */
 static void disable(struct amd *amd)
 {
-	static const uint64_t bits[] = {CONTROL_CMD_BUF_EN, CONTROL_EVENT_INT_EN,
-					CONTROL_EVENT_LOG_EN, CONTROL_PPR_LOG_EN, CONTROL_IOMMU_EN};
+	static const uint64_t bits[] = {
+		CONTROL_CMD_BUF_EN, CONTROL_EVENT_INT_EN, CONTROL_EVENT_LOG_EN,
+		CONTROL_GA_LOG_EN,  CONTROL_GA_INT_EN,    CONTROL_PPR_LOG_EN,
+		CONTROL_PPR_INT_EN, CONTROL_IOMMU_EN,     CONTROL_IRT_CACHE_DIS};
 	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
 		amd_control(amd, bits[i], false);
 }
