@@ -925,11 +925,11 @@ START_TEST(a_higher_address_gives_all_devices_a_new_root)
 		amd_world_look(amd);
 		amd_world_map(amd, rows[i].iova, 1);
 		ck_assert_uint_eq(amd->log[0].command.q[0] >> 60, CMD_INVALIDATE_DEVTAB_ENTRY);
-		ck_assert(AMD_SENT(amd, second, wait, second, wait, devtab, wait, devtab, wait,
-				   whole_domain, wait, second, devtab, wait));
-		ck_assert_uint_eq(amd->log[4].dte.q[0] & ~DTE_ROOT, rows[i].entry);
-		ck_assert_uint_eq(amd->log[4].dte.q[1], DOMAIN);
-		ck_assert_uint_eq(amd_world_dte(amd, 0xfa).q[0], amd->log[4].dte.q[0]);
+		ck_assert(AMD_SENT(amd, second, wait, second, wait, whole_domain, wait, devtab,
+				   wait, devtab, wait, whole_domain, wait, second, devtab, wait));
+		ck_assert_uint_eq(amd->log[6].dte.q[0] & ~DTE_ROOT, rows[i].entry);
+		ck_assert_uint_eq(amd->log[6].dte.q[1], DOMAIN);
+		ck_assert_uint_eq(amd_world_dte(amd, 0xfa).q[0], amd->log[6].dte.q[0]);
 		ck_assert(works(rows[i].iova, true));
 		ck_assert(works(IOVA, true));
 	}

@@ -1206,6 +1206,23 @@ START_TEST(a_new_root_reaches_devices_and_not_the_trans_devid)
 }
 END_TEST
 
+/* As any entry that is replaced: its DomainID is flushed after it (amd-iommu 9). */
+START_TEST(a_new_root_reaches_the_trans_devid_where_the_kernel_is_told_so)
+{
+	const struct amd_command device = {{2ULL << 60 | AMD_DEVICE, 0}}, wait = AMD_WAIT;
+	const struct amd_command trans = {{2ULL << 60 | TOP, 0}};
+	struct amd_translation got;
+	amd_world_option(amd, KERNEL_AMD_ROOT_CHANGE, AMD_ROOT_TRANS_DEVIDS);
+	make_guest();
+	const struct amd_command domain = amd_command_invalidate_domain(domain_id);
+	amd_world_map(amd, 1ULL << 40, 1);
+	ck_assert(AMD_SENT(amd, device, wait, device, wait, domain, wait, trans, wait, trans, wait,
+			   domain, wait, device, wait));
+	ck_assert_uint_eq(field_get(amd_world_dte(amd, TOP).q[0], DTE_MODE), 4);
+	ck_assert(reads(1ULL << 40, &got));
+}
+END_TEST
+
 static uint64_t control(void)
 {
 	return bus_read(&amd->machine->bus, pa_of(AMD_AT + AMD_CONTROL), 8);
@@ -1345,6 +1362,7 @@ static TCase *posted(void)
 	tcase_add_test(tests, the_list_of_viommus_would_cover_it);
 	tcase_add_test(tests, a_parent_without_viommu_or_device_is_not_flushed);
 	tcase_add_test(tests, a_new_root_reaches_devices_and_not_the_trans_devid);
+	tcase_add_test(tests, a_new_root_reaches_the_trans_devid_where_the_kernel_is_told_so);
 	tcase_add_test(tests, a_viommu_without_a_free_guest_id_is_enospc);
 	return tests;
 }

@@ -176,15 +176,17 @@ static void change_root(struct amd_domain *domain)
 	LIST_FOREACH (device, &domain->devices, link) {
 		const struct amd_dte dte = entry_of(domain, device);
 		amd_dte_update(domain->amd, device->id, &dte);
+		flush_all(domain); /* the DomainID of the entry that was replaced (9) */
 	}
 	if (kernel_option(domain->amd->machine, KERNEL_AMD_ROOT_CHANGE) == AMD_ROOT_TRANS_DEVIDS) {
 		struct amd_viommu *viommu;
-		LIST_FOREACH (viommu, &domain->viommus, link)
+		LIST_FOREACH (viommu, &domain->viommus, link) {
 			amd_viommu_change_root(viommu);
+			flush_all(domain);
+		}
 	}
 	if (domain->attached == 0)
 		return;
-	flush_all(domain);
 	LIST_FOREACH (device, &domain->devices, link)
 		amd_queue(domain->amd, amd_command_invalidate_devtab(device->id));
 	amd_completion_wait(domain->amd);
