@@ -439,6 +439,22 @@ START_TEST(the_hosts_device_is_passed_through_with_a_domain_id)
 }
 END_TEST
 
+START_TEST(devices_that_are_passed_through_share_a_domain_id)
+{
+	struct amd *other = amd_world_second(amd, 0x200000000);
+	struct amd_dte dte;
+	amd_pass_through(amd->driver, AMD_DEVICE);
+	amd_pass_through(amd->driver, 0xfa);
+	ck_assert_uint_eq(amd_world_dte(amd, AMD_DEVICE).q[1], 2);
+	ck_assert_uint_eq(amd_world_dte(amd, 0xfa).q[1], 2);
+	ck_assert_uint_eq(new_domain()->id, 3);
+	/* Another IOMMU's numbers are its own. */
+	amd_pass_through(other, AMD_DEVICE);
+	amd_dte_read(other, AMD_DEVICE, &dte);
+	ck_assert_uint_eq(dte.q[1], 1);
+}
+END_TEST
+
 /* --- v1 tables (11) --- */
 
 static int map(struct amd_domain *domain, uint64_t iova, uint64_t pa, uint64_t length,
@@ -1263,6 +1279,7 @@ static TCase *domains(void)
 	tcase_add_test(tests, a_device_with_ats_is_detached_with_its_own_cache);
 	tcase_add_test(tests, a_domain_of_another_iommu_is_refused);
 	tcase_add_test(tests, the_hosts_device_is_passed_through_with_a_domain_id);
+	tcase_add_test(tests, devices_that_are_passed_through_share_a_domain_id);
 	return tests;
 }
 

@@ -95,9 +95,10 @@ struct amd {
 	uint32_t tail;
 	uint64_t event_log_pfn;
 	uint64_t semaphore_pa;
-	uint64_t semaphore;     /* the last number that was queued */
-	bool need_sync;         /* something was queued behind it */
-	uint64_t domains[1024]; /* bit map; 0 is reserved */
+	uint64_t semaphore;       /* the last number that was queued */
+	bool need_sync;           /* something was queued behind it */
+	uint64_t domains[1024];   /* bit map; 0 is reserved */
+	uint16_t identity_domain; /* 0: no device was in it yet */
 	/* the posted vIOMMU */
 	bool vimu;            /* it is turned on */
 	bool private_buffers; /* guests' rings and logs are at private addresses (RFC23) */

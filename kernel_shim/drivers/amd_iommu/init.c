@@ -152,11 +152,13 @@ struct amd_device *amd_device_new(struct amd *amd, uint16_t id, bool ats)
 	return device;
 }
 
-/* Identity domain: Mode 0, all rights, a DomainID of its own (9). */
+/* Identity domain, one for all devices: Mode 0, all rights, a DomainID of its own (9). */
 void amd_pass_through(struct amd *amd, uint16_t id)
 {
+	if (amd->identity_domain == 0)
+		amd->identity_domain = amd_take_number(amd->domains);
 	const struct amd_dte dte = {
-		{DTE_V | DTE_TV | DTE_IR | DTE_IW, amd_take_number(amd->domains), DTE_IV, 0}};
+		{DTE_V | DTE_TV | DTE_IR | DTE_IW, amd->identity_domain, DTE_IV, 0}};
 	amd_dte_update(amd, id, &dte);
 }
 
