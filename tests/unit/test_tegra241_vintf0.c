@@ -205,6 +205,36 @@ START_TEST(bypass_vcmdq_sends_by_the_main_queue)
 }
 END_TEST
 
+/* smmuv3 9.3: the main queue takes a guest's commands, whatever queue the driver's own take. */
+START_TEST(a_guests_commands_go_by_the_main_queue)
+{
+	probe();
+	attach_a_device();
+	uint32_t parent = (uint32_t)world_hwpt(world, device, ioas, IOMMU_HWPT_ALLOC_NEST_PARENT);
+	struct iommu_viommu_alloc alloc = {.size = sizeof(alloc),
+					   .type = IOMMU_VIOMMU_TYPE_ARM_SMMUV3,
+					   .dev_id = device,
+					   .hwpt_id = parent};
+	ck_assert_int_eq(world_ioctl(world, IOMMUFD_NR_VIOMMU_ALLOC, &alloc), 0);
+	uint8_t bytes[COMMAND_SIZE];
+	struct smmu_command command = command_tlbi_nsnh_all();
+	command_store(bytes, &command);
+	world_put(world, world->data, bytes, sizeof(bytes));
+	struct iommu_hwpt_invalidate cmd = {.hwpt_id = alloc.out_viommu_id,
+					    .data_uptr = world->data,
+					    .data_type = IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3,
+					    .entry_len = COMMAND_SIZE,
+					    .entry_num = 1};
+	uint32_t own_before = own(0)->prod, main_before = smmu->cmdq.prod;
+	ck_assert_int_eq(world_ioctl(world, IOMMUFD_NR_HWPT_INVALIDATE, &cmd), 0);
+	ck_assert_uint_eq(own(0)->prod, own_before);
+	ck_assert_uint_eq(smmu->cmdq.prod, main_before + 2);
+	ck_assert_uint_eq(smmu->cmdq.cons, smmu->cmdq.prod);
+	struct smmu_command sent = command_at(&smmu->cmdq, main_before);
+	ck_assert_uint_eq(command_opcode(&sent), CMD_TLBI_NH_ALL);
+}
+END_TEST
+
 /* 9.1: CMDQV_EN is off, no guest gets a queue, and the SMMU works. */
 START_TEST(disable_cmdqv_falls_back_to_the_smmu)
 {
@@ -238,6 +268,7 @@ int main(void)
 	tcase_add_test(tests, an_illegal_command_in_vintf_0_gives_way_to_a_sync);
 	tcase_add_test(tests, an_aborted_fetch_in_vintf_0_is_tried_again);
 	tcase_add_test(tests, bypass_vcmdq_sends_by_the_main_queue);
+	tcase_add_test(tests, a_guests_commands_go_by_the_main_queue);
 	tcase_add_test(tests, disable_cmdqv_falls_back_to_the_smmu);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);

@@ -7,7 +7,7 @@
  *   domain    tables in memory, invalidation by the driver's queue: stage 1 with an ASID, where
  *             the hardware has it; stage 2 with a VMID, where it has not, and below a guest's stage 1
  *   nested    a guest's stage 1 over such a domain: what the guest's stream table entry says
- *   vsmmu     a guest's vIOMMU without queues: what it sends goes by the host's queue, and what its
+ *   vsmmu     a guest's vIOMMU without queues: what it sends goes by the main queue, and what its
  *             devices' stage 1 faults with comes back by a vEVENTQ
  *   master    a device: its entry in the stream table, and its context descriptor
  *   entry     one of these two: it changes word by word, under the hardware's eyes
@@ -247,7 +247,7 @@ void arm_smmu_cmdq_issue_no_sync(struct arm_smmu *smmu, struct smmu_command comm
 /* After an error: an illegal command at CONS gives way to a CMD_SYNC (3.4). */
 void arm_smmu_cmdq_skip_error(struct arm_smmu_cmdq *cmdq);
 
-/* invalidate.c: a guest's commands, with the parent's VMID, by the host's queue. */
+/* invalidate.c: a guest's commands, with the parent's VMID, by the main queue. */
 int arm_vsmmu_cache_invalidate(struct iommufd_viommu *viommu, struct arm_smmu *smmu, uint16_t vmid,
 			       struct user_data_array *array);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* HWPT_INVALIDATE on a vIOMMU: a guest's commands by the host's queue (smmuv3 9.3; iommufd app. D). */
+/* HWPT_INVALIDATE on a vIOMMU: a guest's commands by the main queue, never a VCMDQ (smmuv3 9.3; iommufd app. D). */
 #include "kernel_shim/drivers/arm_smmu_v3/arm_smmu_v3.h"
 
 #define GROUP_MAX 63U /* commands between two CMD_SYNCs */
@@ -127,7 +127,7 @@ static int copy_commands(const struct user_data_array *array, struct smmu_comman
 static int send_commands(struct iommufd_viommu *viommu, struct arm_smmu *smmu, uint16_t vmid,
 			 struct smmu_command *commands, uint32_t count, uint32_t *done)
 {
-	struct arm_smmu_batch batch = {.cmdq = arm_smmu_get_cmdq(smmu)};
+	struct arm_smmu_batch batch = {.cmdq = &smmu->cmdq};
 	for (*done = 0; *done < count;) {
 		/* What is sent twice goes apart from what is not. */
 		if (batch.count > 0 && arm_smmu_repeats(smmu, &batch.commands[0]) !=
