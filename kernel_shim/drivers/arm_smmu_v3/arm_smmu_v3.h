@@ -97,6 +97,7 @@ struct arm_smmu {
 	struct pa cmdqv;
 	uint32_t engine; /* its number in the ledger */
 	uint32_t idr[6];
+	uint32_t cr0;              /* as it was written */
 	struct arm_smmu_cmdq cmdq; /* the main queue */
 	uint64_t eventq_pfn;
 	uint32_t eventq_log2size;
@@ -158,7 +159,10 @@ struct arm_smmu_domain {
 
 /* Why Linux does not take hardware with these registers (1.3); NULL: it does. */
 const char *arm_smmu_unsupported(const uint32_t idr[6]);
-/* Finds the hardware, sets it up, enables it. -ENXIO: it is not taken, and left as it is. */
+/*
+ * Finds the hardware, sets it up, enables it. -ENXIO: it is not taken, and left as it is; -ETIMEDOUT:
+ * it does not acknowledge, and is left as far as it got.
+ */
 int arm_smmu_probe(struct machine *machine, const struct arm_smmu_resources *resources,
 		   struct arm_smmu **probed);
 struct arm_smmu_master *arm_smmu_master_new(struct arm_smmu *smmu, uint32_t sid, bool ats);

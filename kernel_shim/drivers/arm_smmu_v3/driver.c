@@ -5,6 +5,9 @@
 
 #include "kernel_shim/drivers/arm_smmu_v3/arm_smmu_v3.h"
 
+#define ACK_POLL_PS   1000000ULL /* 1 us, up to 1 s */
+#define ACK_POLLS_MAX 1000000U
+
 uint64_t arm_smmu_read(struct arm_smmu *smmu, uint32_t offset, unsigned width)
 {
 	return bus_read(&smmu->machine->bus, pa_of(smmu->base.value + offset), width);
@@ -22,23 +25,51 @@ uint64_t arm_smmu_alloc_frames(struct machine *machine, uint64_t bytes)
 	return pfn;
 }
 
-static void update_cr0(struct arm_smmu *smmu, uint64_t value)
+/* The acknowledgement is read each microsecond for 1 s (1.7); it stands behind its register. */
+static int write_acknowledged(struct arm_smmu *smmu, uint32_t offset, uint32_t value,
+			      const char *where)
 {
-	arm_smmu_write(smmu, SMMU_CR0, 4, value);
-	while (arm_smmu_read(smmu, SMMU_CR0ACK, 4) != value)
-		machine_delay(smmu->machine, 1000000, "CR0ACK");
+	arm_smmu_write(smmu, offset, 4, value);
+	for (uint32_t i = 0; i < ACK_POLLS_MAX; i++) {
+		if (arm_smmu_read(smmu, offset + 4, 4) == value)
+			return 0;
+		machine_delay(smmu->machine, ACK_POLL_PS, where);
+	}
+	return refuse(smmu->machine, ETIMEDOUT, "smmuv3 1.7", "a register is not acknowledged");
 }
 
-static void set_up_command_queue(struct arm_smmu *smmu)
+/* What CR0 has is on; BITS too from now on. */
+static int enable(struct arm_smmu *smmu, uint32_t bits)
 {
+	smmu->cr0 |= bits;
+	return write_acknowledged(smmu, SMMU_CR0, smmu->cr0, "CR0ACK");
+}
+
+static int update_irq_ctrl(struct arm_smmu *smmu, uint32_t value)
+{
+	return write_acknowledged(smmu, SMMU_IRQ_CTRL, value, "IRQ_CTRLACK");
+}
+
+/* Nothing is cached from before; EL2 is left alone, but for that. */
+static int set_up_command_queue(struct arm_smmu *smmu)
+{
+	static const struct smmu_command tlbi_el2_all = {{CMD_TLBI_EL2_ALL, 0}};
 	arm_smmu_cmdq_init(&smmu->cmdq, smmu, pa_of(smmu->base.value + SMMU_CMDQ_PROD),
 			   pa_of(smmu->base.value + SMMU_CMDQ_CONS), SYNC_CS_SEV);
 	arm_smmu_write(smmu, SMMU_CMDQ_BASE, 8, arm_smmu_cmdq_base(&smmu->cmdq) | BITS(62, 62));
 	arm_smmu_write(smmu, SMMU_CMDQ_PROD, 4, 0);
 	arm_smmu_write(smmu, SMMU_CMDQ_CONS, 4, 0);
+	int error = enable(smmu, CR0_CMDQEN);
+	if (error != 0)
+		return error;
+	arm_smmu_cmdq_issue(smmu, command_cfgi_all());
+	if (smmu->idr[0] & IDR0_HYP)
+		arm_smmu_cmdq_issue(smmu, tlbi_el2_all);
+	arm_smmu_cmdq_issue(smmu, command_tlbi_nsnh_all());
+	return 0;
 }
 
-static void set_up_event_queue(struct arm_smmu *smmu)
+static int set_up_event_queue(struct arm_smmu *smmu)
 {
 	smmu->eventq_log2size = smmu->cmdq.log2size;
 	smmu->eventq_pfn =
@@ -47,6 +78,7 @@ static void set_up_event_queue(struct arm_smmu *smmu)
 		       smmu->eventq_pfn * PAGE_SIZE | BITS(62, 62) | smmu->eventq_log2size);
 	arm_smmu_write(smmu, SMMU_EVENTQ_PROD, 4, 0);
 	arm_smmu_write(smmu, SMMU_EVENTQ_CONS, 4, 0);
+	return enable(smmu, CR0_EVENTQEN);
 }
 
 static void handle_gerror(void *context)
@@ -75,30 +107,41 @@ const char *arm_smmu_unsupported(const uint32_t idr[6])
 	return NULL;
 }
 
-static void set_up(struct arm_smmu *smmu, const struct arm_smmu_resources *resources)
+/* By wire: no MSIs (1.7). */
+static int set_up_interrupts(struct arm_smmu *smmu, const struct arm_smmu_resources *resources)
 {
-	struct machine *machine = smmu->machine;
-	uint64_t cr0 = CR0_CMDQEN;
-	update_cr0(smmu, 0);
+	int error = update_irq_ctrl(smmu, 0);
+	if (error != 0)
+		return error;
+	arm_smmu_write(smmu, SMMU_GERROR_IRQ_CFG0, 8, 0);
+	arm_smmu_write(smmu, SMMU_EVENTQ_IRQ_CFG0, 8, 0);
+	irq_request(smmu->machine, resources->gerror_irq, handle_gerror, smmu);
+	irq_request(smmu->machine, resources->eventq_irq, arm_smmu_handle_events, smmu);
+	return update_irq_ctrl(smmu, 5); /* GERROR, EVENTQ */
+}
+
+static int set_up(struct arm_smmu *smmu, const struct arm_smmu_resources *resources)
+{
+	smmu->cr0 = 0;
+	int error = enable(smmu, 0);
+	if (error != 0)
+		return error;
 	arm_smmu_write(smmu, SMMU_CR1, 4,
 		       0xd75); /* tables and queues: inner shareable, write-back */
 	arm_smmu_write(smmu, SMMU_CR2, 4, CR2_RECINVSID | BITS(2, 2));
 	arm_smmu_set_up_stream_table(smmu);
-	set_up_command_queue(smmu);
-	update_cr0(smmu, cr0);
-	arm_smmu_cmdq_issue(smmu, command_cfgi_all());
-	arm_smmu_cmdq_issue(smmu, command_tlbi_nsnh_all());
-	set_up_event_queue(smmu);
-	update_cr0(smmu, cr0 |= CR0_EVENTQEN);
-	if (smmu->idr[0] & IDR0_ATS)
-		update_cr0(smmu, cr0 |= CR0_ATSCHK);
-	irq_request(machine, resources->gerror_irq, handle_gerror, smmu);
-	irq_request(machine, resources->eventq_irq, arm_smmu_handle_events, smmu);
-	arm_smmu_write(smmu, SMMU_IRQ_CTRL, 4, 0);
-	arm_smmu_write(smmu, SMMU_IRQ_CTRL, 4, 5);
-	update_cr0(smmu, cr0 | CR0_SMMUEN);
-	if (tegra241_cmdqv_present(smmu))
+	error = set_up_command_queue(smmu);
+	if (error == 0)
+		error = set_up_event_queue(smmu);
+	if (error == 0 && (smmu->idr[0] & IDR0_ATS))
+		error = enable(smmu, CR0_ATSCHK);
+	if (error == 0)
+		error = set_up_interrupts(smmu, resources);
+	if (error == 0)
+		error = enable(smmu, CR0_SMMUEN);
+	if (error == 0 && tegra241_cmdqv_present(smmu))
 		tegra241_cmdqv_probe(smmu, resources->cmdqv_irq);
+	return error;
 }
 
 int arm_smmu_probe(struct machine *machine, const struct arm_smmu_resources *resources,
@@ -119,9 +162,10 @@ int arm_smmu_probe(struct machine *machine, const struct arm_smmu_resources *res
 		arena_delete(machine->arena, smmu);
 		return refuse(machine, ENXIO, "smmuv3 1.3", why);
 	}
-	set_up(smmu, resources);
-	*probed = smmu;
-	return 0;
+	int error = set_up(smmu, resources); /* what hardware may still read stays where it is */
+	if (error == 0)
+		*probed = smmu;
+	return error;
 }
 
 /* --- devices --- */
