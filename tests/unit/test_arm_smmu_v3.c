@@ -608,6 +608,46 @@ START_TEST(set_up_assigns_every_queue_without_allocating_it)
 }
 END_TEST
 
+/* tegra241-cmdqv 9.3: set-up begins with take-down, the last queue first. */
+START_TEST(vintf_0_is_taken_down_before_it_is_set_up)
+{
+	static const struct expected_write golden[] = {
+		/* CONFIG, PROD, CONS, BASE, CONS_INDX_BASE; ALLOC of queue 1, then of queue 0 */
+		{0x30088, 0}, {0x30084, 0}, {0x30080, 0}, {0x40080, 0}, {0x40088, 0},
+		{0x204, 2},   {0x30008, 0}, {0x30004, 0}, {0x30000, 0}, {0x40000, 0},
+		{0x40008, 0}, {0x200, 0},   {0x1000, 0},
+	};
+	unsigned at = place_of_cr0(CR0_SMMUEN) + 1 + 2 + 128;
+	for (unsigned i = 0; i < sizeof(golden) / sizeof(golden[0]); i++, at++) {
+		while (writes[at].region != REGION_CMDQV) /* a doorbell for the flush */
+			at++;
+		ck_assert_msg(writes[at].offset == golden[i].offset &&
+				      writes[at].value == golden[i].value,
+			      "write %u: %lx to %lx", i, writes[at].value, writes[at].offset);
+	}
+}
+END_TEST
+
+/* tegra241-cmdqv 9.3: once when the VINTF is taken down, once when its queue is set up. */
+START_TEST(set_up_flushes_each_queue_of_vintf_0_twice)
+{
+	mark = 4;
+	EXPECT_COMMANDS({{0x46, 0}}, SYNC, {{0x46, 0}}, SYNC, {{0x46, 0}}, SYNC, {{0x46, 0}}, SYNC);
+}
+END_TEST
+
+/* tegra241-cmdqv 9.3: whatever else the entry has. */
+START_TEST(only_alloc_changes_of_an_assignment)
+{
+	make_guest();
+	set_cmdqv(CMDQV_ALLOC_MAP + 4 * 2, 1 << 15 | 5 << 1);
+	uint32_t id = new_queue(0, QUEUE_IOVA);
+	ck_assert_uint_eq(cmdqv(CMDQV_ALLOC_MAP + 4 * 2, 4), 1 << 15 | 5 << 1 | 1);
+	ck_assert_int_eq(world_destroy(world, id), 0);
+	ck_assert_uint_eq(cmdqv(CMDQV_ALLOC_MAP + 4 * 2, 4), 1 << 15 | 5 << 1);
+}
+END_TEST
+
 /* --- attach and detach [smmuv3 3.6, 4.3] --- */
 
 /* ATS: the device takes part in it. */
@@ -2363,6 +2403,8 @@ static TCase *streams(void)
 	tcase_add_test(tests, the_first_commands_are_those_of_the_capture);
 	tcase_add_test(tests, every_stream_is_blocked_at_first);
 	tcase_add_test(tests, set_up_assigns_every_queue_without_allocating_it);
+	tcase_add_test(tests, vintf_0_is_taken_down_before_it_is_set_up);
+	tcase_add_test(tests, set_up_flushes_each_queue_of_vintf_0_twice);
 	tcase_add_loop_test(tests, attach_writes_the_stream_table_entry_of_linux, 0, 2);
 	tcase_add_test(tests, attach_writes_the_body_of_the_entry_first);
 	tcase_add_test(tests, a_replaced_domain_is_no_longer_translated_by);
@@ -2450,6 +2492,7 @@ static TCase *guests(void)
 	tcase_add_test(tests, hw_queue_sizes_are_powers_of_two_and_aligned);
 	tcase_add_test(tests, hw_queue_is_capped_by_the_smmus_queue_size);
 	tcase_add_test(tests, a_new_queue_is_mapped_reset_and_based);
+	tcase_add_test(tests, only_alloc_changes_of_an_assignment);
 	tcase_add_test(tests, a_queue_is_not_seen_before_it_is_ready);
 	tcase_add_test(tests, a_destroyed_queue_is_stopped_and_flushed_first);
 	tcase_add_test(tests, an_acknowledge_is_polled_for);

@@ -71,12 +71,12 @@ static uint32_t global_number(const struct tegra241_vintf *vintf, uint32_t lvcmd
 	return vintf->index * vintf->smmu->lvcmdqs + lvcmdq;
 }
 
-static void set_alloc(struct arm_smmu *smmu, uint32_t vintf, uint32_t lvcmdq, bool alloc)
+/* Its assignment stays as the reset has written it. */
+static void set_alloc(struct tegra241_vintf *vintf, uint32_t lvcmdq, bool alloc)
 {
-	uint32_t q = vintf * smmu->lvcmdqs + lvcmdq;
-	write_reg(smmu, CMDQV_ALLOC_MAP + 4 * q, 4,
-		  field_put(ALLOC_ALLOC, alloc) | field_put(ALLOC_LVCMDQ, lvcmdq) |
-			  field_put(ALLOC_VINTF, vintf));
+	uint64_t at = CMDQV_ALLOC_MAP + 4 * global_number(vintf, lvcmdq);
+	uint32_t entry = read_reg(vintf->smmu, at);
+	write_reg(vintf->smmu, at, 4, field_set(entry, ALLOC_ALLOC, alloc));
 }
 
 /* --- errors (8.3) --- */
@@ -140,9 +140,10 @@ static void reset(struct arm_smmu *smmu)
 	poll_bit(smmu, CMDQV_STATUS, STATUS_CMDQV_ENABLED, false);
 	write_reg(smmu, CMDQV_CONFIG, 4, config | CONFIG_CMDQV_EN);
 	poll_bit(smmu, CMDQV_STATUS, STATUS_CMDQV_ENABLED, true);
-	for (uint32_t v = 0; v < smmu->vintf_count; v++)
-		for (uint32_t l = 0; l < smmu->lvcmdqs; l++)
-			set_alloc(smmu, v, l, false);
+	for (uint32_t q = 0; q < smmu->vintf_count * smmu->lvcmdqs; q++)
+		write_reg(smmu, CMDQV_ALLOC_MAP + 4 * q, 4,
+			  field_put(ALLOC_VINTF, q / smmu->lvcmdqs) |
+				  field_put(ALLOC_LVCMDQ, q % smmu->lvcmdqs));
 }
 
 /* --- hardware queues (9.3, 9.5) --- */
@@ -170,7 +171,7 @@ static void queue_deinit(struct tegra241_vintf *vintf, uint32_t lvcmdq)
 /* BASE has the address and log2 of the entries; a guest's queue is enabled by the guest. */
 static void queue_init(struct tegra241_vintf *vintf, uint32_t lvcmdq, uint64_t base)
 {
-	set_alloc(vintf->smmu, vintf->index, lvcmdq, true);
+	set_alloc(vintf, lvcmdq, true);
 	queue_deinit(vintf, lvcmdq);
 	write_reg(vintf->smmu, page1_reg(vintf, lvcmdq, VCMDQ_BASE), 8, base);
 }
@@ -248,7 +249,7 @@ static void hw_queue_destroy(struct iommufd_hw_queue *queue)
 	mutex_lock(sched, &vintf->lvcmdq_mutex, "lvcmdq_mutex");
 	uint32_t index = index_of(vintf, queue);
 	queue_deinit(vintf, index);
-	set_alloc(vintf->smmu, vintf->index, index, false);
+	set_alloc(vintf, index, false);
 	vintf->queues[index] = NULL;
 	if (queue->previous != NULL)
 		iommufd_hw_queue_undepend(queue, queue->previous);
@@ -301,9 +302,20 @@ static void vdevice_destroy(struct iommufd_vdevice *vdevice)
 
 /* --- VINTF --- */
 
+/* A guest's queues have gone before: each holds its vIOMMU. */
+static void take_own_queues_down(struct tegra241_vintf *vintf)
+{
+	uint32_t l = vintf->lvcmdqs != NULL ? vintf->smmu->lvcmdqs : 0;
+	while (l-- > 0) {
+		queue_deinit(vintf, l);
+		set_alloc(vintf, l, false);
+	}
+}
+
 static void vintf_deinit(struct tegra241_vintf *vintf)
 {
 	struct arm_smmu *smmu = vintf->smmu;
+	take_own_queues_down(vintf);
 	write_reg(smmu, vintf_reg(vintf->index, VINTF_CONFIG), 4, 0);
 	poll_bit(smmu, vintf_reg(vintf->index, VINTF_STATUS), VINTF_STATUS_ENABLE_OK, false);
 	for (uint32_t slot = 0; slot < smmu->sid_pairs; slot++) {
