@@ -44,6 +44,13 @@ static struct arm_smmu *driver;
 static struct mmio_region real[2];
 static struct spied writes[WRITES_MAX];
 static unsigned write_count;
+/* What CONS of the main queue reads as, while ANSWERED; and when it was read. */
+static struct {
+	bool answered;
+	uint64_t value;
+	unsigned count;
+	uint64_t read_ps[16];
+} cons;
 /* The SMMU does not acknowledge this write. */
 static const struct expected_write *ignored;
 static uint64_t mark; /* commands that were sent before what a test looks at */
@@ -88,6 +95,11 @@ static uint64_t spy_read(void *owner, uint64_t offset, unsigned width)
 	const struct mmio_region *region = owner;
 	if (region == &real[REGION_SMMU] && is_ignored(offset))
 		return ~ignored->value;
+	if (region == &real[REGION_SMMU] && offset == SMMU_CMDQ_CONS && cons.answered) {
+		if (cons.count < sizeof(cons.read_ps) / sizeof(cons.read_ps[0]))
+			cons.read_ps[cons.count++] = machine->clock.now_ps;
+		return cons.value;
+	}
 	return region->ops->read(region->owner, offset, width);
 }
 
@@ -288,6 +300,7 @@ static void make_machine(void)
 	machine = world->machine;
 	driver = NULL;
 	write_count = 0;
+	cons.answered = false;
 	/* What is sent is looked at in the main queue; test_tegra241_vintf0.c has the other. */
 	set_kernel_option(KERNEL_CMDQV_BYPASS, KERNEL_SWITCH_OTHER);
 	driver = add_smmu(SMMU_AT, &smmu);
@@ -1235,6 +1248,47 @@ START_TEST(an_illegal_command_gives_way_to_a_sync)
 	ck_assert_uint_eq(smmu->cmdq.cons, smmu->cmdq.prod);
 	ck_assert_uint_eq(smmu->gerror, smmu->gerrorn);
 	ck_assert_uint_eq(smmu->tlb.count, 0);
+}
+END_TEST
+
+/* smmuv3 3.4: NONE, ABT and ATC_INV_SYNC leave the command; ILL, and codes that nobody knows, do not. */
+START_TEST(only_known_errors_are_tried_again)
+{
+	static const bool again[] = {
+		[CERROR_NONE] = true,         [CERROR_ILL] = false, [CERROR_ABT] = true,
+		[CERROR_ATC_INV_SYNC] = true, [4] = false,          [0x7f] = false};
+	uint64_t at = driver->cmdq.pfn * PAGE_SIZE + COMMAND_SIZE * 2ULL;
+	ck_assert_uint_eq(memory_word(at) & 0xff, CMD_TLBI_NSNH_ALL);
+	for (unsigned error = 0; error < sizeof(again) / sizeof(again[0]); error++) {
+		uint8_t bytes[COMMAND_SIZE];
+		struct smmu_command command = command_tlbi_nsnh_all();
+		command_store(bytes, &command);
+		memory_write(&machine->memory, pa_of(at), bytes, sizeof(bytes), OWNER_KERNEL);
+		cons.answered = true;
+		cons.value = field_put(CMDQ_CONS_ERR, error) | 2;
+		arm_smmu_cmdq_skip_error(&driver->cmdq);
+		cons.answered = false;
+		ck_assert_uint_eq(memory_word(at),
+				  again[error] ? command.dw[0] : command_sync(SYNC_CS_SEV).dw[0]);
+	}
+}
+END_TEST
+
+/* smmuv3 3.5: nine times at once, here 100 ns apart; then after 1, 2, 4 us and so on, for a second. */
+START_TEST(a_sync_is_polled_for_ever_more_rarely)
+{
+	uint64_t start_ps = machine->clock.now_ps;
+	cons.answered = true;
+	cons.value = bus_read(&machine->bus, pa_of(SMMU_AT + SMMU_CMDQ_CONS), 4);
+	cons.count = 0;
+	arm_smmu_cmdq_issue(driver, command_tlbi_nsnh_all());
+	cons.answered = false;
+	ck_assert_uint_eq(cons.count, 16);
+	for (unsigned i = 0; i < 9; i++)
+		ck_assert_uint_eq(cons.read_ps[i + 1] - cons.read_ps[i], 100000);
+	for (unsigned i = 9; i < 15; i++)
+		ck_assert_uint_eq(cons.read_ps[i + 1] - cons.read_ps[i], 1000000ULL << (i - 9));
+	ck_assert_uint_eq(machine->clock.now_ps - start_ps, 900000 + 1000000ULL * ((1 << 20) - 1));
 }
 END_TEST
 
@@ -2428,6 +2482,8 @@ static TCase *streams(void)
 	tcase_add_test(tests, devices_caches_are_emptied_of_the_range);
 	tcase_add_test(tests, an_aborted_fetch_of_the_main_queue_is_recovered_from);
 	tcase_add_test(tests, an_illegal_command_gives_way_to_a_sync);
+	tcase_add_test(tests, only_known_errors_are_tried_again);
+	tcase_add_test(tests, a_sync_is_polled_for_ever_more_rarely);
 	return tests;
 }
 

@@ -248,7 +248,7 @@ void arm_smmu_cmdq_issue(struct arm_smmu *smmu, struct smmu_command command);
 void arm_smmu_cmdq_issue_on(struct arm_smmu_cmdq *cmdq, struct smmu_command command);
 /* One command, a hint: nobody waits for it. */
 void arm_smmu_cmdq_issue_no_sync(struct arm_smmu *smmu, struct smmu_command command);
-/* After an error: an illegal command at CONS gives way to a CMD_SYNC (3.4). */
+/* After an error: a command at CONS that is illegal, or what is not known, gives way to a CMD_SYNC (3.4). */
 void arm_smmu_cmdq_skip_error(struct arm_smmu_cmdq *cmdq);
 
 /* invalidate.c: a guest's commands, with the parent's VMID, by the main queue. */

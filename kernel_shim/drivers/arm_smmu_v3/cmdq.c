@@ -4,7 +4,7 @@
 
 #include "kernel_shim/drivers/arm_smmu_v3/arm_smmu_v3.h"
 
-#define SPIN_POLLS      10U
+#define SPIN_POLLS      9U
 #define SPIN_PS         100000ULL        /* one poll: a read of CONS; assumed */
 #define POLL_PS         1000000ULL       /* 1 us, then doubled each time */
 #define SYNC_TIMEOUT_PS 1000000000000ULL /* 1 s */
@@ -165,11 +165,17 @@ void arm_smmu_cmdq_issue_no_sync(struct arm_smmu *smmu, struct smmu_command comm
 	send(&batch, false);
 }
 
+/* As it is; whatever else stopped a queue, its command is given up (3.4). */
+static bool is_tried_again(uint64_t error)
+{
+	return error == CERROR_NONE || error == CERROR_ABT || error == CERROR_ATC_INV_SYNC;
+}
+
 void arm_smmu_cmdq_skip_error(struct arm_smmu_cmdq *cmdq)
 {
 	uint32_t cons = read_cons(cmdq);
 	struct smmu_command skip = command_sync(cmdq->sync_cs);
-	if (field_get(cons, CMDQ_CONS_ERR) == CERROR_ILL)
+	if (!is_tried_again(field_get(cons, CMDQ_CONS_ERR)))
 		store(cmdq, cons, &skip);
 }
 

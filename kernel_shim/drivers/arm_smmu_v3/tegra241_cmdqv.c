@@ -98,7 +98,7 @@ static void report_errors(struct tegra241_vintf *vintf)
 				    sizeof(map));
 }
 
-/* The driver's own queues: an illegal command gives way, what else stopped one is tried again. */
+/* The driver's own queues. */
 static void handle_own_errors(struct tegra241_vintf *vintf)
 {
 	struct arm_smmu *smmu = vintf->smmu;
