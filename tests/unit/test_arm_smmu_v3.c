@@ -836,6 +836,66 @@ START_TEST(a_freed_domain_gives_its_tables_back)
 }
 END_TEST
 
+/* --- tables [smmuv3 4.3, 5.3] --- */
+
+/* The entries on the way to a page of a fresh stage 2, levels 0 to 3. */
+static struct arm_smmu_domain *map_a_page(bool nest_parent, uint32_t prot, uint64_t entries[4])
+{
+	struct iommu_domain *domain;
+	uint64_t pfn;
+	ck_assert_int_eq(arm_smmu_domain_alloc(driver, 2, nest_parent, &domain), 0);
+	ck_assert_uint_eq(memory_alloc(&machine->memory, OWNER_KERNEL, 1, 1, 1, 0, &pfn), 1);
+	ck_assert_int_eq(domain->ops->map(domain, iova_of(0), pa_of_pfn(pfn), PAGE_SIZE, prot, 0),
+			 0);
+	uint64_t at = to_arm_smmu_domain(domain)->table.root_pfn * PAGE_SIZE;
+	for (unsigned level = 0; level < 4; level++) {
+		entries[level] = word_at(at);
+		at = entries[level] & PTE_ADDR;
+	}
+	return to_arm_smmu_domain(domain);
+}
+
+static void expect_stage_2(bool nest_parent, uint32_t prot, uint64_t s2fwb, uint64_t memattr)
+{
+	uint64_t entries[4], ste[STE_WORDS];
+	arm_smmu_make_stage2_ste(map_a_page(nest_parent, prot, entries), false, ste);
+	ck_assert_uint_eq(ste[1] & STE_S2FWB, s2fwb);
+	ck_assert_uint_eq(field_get(entries[3], PTE_S2_MEMATTR), memattr);
+}
+
+START_TEST(a_nest_parent_forces_write_back_where_the_hardware_can)
+{
+	const uint32_t memory = IOMMU_READ | IOMMU_WRITE, device_memory = memory | IOMMU_MMIO;
+	expect_stage_2(true, memory, 0, 0xf);
+	expect_stage_2(true, device_memory, 0, 1);
+	remake_with("idr3.features", IDR3_FWB);
+	expect_stage_2(true, memory, STE_S2FWB, 6);
+	expect_stage_2(true, device_memory, STE_S2FWB, 1);
+	expect_stage_2(false, memory, 0, 0xf);
+	attach_new(IOMMU_HWPT_ALLOC_NEST_PARENT);
+	map_pages(0x1000, 1);
+	ck_assert(works(0x1000, true));
+}
+END_TEST
+
+/* Bit 55: software's, of tables alone. */
+START_TEST(tables_are_marked_for_walks_that_are_not_coherent)
+{
+	uint64_t entries[4];
+	map_a_page(false, IOMMU_READ, entries);
+	for (unsigned level = 0; level < 4; level++)
+		ck_assert_uint_eq(entries[level] & BITS(55, 55), 0);
+	remake_with("idr0.features", profile_get(&profile, "idr0.features") & ~IDR0_COHACC);
+	map_a_page(false, IOMMU_READ, entries);
+	for (unsigned level = 0; level < 3; level++)
+		ck_assert_uint_eq(entries[level] & ~PTE_ADDR, BITS(55, 55) | 3);
+	ck_assert_uint_eq(entries[3] & BITS(55, 55), 0);
+	attach_new(0);
+	map_pages(0x1000, 1);
+	ck_assert(works(0x1000, true));
+}
+END_TEST
+
 START_TEST(a_domain_of_another_smmu_is_refused)
 {
 	struct smmu *model;
@@ -2547,6 +2607,8 @@ static TCase *guests(void)
 	tcase_add_test(tests, hw_queue_checks_come_in_the_order_of_the_sheet);
 	tcase_add_test(tests, hw_queue_sizes_are_powers_of_two_and_aligned);
 	tcase_add_test(tests, hw_queue_is_capped_by_the_smmus_queue_size);
+	tcase_add_test(tests, a_nest_parent_forces_write_back_where_the_hardware_can);
+	tcase_add_test(tests, tables_are_marked_for_walks_that_are_not_coherent);
 	tcase_add_test(tests, a_new_queue_is_mapped_reset_and_based);
 	tcase_add_test(tests, only_alloc_changes_of_an_assignment);
 	tcase_add_test(tests, a_queue_is_not_seen_before_it_is_ready);

@@ -208,10 +208,13 @@ const struct iommu_domain_ops arm_smmu_domain_ops = {
 static int make_tables(struct arm_smmu_domain *domain, unsigned stage)
 {
 	struct io_pgtable *table = &domain->table;
-	unsigned oas = smmu_address_bits((unsigned)field_get(domain->smmu->idr[5], IDR5_OAS));
+	const uint32_t *idr = domain->smmu->idr;
+	unsigned oas = smmu_address_bits((unsigned)field_get(idr[5], IDR5_OAS));
 	*table = (struct io_pgtable){.machine = domain->smmu->machine,
 				     .stage = stage,
 				     .input_bits = stage == 1 || oas > 48 ? STAGE1_BITS : oas,
+				     .force_write_back = domain->nest_parent && (idr[3] & IDR3_FWB),
+				     .coherent = idr[0] & IDR0_COHACC,
 				     .flusher = &arm_smmu_flusher,
 				     .context = domain};
 	table->start_level = table->input_bits >= 44 ? 0 : 1;

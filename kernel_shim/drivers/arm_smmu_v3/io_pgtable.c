@@ -7,6 +7,9 @@
 #define ENTRIES    (1U << LEVEL_BITS)
 #define LAST_LEVEL 3U
 
+#define MEMATTR_FORCED_WB 0x6U         /* with S2FWB (5.3) */
+#define PTE_SYNCED        BITS(55, 55) /* software's: the table is out of the CPU's caches (5.3) */
+
 /* --- descriptors --- */
 
 static unsigned level_shift(unsigned level)
@@ -23,6 +26,13 @@ static uint64_t pte_pa(const struct io_pgtable *table, uint64_t pfn, uint64_t io
 	return pfn * PAGE_SIZE + 8 * index;
 }
 
+static unsigned stage_2_memory(const struct io_pgtable *table, bool device)
+{
+	if (device)
+		return PTE_MEMATTR_DEVICE;
+	return table->force_write_back ? MEMATTR_FORCED_WB : PTE_MEMATTR_WB;
+}
+
 /* As Linux encodes them (5.3); stage 1 has no write-only. Memory of devices is not cached. */
 static uint64_t leaf_attributes(const struct io_pgtable *table, uint32_t prot)
 {
@@ -34,7 +44,7 @@ static uint64_t leaf_attributes(const struct io_pgtable *table, uint32_t prot)
 		       field_put(PTE_S1_ATTRINDX, device ? PTE_ATTRINDX_DEVICE : PTE_ATTRINDX_WB);
 	return pte | (prot & IOMMU_READ ? PTE_S2_READ : 0) |
 	       (prot & IOMMU_WRITE ? PTE_S2_WRITE : 0) |
-	       field_put(PTE_S2_MEMATTR, device ? PTE_MEMATTR_DEVICE : PTE_MEMATTR_WB);
+	       field_put(PTE_S2_MEMATTR, stage_2_memory(table, device));
 }
 
 /* --- tables --- */
@@ -115,7 +125,9 @@ static bool make_path(struct io_pgtable *table, uint64_t iova, unsigned level, u
 		pfn = new_table(table, 1);
 		if (pfn == 0)
 			return false;
-		write_shared_word(table->machine, *at, pfn * PAGE_SIZE | PTE_VALID | PTE_TABLE);
+		write_shared_word(table->machine, *at,
+				  pfn * PAGE_SIZE | PTE_VALID | PTE_TABLE |
+					  (table->coherent ? 0 : PTE_SYNCED));
 	}
 	*at = pte_pa(table, pfn, iova, level);
 	return true;

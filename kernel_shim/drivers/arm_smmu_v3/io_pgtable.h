@@ -34,13 +34,15 @@ struct io_pgtable {
 	unsigned stage;
 	unsigned input_bits;
 	unsigned start_level;
+	bool force_write_back; /* stage 2: S2FWB is set over it (5.3) */
+	bool coherent;         /* the hardware's reads see the CPU's caches */
 	uint64_t root_pfn;
 	struct spans tables; /* frames */
 	const struct io_pgtable_flusher *flusher;
 	void *context;
 };
 
-/* Of the first five fields and the last two, which the caller has set; false: no memory. */
+/* All fields but root_pfn and tables are the caller's to set; false: no memory. */
 bool io_pgtable_init(struct io_pgtable *table);
 void io_pgtable_fini(struct io_pgtable *table);
 /* Bytes mapped: fewer than LENGTH where memory for a table is missing. CHUNK, if not 0, limits a leaf. */

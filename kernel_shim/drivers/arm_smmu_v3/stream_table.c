@@ -152,6 +152,8 @@ void arm_smmu_make_stage2_ste(const struct arm_smmu_domain *domain, bool ats,
 	ste[1] = field_put(STE_EATS, ats);
 	if (domain->smmu->idr[1] & IDR1_ATTR_TYPES_OVR)
 		ste[1] |= field_put(STE_SHCFG, 1);
+	if (table->force_write_back)
+		ste[1] |= STE_S2FWB;
 	ste[2] = field_put(STE_S2VMID, domain->vmid) |
 		 field_put(STE_S2T0SZ, 64 - table->input_bits) |
 		 field_put(STE_S2SL0, 2 - table->start_level) | field_put(STE_S2IR0, walk.cache) |
