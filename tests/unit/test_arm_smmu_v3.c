@@ -51,6 +51,12 @@ static struct {
 	unsigned count;
 	uint64_t read_ps[16];
 } cons;
+/* Reads of the CMDQV, but for polls of CONS. */
+static struct {
+	uint64_t offset;
+	unsigned width;
+} reads[64];
+static unsigned read_count;
 /* The SMMU does not acknowledge this write. */
 static const struct expected_write *ignored;
 static uint64_t mark; /* commands that were sent before what a test looks at */
@@ -93,6 +99,11 @@ static bool is_ignored(uint64_t offset)
 static uint64_t spy_read(void *owner, uint64_t offset, unsigned width)
 {
 	const struct mmio_region *region = owner;
+	if (region == &real[REGION_CMDQV] && offset != cmdqv_vintf_page0(0) + VCMDQ_CONS &&
+	    read_count < sizeof(reads) / sizeof(reads[0])) {
+		reads[read_count].offset = offset;
+		reads[read_count++].width = width;
+	}
 	if (region == &real[REGION_SMMU] && is_ignored(offset))
 		return ~ignored->value;
 	if (region == &real[REGION_SMMU] && offset == SMMU_CMDQ_CONS && cons.answered) {
@@ -2468,6 +2479,53 @@ START_TEST(an_interrupt_tells_all_vintfs)
 END_TEST
 
 /* VI_ERR_MAP is two words (3). */
+/* tegra241-cmdqv 2, 8.3: VI_ERR_MAP in halves, the upper one first; the others whole, and each once. */
+START_TEST(error_maps_are_read_as_linux_reads_them)
+{
+	make_guest();
+	new_queue(0, QUEUE_IOVA);
+	read_count = 0;
+	provoke(1, 0);
+	unsigned i = 0;
+	while (i < read_count && reads[i].offset != CMDQV_VI_ERR_MAP + 4)
+		i++;
+	ck_assert_uint_eq(read_count, i + 4);
+	ck_assert_uint_eq(reads[i].width, 4);
+	ck_assert_uint_eq(reads[i + 1].offset, CMDQV_VI_ERR_MAP);
+	ck_assert_uint_eq(reads[i + 1].width, 4);
+	for (unsigned word = 0; word < 2; word++) {
+		ck_assert_uint_eq(reads[i + 2 + word].offset,
+				  vintf_block(1, VINTF_LVCMDQ_ERR_MAP) + 8 * word);
+		ck_assert_uint_eq(reads[i + 2 + word].width, 8);
+	}
+}
+END_TEST
+
+START_TEST(error_maps_of_vintf_0_are_read_once)
+{
+	static const uint64_t golden[] = {
+		CMDQV_VI_ERR_MAP + 4,
+		CMDQV_VI_ERR_MAP,
+		CMDQV_VINTF_BLOCKS + VINTF_LVCMDQ_ERR_MAP,
+		0x30010, /* GERROR of its queue 0 */
+		CMDQV_VINTF_BLOCKS + VINTF_LVCMDQ_ERR_MAP + 8,
+	};
+	const struct port_fault fault = {.engine = smmu->port.engine,
+					 .purpose = ACCESS_COMMAND_FETCH,
+					 .action = FAULT_ABORT,
+					 .nth = 1};
+	set_kernel_option(KERNEL_CMDQV_BYPASS, KERNEL_SWITCH_DEFAULT);
+	ck_assert(port_inject(machine, &fault));
+	read_count = 0;
+	arm_smmu_cmdq_issue(driver, command_tlbi_nsnh_all());
+	ck_assert_uint_eq(read_count, 5);
+	for (unsigned i = 0; i < 5; i++) {
+		ck_assert_uint_eq(reads[i].offset, golden[i]);
+		ck_assert_uint_eq(reads[i].width, i == 2 || i == 4 ? 8 : 4);
+	}
+}
+END_TEST
+
 START_TEST(an_error_of_a_vintf_above_31_arrives)
 {
 	parent = attach_new(IOMMU_HWPT_ALLOC_NEST_PARENT);
@@ -2635,6 +2693,8 @@ static TCase *guests(void)
 	tcase_add_test(tests, an_error_reaches_no_other_guest);
 	tcase_add_test(tests, an_interrupt_tells_all_vintfs);
 	tcase_add_test(tests, what_is_mapped_is_page_0_of_the_own_vintf);
+	tcase_add_test(tests, error_maps_are_read_as_linux_reads_them);
+	tcase_add_test(tests, error_maps_of_vintf_0_are_read_once);
 	tcase_add_test(tests, an_error_of_a_vintf_above_31_arrives);
 	tcase_add_test(tests, an_error_without_an_event_queue_is_dropped);
 	tcase_add_test(tests, a_masked_vintf_raises_no_event);

@@ -7,6 +7,8 @@
 #define POLL_PS   1000000ULL /* 1 us, up to 1 s */
 #define POLLS_MAX 1000000U
 
+#define ERROR_MAP_WORDS 2U /* of a VINTF's queues */
+
 struct tegra241_vintf {
 	struct arm_smmu *smmu;
 	struct arm_smmu_domain *parent;
@@ -81,42 +83,51 @@ static void set_alloc(struct tegra241_vintf *vintf, uint32_t lvcmdq, bool alloc)
 
 /* --- errors (8.3) --- */
 
-static uint64_t read_error_map(struct arm_smmu *smmu, uint64_t offset)
+/* VINTFs with an error. The map is not aligned to 8: two reads, the upper half first (2, 8.3). */
+static uint64_t read_vintf_errors(struct arm_smmu *smmu)
 {
-	return read_reg(smmu, offset) | (uint64_t)read_reg(smmu, offset + 4) << 32;
+	uint64_t upper = read_reg(smmu, CMDQV_VI_ERR_MAP + 4);
+	return upper << 32 | read_reg(smmu, CMDQV_VI_ERR_MAP);
+}
+
+/* Logical queues with an error: WORD has those from 64 * WORD on. */
+static uint64_t read_queue_errors(struct tegra241_vintf *vintf, unsigned word)
+{
+	uint64_t at = vintf_reg(vintf->index, VINTF_LVCMDQ_ERR_MAP) + 8 * word;
+	return bus_read(&vintf->smmu->machine->bus, pa_of(tegra241_cmdqv_mmio(vintf->smmu, at)), 8);
 }
 
 /* A guest's errors go to its event queue; the guest acknowledges them itself. */
 static void report_errors(struct tegra241_vintf *vintf)
 {
-	uint64_t base = CMDQV_VINTF_BLOCKS + (uint64_t)CMDQV_VINTF_BLOCK_STRIDE * vintf->index;
-	uint8_t map[16];
-	for (unsigned word = 0; word < 2; word++)
-		store_le64(map + 8 * word,
-			   read_error_map(vintf->smmu, base + VINTF_LVCMDQ_ERR_MAP + 8 * word));
+	uint8_t map[8 * ERROR_MAP_WORDS];
+	for (unsigned word = 0; word < ERROR_MAP_WORDS; word++)
+		store_le64(map + 8 * word, read_queue_errors(vintf, word));
 	iommufd_viommu_report_event(vintf->viommu, IOMMU_VEVENTQ_TYPE_TEGRA241_CMDQV, map,
 				    sizeof(map));
 }
 
-/* The driver's own queues. */
-static void handle_own_errors(struct tegra241_vintf *vintf)
+static void handle_own_error(struct tegra241_vintf *vintf, uint32_t lvcmdq)
 {
 	struct arm_smmu *smmu = vintf->smmu;
-	for (uint32_t l = 0; l < smmu->lvcmdqs; l++) {
-		uint64_t map = read_error_map(smmu, vintf_reg(vintf->index, VINTF_LVCMDQ_ERR_MAP) +
-							    l / 64 * 8);
-		if (!(map >> l % 64 & 1))
-			continue;
-		uint32_t gerror = read_reg(smmu, page0_reg(vintf, l, VCMDQ_GERROR));
-		arm_smmu_cmdq_skip_error(&vintf->lvcmdqs[l]);
-		write_reg(smmu, page0_reg(vintf, l, VCMDQ_GERRORN), 4, gerror);
-	}
+	if (lvcmdq >= smmu->lvcmdqs)
+		return;
+	uint32_t gerror = read_reg(smmu, page0_reg(vintf, lvcmdq, VCMDQ_GERROR));
+	arm_smmu_cmdq_skip_error(&vintf->lvcmdqs[lvcmdq]);
+	write_reg(smmu, page0_reg(vintf, lvcmdq, VCMDQ_GERRORN), 4, gerror);
+}
+
+static void handle_own_errors(struct tegra241_vintf *vintf)
+{
+	for (unsigned word = 0; word < ERROR_MAP_WORDS; word++)
+		for (uint64_t map = read_queue_errors(vintf, word); map != 0; map &= map - 1)
+			handle_own_error(vintf, 64 * word + (uint32_t)__builtin_ctzll(map));
 }
 
 static void handle_irq(void *context)
 {
 	struct arm_smmu *smmu = context;
-	uint64_t vintfs = read_error_map(smmu, CMDQV_VI_ERR_MAP);
+	uint64_t vintfs = read_vintf_errors(smmu);
 	for (; vintfs != 0; vintfs &= vintfs - 1) {
 		struct tegra241_vintf *vintf = smmu->vintfs[__builtin_ctzll(vintfs)];
 		if (vintf == NULL)
