@@ -57,6 +57,7 @@ static struct {
 	unsigned width;
 } reads[64];
 static unsigned read_count;
+static uint32_t eventqs; /* what IDR1.EVENTQS reads as; 0: as CMDQS */
 /* The SMMU does not acknowledge this write. */
 static const struct expected_write *ignored;
 static uint64_t mark; /* commands that were sent before what a test looks at */
@@ -104,6 +105,9 @@ static uint64_t spy_read(void *owner, uint64_t offset, unsigned width)
 		reads[read_count].offset = offset;
 		reads[read_count++].width = width;
 	}
+	if (region == &real[REGION_SMMU] && offset == SMMU_IDR0 + 4 && eventqs != 0)
+		return field_set(region->ops->read(region->owner, offset, width), IDR1_EVENTQS,
+				 eventqs);
 	if (region == &real[REGION_SMMU] && is_ignored(offset))
 		return ~ignored->value;
 	if (region == &real[REGION_SMMU] && offset == SMMU_CMDQ_CONS && cons.answered) {
@@ -569,6 +573,25 @@ START_TEST(a_register_that_is_not_acknowledged_ends_the_set_up)
 		/* And a little for the commands before. */
 		ck_assert_uint_ge(machine->clock.now_ps, 1000000000000);
 		ck_assert_uint_lt(machine->clock.now_ps, 1000010000000);
+	}
+}
+END_TEST
+
+/* 1.7: each by its own field of IDR1, 2^10 entries at most here (docs/limits.md). */
+START_TEST(queues_are_as_large_as_the_hardware_allows)
+{
+	static const struct {
+		uint32_t cmdqs, eventqs, commands, events;
+	} rows[] = {{19, 19, 10, 10}, {19, 5, 10, 5}, {7, 19, 7, 10}, {8, 9, 8, 9}};
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		eventqs = rows[i].eventqs;
+		ck_assert_int_eq(probe_with("cmdqs.log2", 31, rows[i].cmdqs), 0);
+		eventqs = 0;
+		ck_assert_uint_eq(driver->cmdq.log2size, rows[i].commands);
+		place_of(SMMU_CMDQ_BASE,
+			 driver->cmdq.pfn * PAGE_SIZE | 1ULL << 62 | rows[i].commands);
+		place_of(SMMU_EVENTQ_BASE,
+			 driver->eventq_pfn * PAGE_SIZE | 1ULL << 62 | rows[i].events);
 	}
 }
 END_TEST
@@ -2591,6 +2614,7 @@ static TCase *streams(void)
 	tcase_add_test(tests, set_up_writes_registers_in_the_order_of_the_capture);
 	tcase_add_test(tests, a_register_that_is_not_acknowledged_ends_the_set_up);
 	tcase_add_test(tests, set_up_drops_translations_of_el2);
+	tcase_add_test(tests, queues_are_as_large_as_the_hardware_allows);
 	tcase_add_test(tests, set_up_checks_translated_traffic_where_there_is_ats);
 	tcase_add_test(tests, attach_ends_with_a_prefetch);
 	tcase_add_test(tests, a_domain_is_replaced_by_way_of_an_invalid_entry);

@@ -171,6 +171,8 @@ uint64_t arm_smmu_read(struct arm_smmu *smmu, uint32_t offset, unsigned width);
 void arm_smmu_write(struct arm_smmu *smmu, uint32_t offset, unsigned width, uint64_t value);
 /* Consecutive frames for BYTES, aligned to their size: the first. */
 uint64_t arm_smmu_alloc_frames(struct machine *machine, uint64_t bytes);
+/* Of a queue's entries: what FIELD of IDR1 allows, as far as the driver goes. */
+uint32_t arm_smmu_queue_log2size(const struct arm_smmu *smmu, uint64_t field);
 /* Whether every fault stalls: then the driver's own stages must say so too (4.2, 4.3). */
 bool arm_smmu_stalls(const struct arm_smmu *smmu);
 

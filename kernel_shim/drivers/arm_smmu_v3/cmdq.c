@@ -182,12 +182,11 @@ void arm_smmu_cmdq_skip_error(struct arm_smmu_cmdq *cmdq)
 void arm_smmu_cmdq_init(struct arm_smmu_cmdq *cmdq, struct arm_smmu *smmu, struct pa prod,
 			struct pa cons, unsigned sync_cs)
 {
-	uint32_t cmdqs = (uint32_t)field_get(smmu->idr[1], IDR1_CMDQS);
 	cmdq->smmu = smmu;
 	cmdq->prod = prod;
 	cmdq->cons = cons;
 	cmdq->sync_cs = sync_cs;
-	cmdq->log2size = cmdqs < QUEUE_LOG2SIZE_MAX ? cmdqs : QUEUE_LOG2SIZE_MAX;
+	cmdq->log2size = arm_smmu_queue_log2size(smmu, IDR1_CMDQS);
 	cmdq->pfn = arm_smmu_alloc_frames(smmu->machine, (uint64_t)COMMAND_SIZE << cmdq->log2size);
 	mutex_init(&cmdq->lock);
 }

@@ -25,6 +25,12 @@ uint64_t arm_smmu_alloc_frames(struct machine *machine, uint64_t bytes)
 	return pfn;
 }
 
+uint32_t arm_smmu_queue_log2size(const struct arm_smmu *smmu, uint64_t field)
+{
+	uint32_t limit = (uint32_t)field_get(smmu->idr[1], field);
+	return limit < QUEUE_LOG2SIZE_MAX ? limit : QUEUE_LOG2SIZE_MAX;
+}
+
 /* The acknowledgement is read each microsecond for 1 s (1.7); it stands behind its register. */
 static int write_acknowledged(struct arm_smmu *smmu, uint32_t offset, uint32_t value,
 			      const char *where)
@@ -71,7 +77,7 @@ static int set_up_command_queue(struct arm_smmu *smmu)
 
 static int set_up_event_queue(struct arm_smmu *smmu)
 {
-	smmu->eventq_log2size = smmu->cmdq.log2size;
+	smmu->eventq_log2size = arm_smmu_queue_log2size(smmu, IDR1_EVENTQS);
 	smmu->eventq_pfn =
 		arm_smmu_alloc_frames(smmu->machine, (uint64_t)EVENT_SIZE << smmu->eventq_log2size);
 	arm_smmu_write(smmu, SMMU_EVENTQ_BASE, 8,
