@@ -1283,6 +1283,30 @@ START_TEST(devices_caches_are_emptied_of_the_range)
 }
 END_TEST
 
+/* FIRST and LAST page; the ATC_INV's address and Size. */
+static void expect_span(uint64_t first, uint64_t last, uint64_t address, unsigned size)
+{
+	uint64_t pages = last - first + 1;
+	map_pages(first * PAGE_SIZE, pages);
+	look_from_here();
+	unmap_pages(first * PAGE_SIZE, pages);
+	mark = driver->cmdq.issued - 2;
+	EXPECT_COMMANDS(command_atc_inv(SID + 1, address, size), SYNC);
+}
+
+/* smmuv3 3.6: fls(first ^ last) bits, aligned down: more than the length where a boundary is crossed. */
+START_TEST(the_span_of_a_devices_cache_holds_both_ends)
+{
+	parent = attach_new(0);
+	add_ats_device();
+	expect_span(3, 3, 0x3000, 0);
+	expect_span(2, 3, 0x2000, 1);
+	expect_span(3, 4, 0, 3);
+	expect_span(5, 6, 0x4000, 2);
+	expect_span(0x1ff, 0x200, 0, 10);
+}
+END_TEST
+
 START_TEST(a_small_queue_wraps_and_waits_for_space)
 {
 	remake_with("cmdqs.log2", 7);
@@ -2622,6 +2646,7 @@ static TCase *streams(void)
 	tcase_add_test(tests, a_table_that_goes_is_invalidated_twice);
 	tcase_add_test(tests, a_block_takes_the_place_of_an_empty_table_that_goes_first);
 	tcase_add_test(tests, devices_caches_are_emptied_of_the_range);
+	tcase_add_test(tests, the_span_of_a_devices_cache_holds_both_ends);
 	tcase_add_test(tests, an_aborted_fetch_of_the_main_queue_is_recovered_from);
 	tcase_add_test(tests, an_illegal_command_gives_way_to_a_sync);
 	tcase_add_test(tests, only_known_errors_are_tried_again);
