@@ -67,14 +67,16 @@ static enum vcmdq_admission stop(enum vcmdq_error *error, enum vcmdq_error code)
 	return VCMDQ_STOP;
 }
 
-/* Only CS = NONE is known to work (7.1). */
-static enum vcmdq_admission admit_sync(struct smmu *smmu, const struct smmu_command *command,
+/* Only CS = NONE is known to work; what passes as such tells nobody else (7.1). */
+static enum vcmdq_admission admit_sync(struct smmu *smmu, struct smmu_command *command,
 				       enum vcmdq_error *error)
 {
-	if (field_get(command->dw[0], CMD_SYNC_CS) == SYNC_CS_NONE ||
-	    option_get(&smmu->assumptions, ASSUME_GUEST_SYNC_CS) == GUEST_SYNC_CS_AS_NONE)
+	if (field_get(command->dw[0], CMD_SYNC_CS) == SYNC_CS_NONE)
 		return VCMDQ_RUN;
-	return stop(error, VCMDQ_ERR_ILL_OPCODE);
+	if (option_get(&smmu->assumptions, ASSUME_GUEST_SYNC_CS) != GUEST_SYNC_CS_AS_NONE)
+		return stop(error, VCMDQ_ERR_ILL_OPCODE);
+	command->dw[0] = field_set(command->dw[0], CMD_SYNC_CS, SYNC_CS_NONE);
+	return VCMDQ_RUN;
 }
 
 static enum vcmdq_admission admit_atc_inv(struct smmu *smmu, const struct vintf *vintf,

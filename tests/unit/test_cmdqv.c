@@ -735,6 +735,23 @@ START_TEST(sync_may_take_a_completion_signal_as_none)
 }
 END_TEST
 
+/* Neither an MSI, which a guest could send anywhere, nor the wire. */
+START_TEST(a_sync_that_is_taken_as_none_tells_nobody)
+{
+	uint64_t guest = start_guest(), host = start_host(), target = kit_frames(kit, 1);
+	kit_assume(kit, ASSUME_GUEST_SYNC_CS, GUEST_SYNC_CS_AS_NONE);
+	kit->smmu->idr[0] |= (uint32_t)IDR0_MSI;
+	for (unsigned i = 0; i < 4; i++) {
+		struct smmu_command sync = command_sync(SYNC_CS_IRQ);
+		sync.dw[0] = field_set(sync.dw[0], CMD_SYNC_MSIDATA, 0x12345678);
+		sync.dw[1] = i < 2 ? target : 0;
+		check_runs(i % 2 ? HOST_QUEUE : GUEST_QUEUE, i % 2 ? host : guest, sync);
+		ck_assert_uint_eq(kit_word(kit, target), 0);
+		ck_assert_uint_eq(kit->interrupts[KIT_IRQ_SYNC], 0);
+	}
+}
+END_TEST
+
 START_TEST(the_main_queue_takes_each_completion_signal_but_3)
 {
 	uint64_t base = kit_frames(kit, 1);
@@ -1449,6 +1466,7 @@ int main(void)
 	tcase_add_test(tests, the_main_queue_runs_whatever_the_smmu_has);
 	tcase_add_test(tests, sync_takes_no_completion_signal);
 	tcase_add_test(tests, sync_may_take_a_completion_signal_as_none);
+	tcase_add_test(tests, a_sync_that_is_taken_as_none_tells_nobody);
 	tcase_add_test(tests, the_main_queue_takes_each_completion_signal_but_3);
 	tcase_add_test(tests, a_command_of_the_secure_side_is_illegal);
 	tcase_add_test(tests, reserved_bits_are_ignored);
