@@ -138,13 +138,13 @@
 #define GERROR_MSI_PRIQ_ABT_ERR   BITS(6, 6)
 #define GERROR_MSI_GERROR_ABT_ERR BITS(7, 7)
 
-#define STRTAB_BASE_ADDR    BITS(51, 6)
+#define STRTAB_BASE_ADDR    BITS(55, 6)
 #define STRTAB_CFG_LOG2SIZE BITS(5, 0)
 #define STRTAB_CFG_SPLIT    BITS(10, 6)
 #define STRTAB_CFG_FMT      BITS(17, 16)
 #define STRTAB_FMT_2LEVEL   1U
 #define QUEUE_BASE_LOG2SIZE BITS(4, 0)
-#define QUEUE_BASE_ADDR     BITS(51, 5)
+#define QUEUE_BASE_ADDR     BITS(55, 5)
 #define QUEUE_POINTER       BITS(19, 0)
 #define CMDQ_CONS_ERR       BITS(30, 24)
 #define QUEUE_OVERFLOW      BITS(31, 31)
@@ -283,7 +283,7 @@ struct smmu_command command_atc_inv(uint32_t sid, uint64_t address, unsigned siz
 
 /* --- level-1 stream table descriptor (4.1) --- */
 #define L1STD_SPAN  BITS(4, 0)
-#define L1STD_L2PTR BITS(51, 6)
+#define L1STD_L2PTR BITS(55, 6)
 #define L1STD_SIZE  8U
 #define SPAN_MAX    11U
 
@@ -299,7 +299,7 @@ struct smmu_command command_atc_inv(uint32_t sid, uint64_t address, unsigned siz
 #define STE_CONFIG_S2     6U
 #define STE_CONFIG_NESTED 7U
 #define STE_S1FMT         BITS(5, 4)
-#define STE_S1CONTEXTPTR  BITS(51, 6)
+#define STE_S1CONTEXTPTR  BITS(55, 6)
 #define STE_S1CDMAX       BITS(63, 59)
 #define S1FMT_LINEAR      0U
 #define S1FMT_4K          1U
@@ -349,14 +349,14 @@ struct smmu_command command_atc_inv(uint32_t sid, uint64_t address, unsigned siz
 /* dw3 */
 #define STE_S2SL0_2 BITS(2, 2)
 #define STE_S2DS    BITS(3, 3)
-#define STE_S2TTB   BITS(51, 4)
+#define STE_S2TTB   BITS(55, 4)
 
 /* --- context descriptor (4.3) --- */
 #define CD_SIZE    64U
 #define CD_WORDS   8U
 #define L1CD_SIZE  8U
 #define L1CD_V     BITS(0, 0)
-#define L1CD_L2PTR BITS(51, 12)
+#define L1CD_L2PTR BITS(55, 12)
 /* dw0: of TTB0, and of TTB1 */
 #define CD_T0SZ BITS(5, 0)
 #define CD_TG0  BITS(7, 6)
@@ -386,7 +386,7 @@ struct smmu_command command_atc_inv(uint32_t sid, uint64_t address, unsigned siz
 /* dw1: of TTB0; dw2: of TTB1 */
 #define CD_HAD  BITS(1, 1)
 #define CD_E0PD BITS(2, 2)
-#define CD_TTB  BITS(51, 4)
+#define CD_TTB  BITS(55, 4)
 /* dw2 */
 #define CD_DS BITS(58, 58)
 

@@ -349,12 +349,43 @@ START_TEST(a_first_level_that_leads_nowhere_is_reported)
 	ck_assert(!stream_passes(0x85));
 	ck_assert_uint_eq(got.event, EVT_F_STE_FETCH);
 	check_record(0x8500000003, 0, streams + 8 * 2);
-	kit_set_word(kit, streams + 8 * 2, 1ULL << 45 | 7);
-	smmu_kit_clear(kit);
-	ck_assert(!stream_passes(0x85));
-	ck_assert_uint_eq(kit->access_count, 2); /* level 1, and the record */
-	ck_assert_uint_eq(got.event, EVT_F_STE_FETCH);
-	check_record(0x8500000003, 0, (1ULL << 45) + STE_SIZE * 5);
+	for (unsigned bit = 45; bit < 56; bit++) {
+		uint64_t far = leaves | 1ULL << bit;
+		kit_set_word(kit, streams + 8 * 2, far | 7);
+		smmu_kit_clear(kit);
+		ck_assert(!stream_passes(0x85));
+		ck_assert_uint_eq(kit->access_count, 2); /* level 1, and the record */
+		ck_assert_uint_eq(got.event, EVT_F_STE_FETCH);
+		check_record(0x8500000003, 0, far + STE_SIZE * 5);
+	}
+}
+END_TEST
+
+/* 1.2, 4.1, 4.2, 4.3: bits 55 to 52 of an address lead where nothing is, and are not dropped. */
+START_TEST(a_table_of_streams_or_contexts_beyond_memory_can_t_be_read)
+{
+	uint64_t near = contexts, second = kit_frames(kit, 1);
+	put_context(contexts, 1);
+	put_context(second, 1);
+	for (unsigned bit = 52; bit < 56; bit++) {
+		uint64_t far = 1ULL << bit;
+		contexts = near | far;
+		set_ste(STE_CONFIG_S1, S1FMT_LINEAR, 0, S1DSS_END);
+		refused(-1, EVT_F_CD_FETCH);
+		check_record(0x300000009, 0, contexts);
+		contexts = near + PAGE_SIZE;
+		kit_set_word(kit, contexts, second | far | L1CD_V);
+		set_ste(STE_CONFIG_S1, S1FMT_4K, 4, S1DSS_SSID0);
+		refused(-1, EVT_F_CD_FETCH);
+		check_record(0x300000009, 0, second | far);
+		set_table(streams | far, STREAM_BITS | SPLIT << 6 | STRTAB_FMT_2LEVEL << 16);
+		refused(-1, EVT_F_STE_FETCH);
+		check_record(0x300000003, 0, streams | far);
+		set_table(leaves | far, SPLIT);
+		refused(-1, EVT_F_STE_FETCH);
+		check_record(0x300000003, 0, (leaves | far) + STE_SIZE * SID);
+		set_table(streams, STREAM_BITS | SPLIT << 6 | STRTAB_FMT_2LEVEL << 16);
+	}
 }
 END_TEST
 
@@ -375,6 +406,7 @@ int main(void)
 	tcase_add_test(tcase, the_first_level_of_the_stream_table_is_aligned_to_its_size);
 	tcase_add_test(tcase, reserved_formats_of_the_stream_table_are_the_first);
 	tcase_add_test(tcase, a_first_level_that_leads_nowhere_is_reported);
+	tcase_add_test(tcase, a_table_of_streams_or_contexts_beyond_memory_can_t_be_read);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
 }

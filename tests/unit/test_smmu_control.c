@@ -132,7 +132,7 @@ START_TEST(a_wide_register_is_written_whole_or_in_halves)
 	kit_smmu_write(host.kit, SMMU_CR0, 4, 0);
 	kit_smmu_write(host.kit, SMMU_STRTAB_BASE, 8, 0x4000123456789000);
 	ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_STRTAB_BASE, 8),
-			  0x4000123456789000 & ~BITS(61, 52));
+			  0x4000123456789000 & ~BITS(61, 56));
 	kit_smmu_write(host.kit, SMMU_STRTAB_BASE + 4, 4, 0x55);
 	ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_STRTAB_BASE, 4), 0x56789000);
 	ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_STRTAB_BASE + 4, 4), 0x55);
@@ -199,6 +199,32 @@ START_TEST(the_command_queue_is_no_larger_than_the_hardware_has)
 	kit_run(host.kit);
 	ck_assert_uint_eq(host.kit->accesses[0].pa.value, queue);
 	ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_CMDQ_CONS, 4), 129);
+}
+END_TEST
+
+/* 1.2: bits 55 to 52 of a base are part of it; nothing lies there. */
+START_TEST(a_queue_beyond_memory_fails)
+{
+	for (unsigned bit = 52; bit < 56; bit++) {
+		uint64_t far = 1ULL << bit;
+		teardown();
+		setup();
+		kit_smmu_write(host.kit, SMMU_CR0, 4, 0);
+		kit_smmu_write(host.kit, SMMU_CMDQ_BASE, 8, far | host.queue | HOST_QUEUE_LOG2);
+		kit_smmu_write(host.kit, SMMU_EVENTQ_BASE, 8, far | host.events | HOST_QUEUE_LOG2);
+		kit_smmu_write(host.kit, SMMU_PRIQ_BASE, 8, far | host.requests | HOST_QUEUE_LOG2);
+		kit_smmu_write(host.kit, SMMU_CR0, 4,
+			       CR0_SMMUEN | CR0_CMDQEN | CR0_EVENTQEN | CR0_PRIQEN);
+		kit_smmu_write(host.kit, SMMU_CMDQ_PROD, 4, 1);
+		kit_run(host.kit);
+		ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_CMDQ_CONS, 4),
+				  field_put(CMDQ_CONS_ERR, CERROR_ABT));
+		smmu_translate(host.kit->smmu, 1, 0, false, &got); /* C_BAD_STE */
+		const struct smmu_page_request request = {.sid = 1, .read = true};
+		smmu_page_request(host.kit->smmu, &request);
+		ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_GERROR, 4),
+				  GERROR_CMDQ_ERR | GERROR_EVENTQ_ABT_ERR | GERROR_PRIQ_ABT_ERR);
+	}
 }
 END_TEST
 
@@ -298,6 +324,7 @@ int main(void)
 	tcase_add_test(tests, a_register_can_be_written_while_its_guard_is_off);
 	tcase_add_test(tests, the_hardware_changes_gerror_and_software_gerrorn);
 	tcase_add_test(tests, the_command_queue_is_no_larger_than_the_hardware_has);
+	tcase_add_test(tests, a_queue_beyond_memory_fails);
 	tcase_add_test(tests, a_disabled_event_queue_keeps_what_it_has);
 	tcase_add_test(tests, an_invalidation_may_take_vmids_for_one);
 	tcase_add_test(tests, a_translation_is_of_its_own_vmid);

@@ -314,6 +314,24 @@ START_TEST(a_half_has_the_sizes_that_the_hardware_has)
 }
 END_TEST
 
+/* 4.2, 4.3: each bit of S2TTB and TTBx that lies beyond the output size, 55 to 52 among them. */
+START_TEST(a_start_table_beyond_the_output_size_is_bad)
+{
+	for (unsigned bit = 48; bit < 56; bit++) {
+		stage2_with(0);
+		host_change_ste(&host, SID, 3, 0, 1ULL << bit);
+		is_bad(EVT_C_BAD_STE);
+		for (unsigned half = 0; half < 2; half++) {
+			stage1_with(0);
+			change_context(0, CD_EPD1, 25ULL << 16 | 2ULL << 22);
+			ck_assert(passes(SLOT(1), false));
+			change_context(1 + half, 0, 1ULL << bit);
+			is_bad(EVT_C_BAD_CD);
+		}
+	}
+}
+END_TEST
+
 START_TEST(granules_are_those_of_idr5)
 {
 	static const uint64_t granules[2] = {2ULL << 6, 1ULL << 6}; /* 16 KiB, 64 KiB */
@@ -495,6 +513,7 @@ int main(void)
 	tcase_add_test(tests, s2ptw_keeps_tables_out_of_device_memory);
 	tcase_add_test(tests, stage_2_has_the_input_sizes_of_the_sheet);
 	tcase_add_test(tests, a_half_has_the_sizes_that_the_hardware_has);
+	tcase_add_test(tests, a_start_table_beyond_the_output_size_is_bad);
 	tcase_add_test(tests, granules_are_those_of_idr5);
 	tcase_add_test(tests, a_half_that_is_disabled_is_not_looked_at);
 	tcase_add_test(tests, an_address_is_in_one_half_or_in_none);

@@ -300,14 +300,15 @@ START_TEST(fields_of_stream_table_entries_have_the_bits_of_the_table)
 		unsigned high;
 		unsigned low;
 	} rows[] = {
-		{STE_V, 0, 0},        {STE_CONFIG, 3, 1},   {STE_EATS, 29, 28},
-		{STE_SHCFG, 45, 44},  {STE_S2VMID, 15, 0},  {STE_S2T0SZ, 37, 32},
-		{STE_S2SL0, 39, 38},  {STE_S2IR0, 41, 40},  {STE_S2OR0, 43, 42},
-		{STE_S2SH0, 45, 44},  {STE_S2TG, 47, 46},   {STE_S2PS, 50, 48},
-		{STE_S2AA64, 51, 51}, {STE_S2ENDI, 52, 52}, {STE_S2SL0_2, 2, 2},
-		{STE_S2DS, 3, 3},     {STE_S2AFFD, 53, 53}, {STE_S2PTW, 54, 54},
-		{STE_S2HD, 55, 55},   {STE_S2HA, 56, 56},   {STE_S2S, 57, 57},
-		{STE_S2R, 58, 58},    {STE_S2TTB, 51, 4},
+		{STE_V, 0, 0},        {STE_CONFIG, 3, 1},        {STE_EATS, 29, 28},
+		{STE_SHCFG, 45, 44},  {STE_S2VMID, 15, 0},       {STE_S2T0SZ, 37, 32},
+		{STE_S2SL0, 39, 38},  {STE_S2IR0, 41, 40},       {STE_S2OR0, 43, 42},
+		{STE_S2SH0, 45, 44},  {STE_S2TG, 47, 46},        {STE_S2PS, 50, 48},
+		{STE_S2AA64, 51, 51}, {STE_S2ENDI, 52, 52},      {STE_S2SL0_2, 2, 2},
+		{STE_S2DS, 3, 3},     {STE_S2AFFD, 53, 53},      {STE_S2PTW, 54, 54},
+		{STE_S2HD, 55, 55},   {STE_S2HA, 56, 56},        {STE_S2S, 57, 57},
+		{STE_S2R, 58, 58},    {STE_S2TTB, 55, 4},        {STE_S1CONTEXTPTR, 55, 6},
+		{L1STD_L2PTR, 55, 6}, {STRTAB_BASE_ADDR, 55, 6}, {QUEUE_BASE_ADDR, 55, 5},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		ck_assert_msg(rows[i].field ==
@@ -555,7 +556,7 @@ START_TEST(fields_of_contexts_have_the_bits_of_the_table)
 		{CD_TBI1, 39, 39}, {CD_PAN, 40, 40},  {CD_AA64, 41, 41}, {CD_HD, 42, 42},
 		{CD_HA, 43, 43},   {CD_S, 44, 44},    {CD_R, 45, 45},    {CD_A, 46, 46},
 		{CD_ASET, 47, 47}, {CD_ASID, 63, 48}, {CD_HAD, 1, 1},    {CD_E0PD, 2, 2},
-		{CD_TTB, 51, 4},   {CD_DS, 58, 58},   {L1CD_V, 0, 0},    {L1CD_L2PTR, 51, 12},
+		{CD_TTB, 55, 4},   {CD_DS, 58, 58},   {L1CD_V, 0, 0},    {L1CD_L2PTR, 55, 12},
 	};
 	check_fields(rows, sizeof(rows) / sizeof(rows[0]));
 }

@@ -4,8 +4,10 @@
 
 #include <string.h>
 
+#define GUEST_S1CONTEXTPTR BITS(51, 6)
+
 /* What of a guest's entry is taken (9.2). */
-#define GUEST_DW0 (STE_V | STE_CONFIG | STE_S1FMT | STE_S1CONTEXTPTR | STE_S1CDMAX)
+#define GUEST_DW0 (STE_V | STE_CONFIG | STE_S1FMT | GUEST_S1CONTEXTPTR | STE_S1CDMAX)
 #define GUEST_DW1 (STE_S1DSS | STE_S1CIR | STE_S1COR | STE_S1CSH | STE_S1STALLD | STE_EATS)
 
 static uint64_t config_of(const uint64_t ste[2])
