@@ -124,11 +124,17 @@ static uint32_t *bucket_of(struct tlb *tlb, uint16_t domain)
 	return &tlb->buckets[domain % TLB_BUCKETS];
 }
 
+static inline bool is_piece(const struct tlb_entry *entry)
+{
+	return entry->reach > entry->order;
+}
+
 /* An entry more; the orders that there are follow. */
 static void count_entry(struct tlb *tlb, const struct tlb_entry *entry)
 {
 	tlb->count++;
 	tlb->stage1_count += entry->tag.stage1;
+	tlb->piece_count += is_piece(entry);
 	tlb->order_counts[entry->order]++;
 	tlb->orders |= 1ULL << entry->order;
 }
@@ -138,6 +144,7 @@ static inline void discount_entry(struct tlb *tlb, const struct tlb_entry *entry
 {
 	tlb->count--;
 	tlb->stage1_count -= entry->tag.stage1;
+	tlb->piece_count -= is_piece(entry);
 	tlb->order_counts[entry->order]--;
 }
 
@@ -271,9 +278,10 @@ static inline bool level_matches(const struct tlb_entry *entry, uint8_t level)
 
 static bool match_span(const struct tlb_entry *entry, uint64_t page, const struct wanted *wanted)
 {
-	uint64_t last = page + (1ULL << entry->order) - 1;
+	uint32_t order = is_piece(entry) ? entry->reach : entry->order;
+	uint64_t first = page >> order << order, last = first + (1ULL << order) - 1;
 	return entry->tag.stage1 == wanted->tag.stage1 && level_matches(entry, wanted->level) &&
-	       tag_matches(entry, wanted->tag, wanted->any_space) && page <= wanted->last &&
+	       tag_matches(entry, wanted->tag, wanted->any_space) && first <= wanted->last &&
 	       last >= wanted->first;
 }
 
@@ -310,6 +318,7 @@ uint32_t tlb_remove_all(struct tlb *tlb)
 	tlb->orders = 0;
 	tlb->count = 0;
 	tlb->stage1_count = 0;
+	tlb->piece_count = 0;
 	return removed;
 }
 
@@ -343,9 +352,20 @@ remove_matches(struct tlb *tlb, struct tlb_tag tag, bool any_space, uint8_t leve
 	return removed;
 }
 
+/* By address, with all pieces of the leaf that is there: one command is about the whole leaf (3.6). */
+__attribute__((noinline)) static uint32_t
+remove_pieces(struct tlb *tlb, struct tlb_tag tag, bool any_space, uint8_t level, uint64_t page)
+{
+	const struct wanted wanted = {
+		.tag = tag, .any_space = any_space, .level = level, .first = page, .last = page};
+	return remove_from_bucket(tlb, tag.domain, &wanted, match_span);
+}
+
 static inline uint32_t remove_page(struct tlb *tlb, struct tlb_tag tag, bool any_space,
 				   uint8_t level, uint64_t page)
 {
+	if (__builtin_expect(tlb->piece_count != 0, 0) && tag.stage1)
+		return remove_pieces(tlb, tag, any_space, level, page);
 	for (uint64_t orders = tlb->orders; orders != 0; orders &= orders - 1) {
 		uint32_t order = (uint32_t)__builtin_ctzll(orders);
 		uint32_t set = set_of(tlb, tag.domain, order, page);
@@ -390,7 +410,8 @@ void tlb_hash(const struct tlb *tlb, struct hash *hash)
 			hash_u64(hash, (uint64_t)set << 32 | way);
 			hash_u64(hash, keys[way]);
 			hash_u64(hash, entry->pa << 8 | entry->perm);
-			hash_u64(hash, (uint64_t)entry->level << 48 |
+			hash_u64(hash, (uint64_t)(is_piece(entry) ? entry->reach : 0) << 56 |
+					       (uint64_t)entry->level << 48 |
 					       (uint64_t)entry->tag.domain << 32 |
 					       (uint64_t)entry->tag.space << 1 | entry->tag.global);
 		}

@@ -43,6 +43,8 @@ struct tlb_entry {
 	uint8_t order; /* log2 of its pages */
 	uint8_t perm;  /* of the engine: PTE_S2_READ | PTE_S2_WRITE, and others */
 	uint8_t level; /* of the engine: of the descriptor that said it */
+	/* Larger than order: it is a piece, cut by stage 2, of a leaf of stage 1 that has this order. */
+	uint8_t reach;
 	uint64_t pa;   /* its first page */
 };
 
@@ -63,6 +65,7 @@ struct tlb {
 	uint32_t order_counts[TLB_ORDERS_MAX];
 	uint32_t count;
 	uint32_t stage1_count; /* entries that stage 1 made, alone or with stage 2 */
+	uint32_t piece_count;  /* of them those that are pieces */
 	uint32_t buckets[TLB_BUCKETS];
 	uint64_t hits;
 	uint64_t misses;
@@ -75,7 +78,7 @@ const struct tlb_entry *tlb_lookup(struct tlb *tlb, struct tlb_tag tag, uint64_t
 /* A leaf that holds PAGE. */
 void tlb_insert(struct tlb *tlb, const struct tlb_entry *entry, uint64_t page);
 
-/* Each removes what matches, and returns how many. */
+/* Each removes what matches, and returns how many. A piece goes with any page of the leaf that it is of. */
 uint32_t tlb_remove_all(struct tlb *tlb);
 uint32_t tlb_remove_domain(struct tlb *tlb, uint16_t domain);
 uint32_t tlb_remove_stage1(struct tlb *tlb, uint16_t domain);

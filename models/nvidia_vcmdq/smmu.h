@@ -636,6 +636,7 @@ struct leaf {
 	uint8_t order;    /* log2 4-KiB pages */
 	uint8_t perm;     /* PERM_* */
 	uint8_t level;    /* where it stood; of both stages: in stage 1 */
+	uint8_t reach;    /* of both stages: the order of stage 1's leaf */
 	bool global;
 	bool fleeting; /* as the tables would be, had they been updated: not to be cached */
 };

@@ -106,6 +106,7 @@ static void remember(struct tlb *tlb, struct tlb_tag tag, const struct leaf *lea
 					.order = leaf->order,
 					.perm = leaf->perm,
 					.level = leaf->level,
+					.reach = leaf->reach,
 					.pa = leaf->address >> PAGE_SHIFT};
 	if (!leaf->fleeting)
 		tlb_insert(tlb, &entry, input >> PAGE_SHIFT);
@@ -237,7 +238,7 @@ static bool stage1_alone(const struct request *request)
 	return request->access->asks && request->config->ats == EATS_SPLIT;
 }
 
-/* Both stages as one: the smaller leaf, what both permit. */
+/* Both stages as one: the smaller leaf, what both permit; a TLBI reaches it by all of stage 1's leaf. */
 static enum translate_result combine(struct request *request, uint64_t address, struct leaf *leaf,
 				     enum access_path *path)
 {
@@ -250,6 +251,7 @@ static enum translate_result combine(struct request *request, uint64_t address, 
 	if (smmu_stage2(request, &input, request->need, &below, path) != TRANSLATE_OK)
 		return TRANSLATE_FAULT;
 	uint64_t pa = leaf_pa(&below, input.address);
+	leaf->reach = leaf->order;
 	leaf->order = leaf->order < below.order ? leaf->order : below.order;
 	leaf->address = pa & ~((PAGE_SIZE << leaf->order) - 1);
 	leaf->perm &= below.perm;

@@ -133,6 +133,12 @@ static struct smmu_command tlbi_range(enum world world, uint64_t va, unsigned le
 	return command;
 }
 
+static struct smmu_command with_opcode(struct smmu_command command, unsigned opcode)
+{
+	command.dw[0] = field_set(command.dw[0], CMD_OPCODE, opcode);
+	return command;
+}
+
 /* --- a driver that frees a table --- */
 
 START_TEST(a_freed_table_is_walked_until_a_tlbi_that_is_not_for_leaves)
@@ -230,6 +236,39 @@ START_TEST(the_level_of_both_stages_is_that_of_stage_1)
 }
 END_TEST
 
+/* 3.5, 3.6: Linux sends one TLBI for a leaf that goes, whatever stage 2 made of it. */
+START_TEST(a_tlbi_takes_a_block_of_stage_1_that_stage_2_cuts)
+{
+	const struct smmu_command takes[] = {
+		command_tlbi_nh_va(SID, SID, VA, 1),
+		command_tlbi_nh_va(SID, SID, VA + SLOT(1) - PAGE_SIZE, 0),
+		with_opcode(command_tlbi_nh_va(SID, OTHER, VA + BLOCK2, 1), CMD_TLBI_NH_VAA),
+		tlbi_range(NESTED, VA + BLOCK2, 1, 4, 1),
+	};
+	uint64_t stage2, level1 = host_nested(&host, SID, CD_A | CD_R, STE_S2R, &stage2);
+	uint64_t level3 = new_table(new_table(stage2, 6), 0);
+	for (unsigned i = 0; i < 3; i++)
+		set_leaf(STAGE_2, level3, i, SLOT(9) + 0x10000 * i, false);
+	for (unsigned i = 0; i < sizeof(takes) / sizeof(takes[0]); i++) {
+		host_map(&host, level1, 1, 6, HOST_LEAF1);
+		for (unsigned page = 0; page < 3; page++)
+			ck_assert(reaches(SID, VA + page * PAGE_SIZE, SLOT(9) + 0x10000 * page));
+		host_map(&host, level1, 1, 7, HOST_LEAF1);
+		host_issue(&host, command_tlbi_nh_va(SID, SID, VA - PAGE_SIZE, 1));
+		host_issue(&host, command_tlbi_nh_va(SID, SID, VA + SLOT(1), 1));
+		host_issue(&host, command_tlbi_nh_va(SID, OTHER, VA, 1));
+		host_issue(&host, command_tlbi_nh_va(OTHER, SID, VA, 1));
+		ck_assert(reaches(SID, VA + PAGE_SIZE, SLOT(9) + 0x10000));
+		host_issue(&host, takes[i]);
+		for (unsigned page = 0; page < 3; page++)
+			ck_assert_msg(
+				reaches(SID, VA + page * PAGE_SIZE, SLOT(7) + page * PAGE_SIZE),
+				"%u: page %u", i, page);
+		host_issue(&host, command_tlbi_nh_all(SID));
+	}
+}
+END_TEST
+
 /* Without RIL the fields are not looked at: all leaves of the address go, and tables by Leaf. */
 START_TEST(without_ranges_there_are_no_levels)
 {
@@ -244,12 +283,6 @@ START_TEST(without_ranges_there_are_no_levels)
 END_TEST
 
 /* --- what each TLBI takes --- */
-
-static struct smmu_command with_opcode(struct smmu_command command, unsigned opcode)
-{
-	command.dw[0] = field_set(command.dw[0], CMD_OPCODE, opcode);
-	return command;
-}
 
 /* What leaves SID's tables alone, and what does not, beside those by address. */
 static void check_commands(enum world world, const struct smmu_command *spare, unsigned spares,
@@ -809,6 +842,7 @@ int main(void)
 	tcase_add_loop_test(tests, a_level_spares_tables, 0, WORLDS);
 	tcase_add_loop_test(tests, a_wrong_level_spares_leaves, 0, WORLDS);
 	tcase_add_test(tests, the_level_of_both_stages_is_that_of_stage_1);
+	tcase_add_test(tests, a_tlbi_takes_a_block_of_stage_1_that_stage_2_cuts);
 	tcase_add_test(tests, without_ranges_there_are_no_levels);
 	tcase_add_test(tests, tables_of_stage_1_go_by_address_asid_and_vmid);
 	tcase_add_test(tests, tables_of_stage_2_go_by_ipa_and_vmid);

@@ -845,17 +845,14 @@ static bool overlaps(const struct reach *reach, uint64_t at, uint64_t size)
 	return at <= reach->last && at + size - 1 >= reach->first;
 }
 
-/*
- * Leaves of HELD that the command reaches. CUT: a block may be cached as the pages that stage 2 cuts
- * it into, of which the slot uses the first.
- */
-static void forget_leaves(struct held *held, unsigned slot, const struct reach *reach, bool cut)
+/* Leaves of HELD that the command reaches: a block by any of its pages, even where stage 2 cuts it. */
+static void forget_leaves(struct held *held, unsigned slot, const struct reach *reach)
 {
 	unsigned kept = 0;
 	for (unsigned i = 0; i < held->count; i++) {
 		uint64_t value = held->values[i];
 		bool block = value != FAULTS && (value & VALUE_BLOCK);
-		uint64_t size = block && !cut ? 1ULL << SLOT_LOG2 : PAGE_SIZE;
+		uint64_t size = block ? 1ULL << SLOT_LOG2 : PAGE_SIZE;
 		bool level =
 			value == FAULTS || reach->level == 0 || reach->level == (block ? 2 : 3);
 		if (!level || !overlaps(reach, (uint64_t)slot << SLOT_LOG2, size))
@@ -887,9 +884,9 @@ static void forget_stage1(const struct reach *reach)
 		for (unsigned slot = 0; slot < SLOTS; slot++) {
 			if (slot >= GLOBALS ? !reach->globals : !asid)
 				continue;
-			forget_leaves(&trees[number].held[slot], slot, reach, false);
+			forget_leaves(&trees[number].held[slot], slot, reach);
 			if (number == TREE_C)
-				forget_leaves(&combined[slot], slot, reach, slot % 2 == 0);
+				forget_leaves(&combined[slot], slot, reach);
 		}
 	}
 }
@@ -898,7 +895,7 @@ static void forget_stage2(unsigned number, const struct reach *reach)
 {
 	forget_tables(&trees[number], reach);
 	for (unsigned slot = 0; slot < SLOTS; slot++)
-		forget_leaves(&trees[number].held[slot], slot, reach, false);
+		forget_leaves(&trees[number].held[slot], slot, reach);
 }
 
 static void forget_stream(unsigned sid)
@@ -928,7 +925,7 @@ static void invalidate_stage1(struct smmu_command *command)
 	reach.asid = (uint16_t)(1 + random_below(2));
 	unsigned slot = (unsigned)random_below(SLOTS);
 	uint64_t va = (uint64_t)slot << SLOT_LOG2;
-	if (slot % 2 != 0)
+	if (slot % 2 != 0 || one_in(3))
 		va += random_below(512) << PAGE_SHIFT;
 	switch (random_below(4)) {
 	case 0:

@@ -73,6 +73,7 @@ struct model {
 	struct model_entry entries[MODEL_MAX];
 	unsigned count;
 	bool forget_equals; /* an insertion takes the place of its equal */
+	bool pieces;        /* there are some, of leaves that stage 2 cut */
 };
 
 static struct model model;
@@ -95,6 +96,13 @@ enum aim {
 static bool holds(const struct model_entry *it, uint64_t page)
 {
 	return it->page >> it->entry.order == page >> it->entry.order;
+}
+
+/* An address removes it: its own, or one of the leaf that it is a piece of. */
+static bool is_reached(const struct model_entry *it, uint64_t page)
+{
+	unsigned reach = it->entry.reach;
+	return holds(it, page) || (reach > it->entry.order && it->page >> reach == page >> reach);
 }
 
 /* Page by page, as far as it matters. */
@@ -128,9 +136,10 @@ static bool is_hit(const struct model_entry *it, enum aim aim, struct tlb_tag ta
 	case AIM_ASID:
 		return own->stage1 && !own->global && own->space == tag.space;
 	case AIM_VA:
-		return own->stage1 && holds(it, page) && (own->global || own->space == tag.space);
+		return own->stage1 && is_reached(it, page) &&
+		       (own->global || own->space == tag.space);
 	case AIM_VA_ANY_ASID:
-		return own->stage1 && holds(it, page);
+		return own->stage1 && is_reached(it, page);
 	case AIM_RANGE:
 		return !own->stage1 && in_range(it, page);
 	default:
@@ -242,6 +251,8 @@ static void insert_any(uint64_t pa)
 	/* Where all must agree, the entries of a block are all global, or none is. */
 	bool is_global = model.forget_equals ? page >> entry.order & 1 : below(4) == 0;
 	entry.tag.global = entry.tag.stage1 && is_global;
+	if (entry.tag.stage1 && model.pieces && below(3) == 0)
+		entry.reach = orders[below(5)];
 	tlb_insert(&tlb, &entry, page);
 	model_insert(&entry, page);
 	const struct tlb_entry *hit = tlb_lookup(&tlb, entry.tag, page);
@@ -291,6 +302,7 @@ static void operate_on(uint32_t entries, uint32_t ways, bool exact)
 START_TEST(a_hit_was_inserted_and_not_invalidated_since)
 {
 	static const uint32_t shapes[][2] = {{16, 4}, {8, 1}, {15, 3}, {40, 5}, {64, 64}, {64, 4}};
+	model.pieces = _i != 0;
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
 		operate_on(shapes[i][0], shapes[i][1], false);
 }
@@ -298,6 +310,7 @@ END_TEST
 
 START_TEST(nothing_that_fits_is_forgotten_before_its_invalidation)
 {
+	model.pieces = _i != 0;
 	operate_on(65536, 64, true);
 }
 END_TEST
@@ -378,6 +391,32 @@ START_TEST(pages_are_compared_in_all_their_bits)
 			ck_assert(other == bit || !hits(stage2(1), page ^ 1ULL << other));
 		ck_assert_uint_eq(tlb_remove_page(&tlb, stage2(1), true, page), 1);
 	}
+}
+END_TEST
+
+/* smmuv3 3.6: one command is about a whole leaf of stage 1, however stage 2 cut it. */
+START_TEST(an_address_takes_every_piece_of_its_leaf)
+{
+	struct tlb_entry piece = {.tag = stage1(1, 5), .reach = 9, .level = 2};
+	insert(stage2(1), 0, 0x200, 1);
+	insert(stage1(1, 5), 0, 0x1ff, 2);
+	for (uint64_t page = 0x200; page < 0x400; page += 0x81)
+		tlb_insert(&tlb, &piece, page);
+	ck_assert_uint_eq(tlb.piece_count, 4);
+	ck_assert_uint_eq(tlb_remove_page(&tlb, stage1(1, 6), false, 0x200), 0);
+	ck_assert_uint_eq(tlb_remove_page(&tlb, stage1(2, 5), true, 0x200), 0);
+	ck_assert_uint_eq(tlb_remove_page(&tlb, stage1(1, 5), false, 0x400), 0);
+	ck_assert_uint_eq(tlb_remove_page(&tlb, stage2(1), true, 0x201), 0);
+	ck_assert_uint_eq(tlb_remove_level(&tlb, stage1(1, 5), false, 3, 0x201, 0x210), 0);
+	ck_assert_uint_eq(tlb_remove_page(&tlb, stage1(1, 5), false, 0x3ff), 4);
+	ck_assert_uint_eq(tlb.piece_count, 0);
+	for (uint64_t page = 0x200; page < 0x400; page += 0x81)
+		tlb_insert(&tlb, &piece, page);
+	ck_assert_uint_eq(tlb_remove_span(&tlb, stage1(1, 5), false, 0x201, 0x27f), 4);
+	ck_assert(hits(stage2(1), 0x200) && hits(stage1(1, 5), 0x1ff));
+	tlb_insert(&tlb, &piece, 0x200);
+	ck_assert_uint_eq(tlb_remove_all(&tlb), 3);
+	ck_assert_uint_eq(tlb.piece_count, 0);
 }
 END_TEST
 
@@ -463,6 +502,9 @@ START_TEST(the_hash_tells_what_is_cached)
 	ck_assert_uint_ne(hash_of(), one);
 	insert(stage1(1, 5), 0, 7, 70);
 	ck_assert_uint_eq(hash_of(), one);
+	const struct tlb_entry piece = {.tag = stage1(1, 5), .reach = 9, .perm = 1, .pa = 70};
+	tlb_insert(&tlb, &piece, 7);
+	ck_assert_uint_ne(hash_of(), one);
 	tlb_remove_all(&tlb);
 	ck_assert_uint_eq(hash_of(), empty);
 }
@@ -473,13 +515,14 @@ int main(void)
 	Suite *suite = suite_create("tlb");
 	TCase *tests = tcase_create("TLB");
 	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_test(tests, a_hit_was_inserted_and_not_invalidated_since);
-	tcase_add_test(tests, nothing_that_fits_is_forgotten_before_its_invalidation);
+	tcase_add_loop_test(tests, a_hit_was_inserted_and_not_invalidated_since, 0, 2);
+	tcase_add_loop_test(tests, nothing_that_fits_is_forgotten_before_its_invalidation, 0, 2);
 	tcase_add_test(tests, entries_are_rounded_down_to_a_power_of_two_sets);
 	tcase_add_test(tests, a_full_set_loses_one_entry_for_a_new_one);
 	tcase_add_test(tests, an_entry_takes_the_place_of_its_equal);
 	tcase_add_test(tests, a_block_is_found_and_removed_by_each_of_its_pages);
 	tcase_add_test(tests, pages_are_compared_in_all_their_bits);
+	tcase_add_test(tests, an_address_takes_every_piece_of_its_leaf);
 	tcase_add_test(tests, a_global_entry_serves_every_asid_of_its_vmid);
 	tcase_add_test(tests, a_global_entry_outlives_its_asid_but_not_its_address);
 	tcase_add_test(tests, an_address_of_one_asid_spares_the_others);
