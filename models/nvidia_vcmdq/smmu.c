@@ -415,7 +415,10 @@ static void set_id_registers(struct smmu *smmu, const struct profile *profile)
 			 (smmu->idr[0] & IDR0_HYP ? COMMAND_NEEDS_HYP : 0) |
 			 (field_get(smmu->idr[0], IDR0_STALL_MODEL) != 1 ? COMMAND_NEEDS_STALL : 0);
 	smmu->asid_mask = smmu->idr[0] & IDR0_ASID16 ? UINT16_MAX : UINT8_MAX;
-	smmu->vmid_mask = smmu->idr[0] & IDR0_VMID16 ? UINT16_MAX : UINT8_MAX;
+	/* Without a stage 2 there are no VMIDs (7.2). */
+	smmu->vmid_mask = !(smmu->idr[0] & IDR0_S2P)   ? 0
+			  : smmu->idr[0] & IDR0_VMID16 ? UINT16_MAX
+						       : UINT8_MAX;
 	smmu->aidr = (uint32_t)profile_get(profile, "aidr.value");
 	smmu->gbpa = (uint32_t)profile_get(profile, "gbpa.reset");
 }

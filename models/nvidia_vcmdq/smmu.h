@@ -302,7 +302,7 @@ struct smmu {
 	uint32_t aidr;
 	uint32_t features;  /* COMMAND_NEEDS_*, from IDR0 */
 	uint16_t asid_mask; /* 8 or 16 bits */
-	uint16_t vmid_mask;
+	uint16_t vmid_mask; /* 0: there is no stage 2 */
 	uint32_t cr0;
 	uint32_t cr1;
 	uint32_t cr2;

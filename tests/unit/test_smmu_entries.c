@@ -168,6 +168,53 @@ START_TEST(an_asid_of_more_than_eight_bits_needs_asid16)
 }
 END_TEST
 
+/* What COMMAND takes of SID's leaf at slot 1, which the table no longer has. */
+static bool takes(uint64_t table, uint64_t leaf, struct smmu_command command)
+{
+	host_map(&host, table, 1, 5, leaf);
+	ck_assert(passes(SLOT(1), false));
+	host_map(&host, table, 1, 5, 0);
+	ck_assert(passes(SLOT(1), false));
+	host_issue(&host, command);
+	return !passes(SLOT(1), false);
+}
+
+/* 7.2: the VMID is a tag where there is a stage 2. */
+START_TEST(without_stage_2_no_vmid_is_compared)
+{
+	const struct smmu_command commands[] = {command_tlbi_nh_va(9, SID, SLOT(1), 1),
+						command_tlbi_nh_asid(9, SID),
+						command_tlbi_nh_all(9)};
+	for (unsigned lacks = 0; lacks < 2; lacks++) {
+		begin_anew(lacks ? IDR0_S2P : 0, 0);
+		uint64_t table = stage1_with(0);
+		host_change_ste(&host, SID, 2, 0, 7); /* S2VMID */
+		for (unsigned i = 0; i < 3; i++) {
+			ck_assert_msg(takes(table, HOST_LEAF1, commands[i]) == lacks, "%u", i);
+			host_issue(&host, command_tlbi_nsnh_all());
+		}
+	}
+}
+END_TEST
+
+/* 7.1 */
+START_TEST(numbers_of_eight_bits_are_compared_in_eight_bits)
+{
+	for (unsigned lacks = 0; lacks < 2; lacks++) {
+		begin_anew(lacks ? IDR0_ASID16 | IDR0_VMID16 : 0, 0);
+		uint64_t table = stage1_with(0);
+		ck_assert(takes(table, HOST_LEAF1, command_tlbi_nh_asid(0, 0x500 | SID)) == lacks);
+		host_issue(&host, command_tlbi_nsnh_all());
+		ck_assert(takes(table, HOST_LEAF1, command_tlbi_nh_all(0x500)) == lacks);
+		table = stage2_with(0);
+		host_issue(&host, command_tlbi_nsnh_all());
+		ck_assert(takes(table, HOST_LEAF2, command_tlbi_s12_vmall(0x500 | SID)) == lacks);
+		host_issue(&host, command_tlbi_nsnh_all());
+		ck_assert(!takes(table, HOST_LEAF2, command_tlbi_s12_vmall(0x40 | SID)));
+	}
+}
+END_TEST
+
 /* --- stalls: STALL_MODEL 0 has both, 1 never stalls, 2 always --- */
 
 START_TEST(s2s_is_as_the_hardware_stalls)
@@ -505,6 +552,8 @@ int main(void)
 	tcase_add_test(tests, fields_of_a_stage_that_is_off_are_not_looked_at);
 	tcase_add_test(tests, a_vmid_of_more_than_eight_bits_needs_vmid16);
 	tcase_add_test(tests, an_asid_of_more_than_eight_bits_needs_asid16);
+	tcase_add_test(tests, without_stage_2_no_vmid_is_compared);
+	tcase_add_test(tests, numbers_of_eight_bits_are_compared_in_eight_bits);
 	tcase_add_test(tests, s2s_is_as_the_hardware_stalls);
 	tcase_add_test(tests, s_of_a_context_is_as_the_hardware_stalls);
 	tcase_add_test(tests, s1stalld_keeps_a_stream_from_stalling);
