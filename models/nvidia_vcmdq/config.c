@@ -58,6 +58,11 @@ bool smmu_input_size_legal(const struct smmu *smmu, unsigned txsz, unsigned page
 	return txsz <= most;
 }
 
+bool smmu_format_legal(const struct smmu *smmu, bool aarch64)
+{
+	return aarch64 && (field_get(smmu->idr[0], IDR0_TTF) & TTF_AARCH64);
+}
+
 /* The sheet leaves open what a reserved TTENDIAN is: little-endian here. */
 bool smmu_endianness_legal(const struct smmu *smmu, bool big_endian)
 {
@@ -107,7 +112,7 @@ static bool decode_stage2(const struct smmu *smmu, const uint64_t ste[STE_WORDS]
 	tables->page_shift = page_shifts[field_get(ste[2], STE_S2TG)];
 	smmu_set_output(smmu, ste[3] & STE_S2DS, (unsigned)field_get(ste[2], STE_S2PS), tables);
 	if (tables->page_shift == 0 || !smmu_granule_exists(smmu, tables->page_shift) ||
-	    !field_get(ste[2], STE_S2AA64) || t0sz < 64 - oas ||
+	    !smmu_format_legal(smmu, ste[2] & STE_S2AA64) || t0sz < 64 - oas ||
 	    t0sz < (tables->page_shift == 16 || tables->ds ? 12U : 16U) ||
 	    (tables->ds && (ste[3] & STE_S2SL0_2)) || /* the sheet has no level for it */
 	    !smmu_input_size_legal(smmu, t0sz, tables->page_shift) ||

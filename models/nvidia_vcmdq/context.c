@@ -94,7 +94,7 @@ static bool decode(const struct smmu *smmu, const uint64_t cd[CD_WORDS],
 	if (!(cd[0] & CD_V) || (stalls && config->no_stall) || (stalls && stall_model == 1) ||
 	    (!stalls && stall_model == 2) ||
 	    (!(cd[0] & CD_A) && (smmu->idr[0] & IDR0_TERM_MODEL)) ||
-	    !(cd[0] & CD_AA64) || /* TTF: AArch64 alone */
+	    !smmu_format_legal(smmu, cd[0] & CD_AA64) ||
 	    !smmu_endianness_legal(smmu, cd[0] & CD_ENDI) ||
 	    !smmu_updates_legal(smmu, cd[0] & CD_HA, cd[0] & CD_HD) ||
 	    (context->asid & ~smmu->asid_mask) != 0)

@@ -675,6 +675,8 @@ bool smmu_granule_exists(const struct smmu *smmu, unsigned page_shift);
 /* DS, where ASKED for: sets what descriptors are like, and how many bits of address they have. */
 void smmu_set_output(const struct smmu *smmu, bool asked, unsigned code, struct tables *tables);
 bool smmu_input_size_legal(const struct smmu *smmu, unsigned txsz, unsigned page_shift);
+/* AA64 of either stage, against IDR0.TTF; tables of AArch32 are not modelled, and never legal. */
+bool smmu_format_legal(const struct smmu *smmu, bool aarch64);
 /* ENDI of either stage, against IDR0.TTENDIAN. */
 bool smmu_endianness_legal(const struct smmu *smmu, bool big_endian);
 /* HA and HD, of either stage, against IDR0.HTTU. */

@@ -140,6 +140,27 @@ START_TEST(fields_of_a_stage_that_is_off_are_not_looked_at)
 }
 END_TEST
 
+/* 4.2, 4.3: AA64 against IDR0.TTF: 1 has AArch32 tables alone, 2 AArch64, 3 both. */
+START_TEST(tables_have_a_format_that_the_hardware_has)
+{
+	for (uint64_t formats = 0; formats < 4; formats++) {
+		begin_anew(IDR0_TTF, field_put(IDR0_TTF, formats));
+		stage1_with(0);
+		ck_assert(passes(SLOT(1), false) == (formats >= 2));
+		if (formats < 2)
+			is_bad(EVT_C_BAD_CD);
+		change_context(0, CD_AA64, 0); /* of AArch32, which is not modelled */
+		is_bad(EVT_C_BAD_CD);
+		stage2_with(0);
+		ck_assert(passes(SLOT(1), false) == (formats >= 2));
+		if (formats < 2)
+			is_bad(EVT_C_BAD_STE);
+		host_change_ste(&host, SID, 2, STE_S2AA64, 0);
+		is_bad(EVT_C_BAD_STE);
+	}
+}
+END_TEST
+
 /* --- numbers --- */
 
 START_TEST(a_vmid_of_more_than_eight_bits_needs_vmid16)
@@ -550,6 +571,7 @@ int main(void)
 	tcase_add_test(tests, a_stage_that_the_hardware_lacks_is_a_bad_ste);
 	tcase_add_test(tests, each_config_has_its_stages);
 	tcase_add_test(tests, fields_of_a_stage_that_is_off_are_not_looked_at);
+	tcase_add_test(tests, tables_have_a_format_that_the_hardware_has);
 	tcase_add_test(tests, a_vmid_of_more_than_eight_bits_needs_vmid16);
 	tcase_add_test(tests, an_asid_of_more_than_eight_bits_needs_asid16);
 	tcase_add_test(tests, without_stage_2_no_vmid_is_compared);
