@@ -73,6 +73,8 @@ void smmu_hash(const struct smmu *smmu, struct hash *hash)
 {
 	hash_u64(hash, (uint64_t)smmu->cr0 << 32 | smmu->gerror);
 	hash_u64(hash, (uint64_t)smmu->gbpa << 32 | smmu->irq_ctrl);
+	if (smmu->agbpa != 0)
+		hash_u64(hash, smmu->agbpa);
 	hash_u64(hash, smmu->strtab_base);
 	hash_u64(hash, (uint64_t)smmu->strtab_cfg << 32 | smmu->cmdqv_config);
 	hash_u64(hash, (uint64_t)smmu->vi_int_mask[1] << 32 | smmu->vi_int_mask[0]);

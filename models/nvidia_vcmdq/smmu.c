@@ -50,12 +50,13 @@ const struct register_row smmu_registers[] = {
 	{SMMU_CR0, 1, 4, 4, REGISTER_RW, 0, CR0_KNOWN, "CR0", "smmuv3 1.4"},
 	{SMMU_CR0ACK, 1, 4, 4, REGISTER_RO, 0, CR0_KNOWN, "CR0ACK", "smmuv3 1.4"},
 	{SMMU_CR1, 1, 4, 4, REGISTER_RW, 0, BITS(11, 0), "CR1", "smmuv3 1.2"},
-	{SMMU_CR2, 1, 4, 4, REGISTER_RW, 0, BITS(3, 0), "CR2", "smmuv3 1.2"},
-	{SMMU_GBPA, 1, 4, 4, REGISTER_RW, 0, BITS(31, 0), "GBPA", "smmuv3 1.2"},
+	{SMMU_CR2, 1, 4, 4, REGISTER_RW, 0, CR2_KNOWN, "CR2", "smmuv3 1.2"},
+	{SMMU_GBPA, 1, 4, 4, REGISTER_RW, 0, GBPA_KNOWN | GBPA_UPDATE, "GBPA", "smmuv3 1.2"},
+	{SMMU_AGBPA, 1, 4, 4, REGISTER_RW, 0, UINT32_MAX, "AGBPA", "smmuv3 1.2"},
 	{SMMU_IRQ_CTRL, 1, 4, 4, REGISTER_RW, 0, BITS(2, 0), "IRQ_CTRL", "smmuv3 1.2"},
 	{SMMU_IRQ_CTRLACK, 1, 4, 4, REGISTER_RO, 0, BITS(2, 0), "IRQ_CTRLACK", "smmuv3 1.2"},
-	{SMMU_GERROR, 1, 4, 4, REGISTER_RO, 0, BITS(10, 0), "GERROR", "smmuv3 1.5"},
-	{SMMU_GERRORN, 1, 4, 4, REGISTER_RW, 0, BITS(10, 0), "GERRORN", "smmuv3 1.5"},
+	{SMMU_GERROR, 1, 4, 4, REGISTER_RO, 0, GERROR_KNOWN, "GERROR", "smmuv3 1.5"},
+	{SMMU_GERRORN, 1, 4, 4, REGISTER_RW, 0, GERROR_KNOWN, "GERRORN", "smmuv3 1.5"},
 	{SMMU_GERROR_IRQ_CFG0, 1, 8, 8, REGISTER_RW, 0, BITS(55, 2), "GERROR_IRQ_CFG0",
 	 "smmuv3 1.2"},
 	{SMMU_GERROR_IRQ_CFG1, 1, 4, 4, REGISTER_RW, 0, UINT32_MAX, "GERROR_IRQ_CFG1",
@@ -64,7 +65,7 @@ const struct register_row smmu_registers[] = {
 	 "smmuv3 1.2"},
 	{SMMU_STRTAB_BASE, 1, 8, 8, REGISTER_RW, 0, STRTAB_BASE_ADDR | BITS(62, 62), "STRTAB_BASE",
 	 "smmuv3 1.2"},
-	{SMMU_STRTAB_BASE_CFG, 1, 4, 4, REGISTER_RW, 0, BITS(17, 0), "STRTAB_BASE_CFG",
+	{SMMU_STRTAB_BASE_CFG, 1, 4, 4, REGISTER_RW, 0, STRTAB_CFG_KNOWN, "STRTAB_BASE_CFG",
 	 "smmuv3 1.2"},
 	{SMMU_CMDQ_BASE, 1, 8, 8, REGISTER_RW, 0, QUEUE_BASE_ADDR | BITS(62, 62) | BITS(4, 0),
 	 "CMDQ_BASE", "smmuv3 1.2"},
@@ -160,6 +161,8 @@ static uint64_t read_register(struct smmu *smmu, uint32_t offset)
 		return smmu->cr2;
 	case SMMU_GBPA:
 		return smmu->gbpa;
+	case SMMU_AGBPA:
+		return smmu->agbpa;
 	case SMMU_IRQ_CTRL:
 	case SMMU_IRQ_CTRLACK:
 		return smmu->irq_ctrl;
@@ -213,6 +216,15 @@ static uint32_t cr0_mask(const struct smmu *smmu)
 	return (uint32_t)CR0_KNOWN & ~absent;
 }
 
+/* And of CR2 (1.2). */
+static uint32_t cr2_mask(const struct smmu *smmu)
+{
+	uint32_t absent = (smmu->idr[0] & IDR0_HYP ? 0 : (uint32_t)CR2_E2H) |
+			  (smmu->idr[0] & IDR0_BTM ? 0 : (uint32_t)CR2_PTM) |
+			  (smmu->idr[0] & IDR0_ATSRECERR ? 0 : (uint32_t)CR2_REC_CFG_ATS);
+	return (uint32_t)CR2_KNOWN & ~absent;
+}
+
 static void write_cr0(struct smmu *smmu, uint32_t value)
 {
 	uint32_t old = smmu->cr0;
@@ -237,7 +249,7 @@ static void write_cr1(struct smmu *smmu, uint32_t value)
 
 static void write_gerrorn(struct smmu *smmu, uint32_t value)
 {
-	smmu->gerrorn = value & BITS(10, 0);
+	smmu->gerrorn = value;
 	smmu->cmdq.gerrorn = smmu->gerrorn;
 	command_queue_kick(&smmu->cmdq, 0);
 	smmu_tell_stalls(smmu);
@@ -299,11 +311,15 @@ static void write_register(struct smmu *smmu, uint32_t offset, uint64_t value)
 		write_cr1(smmu, (uint32_t)value);
 		break;
 	case SMMU_CR2:
-		smmu->cr2 = enabled ? smmu->cr2 : (uint32_t)value; /* guarded by SMMUEN */
+		if (!enabled) /* guarded by SMMUEN */
+			smmu->cr2 = (uint32_t)value & cr2_mask(smmu);
 		break;
 	case SMMU_GBPA:
-		if (value & BITS(31, 31)) /* Update: effective at once */
-			smmu->gbpa = (uint32_t)(value & BITS(30, 0));
+		if (value & GBPA_UPDATE) /* effective at once */
+			smmu->gbpa = (uint32_t)(value & GBPA_KNOWN);
+		break;
+	case SMMU_AGBPA: /* IMPDEF: kept, without effect */
+		smmu->agbpa = (uint32_t)value;
 		break;
 	case SMMU_IRQ_CTRL:
 		smmu->irq_ctrl = (uint32_t)value;
@@ -340,8 +356,10 @@ static void write_register(struct smmu *smmu, uint32_t offset, uint64_t value)
 		command_queue_kick(&smmu->cmdq, smmu->timing.doorbell_ps);
 		break;
 	case SMMU_CMDQ_CONS:
-		if (!smmu->cmdq.enabled)
-			smmu->cmdq.cons = (uint32_t)(value & QUEUE_POINTER);
+		if (smmu->cmdq.enabled)
+			break;
+		smmu->cmdq.cons = (uint32_t)(value & QUEUE_POINTER);
+		smmu->cmdq.error = (uint32_t)field_get(value, CMDQ_CONS_ERR);
 		break;
 	case SMMU_EVENTQ_BASE:
 	case SMMU_EVENTQ_PROD:
@@ -420,7 +438,7 @@ static void set_id_registers(struct smmu *smmu, const struct profile *profile)
 			  : smmu->idr[0] & IDR0_VMID16 ? UINT16_MAX
 						       : UINT8_MAX;
 	smmu->aidr = (uint32_t)profile_get(profile, "aidr.value");
-	smmu->gbpa = (uint32_t)profile_get(profile, "gbpa.reset");
+	smmu->gbpa = (uint32_t)(profile_get(profile, "gbpa.reset") & GBPA_KNOWN);
 }
 
 static uint64_t ps_of(const struct profile *profile, const char *name)

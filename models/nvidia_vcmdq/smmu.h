@@ -308,6 +308,7 @@ struct smmu {
 	uint32_t cr2;
 	uint32_t irq_ctrl;
 	uint32_t gbpa;
+	uint32_t agbpa;
 	uint32_t gerror;
 	uint32_t gerrorn;
 	struct smmu_msi msis[SMMU_SOURCES];

@@ -27,6 +27,7 @@
 #define SMMU_CR1             0x28U
 #define SMMU_CR2             0x2cU
 #define SMMU_GBPA            0x44U
+#define SMMU_AGBPA           0x48U
 #define SMMU_IRQ_CTRL        0x50U
 #define SMMU_IRQ_CTRLACK     0x54U
 #define SMMU_GERROR          0x60U
@@ -63,6 +64,7 @@
 #define IDR0_TTF            BITS(3, 2)
 #define TTF_AARCH64         2U /* a bit: 3 is both formats */
 #define IDR0_COHACC         BITS(4, 4)
+#define IDR0_BTM            BITS(5, 5)
 #define IDR0_HTTU           BITS(7, 6)
 #define HTTU_ACCESS         1U
 #define HTTU_DIRTY          2U
@@ -122,8 +124,13 @@
 #define CR1_TABLES      BITS(11, 6)
 #define CR2_E2H         BITS(0, 0)
 #define CR2_RECINVSID   BITS(1, 1)
+#define CR2_PTM         BITS(2, 2)
 #define CR2_REC_CFG_ATS BITS(3, 3)
+#define CR2_KNOWN       (CR2_E2H | CR2_RECINVSID | CR2_PTM | CR2_REC_CFG_ATS)
 #define GBPA_ABORT      BITS(20, 20)
+#define GBPA_UPDATE     BITS(31, 31)
+#define GBPA_ATTRIBUTES (BITS(19, 16) | BITS(13, 8) | BITS(4, 0))
+#define GBPA_KNOWN      (GBPA_ATTRIBUTES | GBPA_ABORT)
 
 #define IRQ_CTRL_GERROR BITS(0, 0)
 #define IRQ_CTRL_PRIQ   BITS(1, 1)
@@ -137,11 +144,13 @@
 #define GERROR_MSI_EVENTQ_ABT_ERR BITS(5, 5)
 #define GERROR_MSI_PRIQ_ABT_ERR   BITS(6, 6)
 #define GERROR_MSI_GERROR_ABT_ERR BITS(7, 7)
+#define GERROR_KNOWN              (BITS(10, 2) | GERROR_CMDQ_ERR)
 
 #define STRTAB_BASE_ADDR    BITS(55, 6)
 #define STRTAB_CFG_LOG2SIZE BITS(5, 0)
 #define STRTAB_CFG_SPLIT    BITS(10, 6)
 #define STRTAB_CFG_FMT      BITS(17, 16)
+#define STRTAB_CFG_KNOWN    (STRTAB_CFG_LOG2SIZE | STRTAB_CFG_SPLIT | STRTAB_CFG_FMT)
 #define STRTAB_FMT_2LEVEL   1U
 #define QUEUE_BASE_LOG2SIZE BITS(4, 0)
 #define QUEUE_BASE_ADDR     BITS(55, 5)

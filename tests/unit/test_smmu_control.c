@@ -141,6 +141,56 @@ START_TEST(a_wide_register_is_written_whole_or_in_halves)
 }
 END_TEST
 
+/* 1.2: bits that the table does not have. */
+START_TEST(reserved_bits_are_not_kept)
+{
+	static const uint32_t rows[][2] = {{SMMU_GBPA, 0x1f3f1f},
+					   {SMMU_AGBPA, UINT32_MAX},
+					   {SMMU_STRTAB_BASE_CFG, 0x307ff},
+					   {SMMU_GERRORN, 0x7fd}};
+	kit_smmu_write(host.kit, SMMU_CR0, 4, 0);
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		kit_smmu_write(host.kit, rows[i][0], 4, UINT32_MAX);
+		ck_assert_msg(kit_smmu_read(host.kit, rows[i][0], 4) == rows[i][1], "%u", i);
+	}
+	struct profile profile = smmu_kit_everything();
+	smmu_kit_set(&profile, "gbpa.reset", UINT32_MAX);
+	teardown();
+	host = smmu_host_new(&profile);
+	ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_GBPA, 4), 0x1f3f1f);
+}
+END_TEST
+
+START_TEST(cr2_has_the_bits_that_idr0_offers)
+{
+	static const uint64_t rows[][2] = {{0, CR2_RECINVSID},
+					   {IDR0_HYP, CR2_RECINVSID | CR2_E2H},
+					   {IDR0_BTM, CR2_RECINVSID | CR2_PTM},
+					   {IDR0_ATSRECERR, CR2_RECINVSID | CR2_REC_CFG_ATS}};
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct profile profile = smmu_kit_grace();
+		smmu_kit_set(&profile, "idr0.features",
+			     profile_get(&profile, "idr0.features") | rows[i][0]);
+		teardown();
+		host.kit = smmu_kit_new(&profile);
+		kit_smmu_write(host.kit, SMMU_CR2, 4, UINT32_MAX);
+		ck_assert_msg(kit_smmu_read(host.kit, SMMU_CR2, 4) == rows[i][1], "%u", i);
+	}
+}
+END_TEST
+
+/* 1.2: RW while CMDQEN is 0. */
+START_TEST(err_can_be_written_while_the_queue_is_disabled)
+{
+	const uint64_t value = field_put(CMDQ_CONS_ERR, 0x55) | 3;
+	kit_smmu_write(host.kit, SMMU_CMDQ_CONS, 4, value);
+	ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_CMDQ_CONS, 4), 0);
+	kit_smmu_write(host.kit, SMMU_CR0, 4, 0);
+	kit_smmu_write(host.kit, SMMU_CMDQ_CONS, 4, value);
+	ck_assert_uint_eq(kit_smmu_read(host.kit, SMMU_CMDQ_CONS, 4), value);
+}
+END_TEST
+
 /* 1.2: guards, and what is behind them once they are gone. */
 START_TEST(a_register_can_be_written_while_its_guard_is_off)
 {
@@ -321,6 +371,9 @@ int main(void)
 	tcase_add_test(tests, id_registers_are_those_of_the_profile);
 	tcase_add_test(tests, a_component_is_known_by_its_bytes);
 	tcase_add_test(tests, a_wide_register_is_written_whole_or_in_halves);
+	tcase_add_test(tests, reserved_bits_are_not_kept);
+	tcase_add_test(tests, cr2_has_the_bits_that_idr0_offers);
+	tcase_add_test(tests, err_can_be_written_while_the_queue_is_disabled);
 	tcase_add_test(tests, a_register_can_be_written_while_its_guard_is_off);
 	tcase_add_test(tests, the_hardware_changes_gerror_and_software_gerrorn);
 	tcase_add_test(tests, the_command_queue_is_no_larger_than_the_hardware_has);
