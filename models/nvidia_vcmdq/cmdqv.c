@@ -206,7 +206,7 @@ static uint64_t read_page0(const struct vcmdq *vcmdq, uint32_t offset)
 	case VCMDQ_PROD:
 		return queue->prod;
 	case VCMDQ_CONFIG:
-		return queue->enabled && !queue->stopping;
+		return vcmdq->config;
 	case VCMDQ_STATUS:
 		return queue->enabled;
 	case VCMDQ_GERROR:
@@ -266,6 +266,7 @@ static void write_page0(struct smmu *smmu, struct vcmdq *vcmdq, uint32_t offset,
 		command_queue_kick(queue, smmu->timing.doorbell_ps);
 		break;
 	case VCMDQ_CONFIG:
+		vcmdq->config = value;
 		if (value & VCMDQ_EN)
 			enable_queue(smmu, vcmdq);
 		else if (queue->enabled)

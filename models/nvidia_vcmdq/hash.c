@@ -89,7 +89,7 @@ void smmu_hash(const struct smmu *smmu, struct hash *hash)
 	for (uint32_t q = 0; q < smmu->vcmdq_count; q++) {
 		const struct vcmdq *vcmdq = &smmu->vcmdqs[q];
 		hash_queue(&vcmdq->queue, hash);
-		hash_u64(hash, vcmdq->alloc);
+		hash_u64(hash, (uint64_t)vcmdq->config << 32 | vcmdq->alloc);
 		hash_u64(hash, vcmdq->base_register);
 		hash_u64(hash, vcmdq->cons_base);
 	}

@@ -225,6 +225,7 @@ struct arbiter {
 
 struct vcmdq {
 	struct command_queue queue;
+	uint32_t config;     /* CONFIG, as it was written */
 	uint32_t alloc;      /* CMDQ_ALLOC_MAP */
 	struct vintf *vintf; /* the one that alloc names; NULL: it is absent, or not made yet */
 	uint64_t cons_base;

@@ -356,6 +356,7 @@ START_TEST(a_queue_needs_cmdqv_vintf_and_alloc_to_be_enabled)
 		lack(3, which);
 		kit_switch(kit, 3, true);
 		ck_assert(!kit_enabled(kit, 3));
+		ck_assert_uint_eq(get(kit_direct(3, VCMDQ_CONFIG), 4), 1); /* as written */
 		ck_assert_uint_eq(get(kit_direct(3, VCMDQ_GERROR), 4), 0);
 		ring(3, 1);
 		ck_assert_uint_eq(kit_cons(kit, 3), 0);
