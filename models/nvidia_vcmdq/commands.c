@@ -237,10 +237,14 @@ static void signal_completion(struct smmu *smmu, const struct command_queue *que
 		smmu_raise_gerror(smmu, (uint32_t)GERROR_MSI_CMDQ_ABT_ERR);
 }
 
-/* Of the main queue: failures that stopped VCMDQs left behind are gone (tegra241-cmdqv 9.3). */
+/*
+ * Of the main queue: failures that stopped VCMDQs left behind are gone (tegra241-cmdqv 9.3). Not of one
+ * that was stopped when the SYNC was under way already, and is still waiting: it was not waited for.
+ */
 static void synchronise(struct smmu *smmu, struct command_queue *queue,
 			const struct smmu_command *command)
 {
+	uint64_t now_ps = smmu->machine->clock.now_ps;
 	queue->atc_done_ps = 0;
 	signal_completion(smmu, queue, command);
 	if (queue->vcmdq != NULL || !smmu->atc_outstanding)
@@ -248,7 +252,7 @@ static void synchronise(struct smmu *smmu, struct command_queue *queue,
 	smmu->atc_outstanding = false;
 	for (uint32_t q = 0; q < smmu->vcmdq_count; q++) {
 		struct command_queue *other = &smmu->vcmdqs[q].queue;
-		if (other->enabled) {
+		if (other->enabled || other->atc_done_ps > now_ps) {
 			smmu->atc_outstanding |= other->atc_done_ps != 0 || other->atc_timed_out;
 			continue;
 		}

@@ -1448,6 +1448,29 @@ START_TEST(a_sync_of_the_main_queue_flushes_stopped_queues)
 }
 END_TEST
 
+/* It did not wait for a queue that was stopped after it was begun; a later one does. */
+START_TEST(a_queue_stopped_under_a_sync_of_the_main_queue_is_left_to_the_next)
+{
+	put_atc(start(2, 4), VIRT_SID + 1);
+	ring(2, 1);
+	kit_put(kit, start_main(4), 0, command_sync(SYNC_CS_SEV));
+	kit_smmu_write(kit, SMMU_CMDQ_PROD, 4, 1);
+	ck_assert(clock_step(&kit->machine->clock)); /* it is fetched, and under way */
+	kit_switch(kit, 2, false);
+	kit_run(kit);
+	ck_assert_uint_eq(main_cons(), 1);
+	ck_assert_uint_lt(now_ns(), probe_ns(0) + ATS_TIMEOUT_NS);
+	if (_i != 0) {
+		kit_smmu_write(kit, SMMU_CR0, 4, CR0_SMMUEN);
+		main_syncs();
+		ck_assert_uint_ge(now_ns(), probe_ns(0) + ATS_TIMEOUT_NS);
+	}
+	kit_switch(kit, 2, true);
+	ring(2, 3);
+	ck_assert_uint_eq(kit_error(kit, 2), _i != 0 ? 0 : VCMDQ_ERR_ATC_INV_SYNC);
+}
+END_TEST
+
 /* It neither waits for a queue that runs, nor takes its failure away; a later one does. */
 START_TEST(a_sync_of_the_main_queue_leaves_running_queues_alone)
 {
@@ -1599,6 +1622,8 @@ int main(void)
 	tcase_add_test(tests, a_timeout_stops_the_main_queues_sync_alike);
 	tcase_add_test(tests, a_timeout_surfaces_in_the_next_owners_first_sync);
 	tcase_add_test(tests, a_sync_of_the_main_queue_flushes_stopped_queues);
+	tcase_add_loop_test(
+		tests, a_queue_stopped_under_a_sync_of_the_main_queue_is_left_to_the_next, 0, 2);
 	tcase_add_test(tests, a_sync_of_the_main_queue_leaves_running_queues_alone);
 	tcase_add_test(tests, a_failure_of_a_running_queue_outlives_the_main_queues_sync);
 	tcase_add_test(tests, the_main_queue_never_acknowledges_a_stop_early);
