@@ -194,6 +194,26 @@ START_TEST(a_format_that_the_hardware_lacks_is_a_bad_ste)
 }
 END_TEST
 
+/* 4.2, 4.3: low bits of a table's address are ignored, as many as its size has. */
+START_TEST(tables_of_contexts_are_aligned_to_their_size)
+{
+	uint64_t base = contexts, second = align_up(kit_frames(kit, 32), 16 * PAGE_SIZE);
+	put_context(base + CD_SIZE * 5, 1);
+	contexts = base + CD_SIZE * 15;
+	set_ste(STE_CONFIG_S1, S1FMT_LINEAR, 4, S1DSS_SSID0);
+	ck_assert(reaches(5, 1));
+	put_context(second + CD_SIZE * 5, 2);
+	kit_set_word(kit, base + 8 * 63, second | 15 * PAGE_SIZE | L1CD_V);
+	contexts = base + 8 * 56; /* of 64 entries */
+	set_ste(STE_CONFIG_S1, S1FMT_4K, 12, S1DSS_SSID0);
+	refused(63 * 64 + 5, EVT_C_BAD_CD); /* a leaf of 4 KiB begins there */
+	contexts = base + 8 * 7 * 8; /* of 4 entries, in 64 bytes */
+	kit_set_word(kit, contexts + 8 * 3, second | 15 * PAGE_SIZE | L1CD_V);
+	set_ste(STE_CONFIG_S1, S1FMT_64K, 12, S1DSS_SSID0);
+	ck_assert(reaches(3 * 1024 + 5, 2));
+}
+END_TEST
+
 /* --- bad contexts --- */
 
 /* 4.3: bits of dw0 that may not be so on this hardware. */
@@ -399,6 +419,7 @@ int main(void)
 	tcase_add_test(tcase, accesses_without_a_substream_go_by_s1dss);
 	tcase_add_test(tcase, contexts_may_lie_behind_a_first_level);
 	tcase_add_test(tcase, a_format_that_the_hardware_lacks_is_a_bad_ste);
+	tcase_add_test(tcase, tables_of_contexts_are_aligned_to_their_size);
 	tcase_add_test(tcase, a_bad_context_is_reported);
 	tcase_add_test(tcase, a_context_that_can_t_be_read_is_reported);
 	tcase_add_test(tcase, contexts_and_tables_are_read_through_stage_2);

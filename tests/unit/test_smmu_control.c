@@ -105,6 +105,7 @@ START_TEST(id_registers_are_those_of_the_profile)
 		{SMMU_IDR3, profile_get(&profile, "idr3.features")},
 		{SMMU_IDR5, profile_get(&profile, "idr5.features") | 5}, /* 48 bits */
 		{SMMU_AIDR, profile_get(&profile, "aidr.value")},
+		{SMMU_IIDR, 0}, /* who made it is left open */
 	};
 	for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		kit_smmu_write(host.kit, values[i][0], 4, 0);

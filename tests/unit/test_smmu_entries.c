@@ -355,6 +355,67 @@ START_TEST(stage_2_has_the_input_sizes_of_the_sheet)
 }
 END_TEST
 
+/* 5.4: small address sizes begin one level lower. */
+START_TEST(stage_2_begins_where_the_address_size_says)
+{
+	static const struct {
+		uint64_t granule; /* S2TG */
+		uint64_t sl0;
+		unsigned oas;
+		bool legal;
+	} rows[] = {
+		{0, 2, 40, false}, {0, 2, 42, false}, {0, 2, 44, true}, /* 4 KiB, level 0 */
+		{0, 1, 40, true},  {2, 2, 40, false}, {2, 2, 42, true}, /* 16 KiB, level 1 */
+		{2, 1, 40, true},  {2, 3, 48, false},                   /* level 0: with DS */
+	};
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct profile profile = smmu_kit_everything();
+		smmu_kit_set(&profile, "oas.bits", rows[i].oas);
+		smmu_host_free(&host);
+		host = smmu_host_new(&profile);
+		stage2_with(0);
+		kit_set_word(host.kit, host.streams + STE_SIZE * SID + 24,
+			     align_up(kit_frames(host.kit, 32), 16 * PAGE_SIZE));
+		host_change_ste(&host, SID, 2, STE_S2T0SZ | STE_S2SL0 | STE_S2TG,
+				24ULL << 32 | field_put(STE_S2SL0, rows[i].sl0) |
+					field_put(STE_S2TG, rows[i].granule));
+		ck_assert(!passes(SLOT(1), false));
+		ck_assert_msg(got.event == (rows[i].legal ? EVT_F_TRANSLATION : EVT_C_BAD_STE),
+			      "%u: %x", i, got.event);
+	}
+}
+END_TEST
+
+/* 6.2: a descriptor of stage 1 is of class TT, one of stage 2 of what it was for. */
+START_TEST(an_aborted_walk_tells_its_stage_and_what_it_was_for)
+{
+	static const struct {
+		unsigned nth;
+		bool context; /* which is read first */
+		uint64_t dw1;
+	} rows[] = {
+		{1, true, EVT_S2 | 0ULL << 40},  /* to the context */
+		{1, false, EVT_S2 | 1ULL << 40}, /* to the descriptor of stage 1 */
+		{2, false, 1ULL << 40},          /* that descriptor */
+		{3, false, EVT_S2 | 2ULL << 40}, /* to where it leads */
+	};
+	nested_with(0, 0);
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct port_fault once = {.engine = host.kit->smmu->port.engine,
+						.purpose = ACCESS_TABLE_WALK,
+						.action = FAULT_ABORT,
+						.nth = rows[i].nth};
+		ck_assert(passes(SLOT(1), false));
+		host_issue(&host, command_tlbi_nsnh_all());
+		if (rows[i].context)
+			host_issue(&host, command_cfgi_cd(SID, 0, 1));
+		ck_assert(port_inject(host.kit->machine, &once));
+		is_bad(EVT_F_WALK_EABT);
+		ck_assert_msg(host_event(&host, i, 1) == (EVT_RNW | rows[i].dw1), "%u", i);
+	}
+}
+END_TEST
+
 /* --- contexts --- */
 
 /* 4.3: legality of an enabled half. */
@@ -518,6 +579,80 @@ START_TEST(e0pd_keeps_unprivileged_accesses_from_a_half)
 }
 END_TEST
 
+/* 4.2: with ATTR_PERMS_OVR; 0 and 1 leave what comes in. */
+START_TEST(an_entry_may_say_who_accesses_and_for_what)
+{
+	uint64_t table = stage1_with(0);
+	for (uint64_t who = 0; who < 4; who++) {
+		host_map(&host, table, 1, 5, HOST_LEAF1 & ~PTE_S1_AP_EL0);
+		host_change_ste(&host, SID, 1, STE_PRIVCFG, field_put(STE_PRIVCFG, who));
+		ck_assert(may(false, false, true) == (who == PRIVCFG_PRIV));
+		ck_assert(may(true, false, true) == (who != PRIVCFG_UNPRIV));
+	}
+	host_change_ste(&host, SID, 1, STE_PRIVCFG, 0);
+	for (uint64_t what = 0; what < 4; what++) {
+		host_map(&host, table, 1, 5, HOST_LEAF1 | PTE_S1_UXN);
+		host_change_ste(&host, SID, 1, STE_INSTCFG, field_put(STE_INSTCFG, what));
+		ck_assert(may(false, true, false) == (what == INSTCFG_DATA));
+		ck_assert(may(false, false, false) == (what != INSTCFG_INST));
+		ck_assert(may(false, false, true)); /* a write is none */
+	}
+	host.kit->smmu->idr[1] &= ~(uint32_t)IDR1_ATTR_PERMS_OVR;
+	host_change_ste(&host, SID, 1, 0, STE_INSTCFG | STE_PRIVCFG);
+	ck_assert(may(false, false, false));
+}
+END_TEST
+
+/* 5.3: APTable and XNTable, which HAD0 and HAD1 put out of use. */
+START_TEST(had_lifts_the_restrictions_of_tables)
+{
+	for (unsigned half = 0; half < 2; half++) {
+		uint64_t table = stage1_with(0), next = kit_frames(host.kit, 1);
+		if (half != 0) {
+			change_context(0, CD_EPD1, 25ULL << 16 | 2ULL << 22);
+			change_context(2, 0, table);
+		}
+		uint64_t iova = half != 0 ? ~0ULL << 39 : 0;
+		kit_set_word(host.kit, table, next | PTE_TABLE | PTE_VALID | PTE_S1_AP_TABLE_RO);
+		host_map(&host, next, 0, 5, HOST_LEAF1);
+		ck_assert(passes(iova, false) && !passes(iova, true));
+		change_context(1 + half, 0, CD_HAD);
+		ck_assert(passes(iova, true));
+		host.kit->smmu->idr[3] &= ~(uint32_t)IDR3_HAD;
+		change_context(0, 0, 0);
+		ck_assert(!passes(iova, true));
+		host.kit->smmu->idr[3] |= (uint32_t)IDR3_HAD;
+	}
+}
+END_TEST
+
+/* 6.1: as the entry has it in the end; a write is no fetch of an instruction. */
+START_TEST(a_record_tells_who_accessed_and_for_what)
+{
+	uint32_t count = 0;
+	stage1_with(0);
+	for (unsigned i = 0; i < 16; i++) {
+		bool privileged = i & 1, instruction = i & 2, write = i & 4, forced = i & 8;
+		struct smmu_access access = {.sid = SID,
+					     .iova = SLOT(2),
+					     .privileged = privileged,
+					     .instruction = instruction,
+					     .write = write};
+		host_change_ste(&host, SID, 1, STE_PRIVCFG | STE_INSTCFG,
+				forced ? field_put(STE_PRIVCFG, PRIVCFG_UNPRIV) |
+						 field_put(STE_INSTCFG, INSTCFG_DATA)
+				       : 0);
+		ck_assert_int_eq(smmu_translate_access(host.kit->smmu, &access, &got),
+				 TRANSLATE_FAULT);
+		uint64_t dw1 = host_event(&host, count++ % HOST_QUEUE, 1);
+		ck_assert_uint_eq(field_get(dw1, EVT_PNU), privileged && !forced);
+		ck_assert_uint_eq(field_get(dw1, EVT_IND), instruction && !write && !forced);
+		ck_assert_uint_eq(field_get(dw1, EVT_RNW), !write);
+		kit_smmu_write(host.kit, SMMU_EVENTQ_CONS, 4, host_events(&host));
+	}
+}
+END_TEST
+
 /* --- what may be shared (7.2) --- */
 
 static void two_asids(uint64_t leaf, bool shared)
@@ -583,6 +718,8 @@ int main(void)
 	tcase_add_test(tests, s2r_says_whether_faults_of_stage_2_are_recorded);
 	tcase_add_test(tests, s2ptw_keeps_tables_out_of_device_memory);
 	tcase_add_test(tests, stage_2_has_the_input_sizes_of_the_sheet);
+	tcase_add_test(tests, stage_2_begins_where_the_address_size_says);
+	tcase_add_test(tests, an_aborted_walk_tells_its_stage_and_what_it_was_for);
 	tcase_add_test(tests, a_half_has_the_sizes_that_the_hardware_has);
 	tcase_add_test(tests, a_start_table_beyond_the_output_size_is_bad);
 	tcase_add_test(tests, granules_are_those_of_idr5);
@@ -592,6 +729,9 @@ int main(void)
 	tcase_add_test(tests, what_anybody_may_write_does_not_run_privileged);
 	tcase_add_test(tests, pan_keeps_privileged_data_accesses_from_user_pages);
 	tcase_add_test(tests, e0pd_keeps_unprivileged_accesses_from_a_half);
+	tcase_add_test(tests, an_entry_may_say_who_accesses_and_for_what);
+	tcase_add_test(tests, had_lifts_the_restrictions_of_tables);
+	tcase_add_test(tests, a_record_tells_who_accessed_and_for_what);
 	tcase_add_test(tests, a_global_translation_serves_every_asid);
 	tcase_add_test(tests, a_nested_walk_reads_each_descriptor_through_stage_2);
 	suite_add_tcase(suite, tests);

@@ -49,7 +49,7 @@ static GString *document(void)
 		"section of the fact sheet smmuv3. What no row has reads as zero and ignores "
 		"writes; so do the PRI\n"
 		"queue's registers without IDR0.PRI, and bits of CR0 and CR2 that IDR0 does not "
-		"offer. IDR0 to "
+		"offer. IDR0 to IDR5,\n"
 		"AIDR, and GBPA's reset value, are those of the profile.\n"
 		"\n");
 	register_page_table(text, smmu_registers);
