@@ -207,7 +207,7 @@ START_TEST(tables_of_contexts_are_aligned_to_their_size)
 	contexts = base + 8 * 56; /* of 64 entries */
 	set_ste(STE_CONFIG_S1, S1FMT_4K, 12, S1DSS_SSID0);
 	refused(63 * 64 + 5, EVT_C_BAD_CD); /* a leaf of 4 KiB begins there */
-	contexts = base + 8 * 7 * 8; /* of 4 entries, in 64 bytes */
+	contexts = base + 8 * 7 * 8;        /* of 4 entries, in 64 bytes */
 	kit_set_word(kit, contexts + 8 * 3, second | 15 * PAGE_SIZE | L1CD_V);
 	set_ste(STE_CONFIG_S1, S1FMT_64K, 12, S1DSS_SSID0);
 	ck_assert(reaches(3 * 1024 + 5, 2));
