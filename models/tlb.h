@@ -45,7 +45,7 @@ struct tlb_entry {
 	uint8_t level; /* of the engine: of the descriptor that said it */
 	/* Larger than order: it is a piece, cut by stage 2, of a leaf of stage 1 that has this order. */
 	uint8_t reach;
-	uint64_t pa;   /* its first page */
+	uint64_t pa; /* its first page */
 };
 
 struct tlb {
