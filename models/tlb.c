@@ -337,8 +337,8 @@ static uint32_t remove_from_set(struct tlb *tlb, uint32_t set, uint64_t key, str
 	return removed;
 }
 
-/* Where some set may hold PAGE. Apart and whole, so that the usual miss stays short and saves no registers. */
-__attribute__((noinline, noclone)) static uint32_t
+/* Where some set may hold PAGE. Apart, so that the usual miss stays short and saves few registers. */
+__attribute__((noinline)) static uint32_t
 remove_matches(struct tlb *tlb, struct tlb_tag tag, bool any_space, uint8_t level, uint64_t page)
 {
 	uint32_t removed = 0;
