@@ -173,6 +173,13 @@ START_TEST(a_nest_parent_needs_guest_tables_giov_and_gcr3trpmode)
 }
 END_TEST
 
+START_TEST(a_domain_for_pasids_is_not_modelled)
+{
+	ck_assert_int_eq(world_hwpt(amd->world, amd->device, amd->ioas, IOMMU_HWPT_ALLOC_PASID),
+			 -EOPNOTSUPP);
+}
+END_TEST
+
 START_TEST(a_viommu_needs_gaen)
 {
 	make_parent();
@@ -918,6 +925,18 @@ START_TEST(a_private_queue_must_be_mapped)
 }
 END_TEST
 
+START_TEST(a_private_queue_without_frames_for_its_tables_is_enomem)
+{
+	uint64_t pfn;
+	make_private_guest();
+	while (memory_alloc(&amd->machine->memory, OWNER_KERNEL, 1ULL << 30, 1, 1, 0, &pfn) != 0)
+		;
+	ck_assert_int_eq(queue_alloc(IOMMU_HW_QUEUE_TYPE_AMD_CMD, 0, RING_IOVA, 8), -ENOMEM);
+	ck_assert_uint_eq(private_pa(RING_SLOT), 0);
+	ck_assert_int_eq(unmap(RING_IOVA, 2), 2 * PAGE_SIZE);
+}
+END_TEST
+
 /* --- extended interrupts (11, 13) --- */
 
 #define VECTOR 0x25U
@@ -1371,12 +1390,14 @@ static TCase *at_private_addresses(void)
 {
 	TCase *tests = tcase_create("private");
 	tcase_add_checked_fixture(tests, setup_none, teardown);
+	tcase_add_test(tests, a_domain_for_pasids_is_not_modelled);
 	tcase_add_test(tests, a_viommu_needs_gaen);
 	tcase_add_test(tests, private_queues_are_pinned_and_mapped_into_their_slots);
 	tcase_add_test(tests, a_private_ring_runs_and_stores_at_guest_addresses);
 	tcase_add_test(tests, a_private_queue_that_goes_is_unmapped_and_flushed);
 	tcase_add_test(tests, a_slot_has_one_queue);
 	tcase_add_test(tests, a_private_queue_must_be_mapped);
+	tcase_add_test(tests, a_private_queue_without_frames_for_its_tables_is_enomem);
 	return tests;
 }
 
